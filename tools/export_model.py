@@ -1,0 +1,97 @@
+"""Make an inference folder from trained weights: the compact network or the full DarkNet53 one.
+
+    python tools/export_model.py -c config/jde_darknet53_30e_1088x608.yml --weights FILE.pdparams --output FOLDER
+
+The weights are a .pdparams file of the configured network (for the compact network also an .npz with BatchNorm folded
+into the convolutions). The folder holds model.pdmodel, embed.pdmodel, their parameters and infer_cfg.yml; give it to
+the module with --model FOLDER.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["FLAGS_enable_pir_api"] = "0"  # read by paddle at import: the older program format, see networks/export.py
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import yaml
+
+from tracker.errors import ModelError, TrackingError
+from tracker.pdparams import check_parameters, load_pdparams
+
+
+def export(config: Path, weights: Path, output: Path) -> None:
+    """Export the network of a configuration with the given weights.
+
+    Raises:
+        ModelError: the configuration cannot be used, or the weights are not for this network.
+    """
+    try:
+        settings = yaml.safe_load(config.read_text())
+        architecture = settings["architecture"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ModelError(f"{config} is no model configuration: {' '.join(str(error).split())}") from error
+    exporters = {"JDE": _export_full, "CompactJDE": _export_compact}
+    if architecture not in exporters:
+        raise ModelError(f"{config} asks for architecture {architecture!r}; known are {', '.join(exporters)}")
+    exporters[architecture](config, settings, weights, output)
+
+
+def _export_full(config: Path, settings: dict, weights: Path, output: Path) -> None:
+    arrays = load_pdparams(weights)  # before the seconds that ppdet takes
+
+    from tracker.networks import darknet53
+    from tracker.networks.export import EmbeddingGraph, export_folder
+
+    model, settings = darknet53.build(config)
+    expected = darknet53.needed_parameters(model)
+    check_parameters({name: value for name, value in arrays.items() if name in expected}, expected, str(weights))
+    model.set_state_dict({name: value for name, value in arrays.items() if name in expected})
+    layers = darknet53.embedding_layers(model)
+    lengths = [layer.weight.shape[0] for layer in layers]
+    infer_cfg = darknet53.inference_settings(settings)
+    export_folder(darknet53.FullJDE(model), EmbeddingGraph(layers), lengths, infer_cfg, output)
+
+
+def _export_compact(config: Path, settings: dict, weights: Path, output: Path) -> None:
+    from tracker.networks.compact import CompactJDE, unfold_biases
+    from tracker.networks.export import EmbeddingGraph, export_folder
+
+    network = CompactJDE(**settings["CompactJDE"])
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if weights.suffix == ".npz":
+        try:
+            with np.load(weights, allow_pickle=False) as file:
+                arrays = unfold_biases(dict(file), set(expected))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"cannot read {weights}: {error}") from error
+    else:
+        arrays = load_pdparams(weights)
+    check_parameters(arrays, expected, str(weights))
+    network.set_state_dict(arrays)
+    rows = network.emb.f[0].weight.shape[0]
+    export_folder(network, EmbeddingGraph([network.emb.f]), [rows], settings["infer_cfg"], output)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-c", "--config", type=Path, required=True, help="a model configuration in config/")
+    parser.add_argument("--weights", type=Path, required=True, help=".pdparams file of that network")
+    parser.add_argument("--output", type=Path, required=True, help="inference folder to make")
+    arguments = parser.parse_args()
+    try:
+        export(arguments.config, arguments.weights, arguments.output)
+    except TrackingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Multi-object tracking of pedestrians with JDE: frames in, identities out."""

@@ -1,0 +1,204 @@
+"""Settings: of the association (``config/tracker.yml``) and of a model (``infer_cfg.yml`` in its folder)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import ModelError, OptionError
+
+ASSOCIATIONS = ("jde",)
+
+
+def check_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
+    """The value as a float.
+
+    Raises:
+        OptionError: it is no number from low to high.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        bounds = f"a number of at least {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
+        raise OptionError(f"{name} must be {bounds}, not {value!r}")
+    return float(value)
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Thresholds of the association; ``config/tracker.yml`` explains each with its unit.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    association: str = "jde"
+    conf_thres: float = 0.0
+    det_thresh: float = 0.3
+    track_buffer: float = 30
+    tracked_thresh: float = 0.7
+    r_tracked_thresh: float = 0.5
+    unconfirmed_thresh: float = 0.7
+    embedding_momentum: float = 0.9
+    min_box_area: float = 0.0
+    vertical_ratio: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.association not in ASSOCIATIONS:
+            raise OptionError(f"association must be one of {', '.join(ASSOCIATIONS)}, not {self.association!r}")
+        for name in ("conf_thres", "det_thresh", "r_tracked_thresh", "unconfirmed_thresh", "embedding_momentum"):
+            check_number(name, getattr(self, name), 0, 1)
+        check_number("tracked_thresh", self.tracked_thresh, 0, 2)
+        for name in ("track_buffer", "min_box_area", "vertical_ratio"):
+            check_number(name, getattr(self, name), 0)
+
+    def override(self, options: Mapping[str, Any]) -> TrackerConfig:
+        """A copy with some values replaced; None leaves a value as it is.
+
+        Raises:
+            OptionError: an unknown name or a value out of range.
+        """
+        known = {field.name for field in dataclasses.fields(self)}
+        for name in options:
+            if name not in known:
+                raise OptionError(f"unknown tracker option {name!r}; known are {', '.join(sorted(known))}")
+        return dataclasses.replace(self, **{name: value for name, value in options.items() if value is not None})
+
+    @classmethod
+    def load(cls, path: Path) -> TrackerConfig:
+        """Read a YAML file of these names.
+
+        Raises:
+            OptionError: no readable YAML mapping, an unknown name, or a value out of range.
+        """
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise OptionError(f"cannot read tracker settings {path}: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise OptionError(f"tracker settings {path} must be a mapping of names to values")
+        return cls().override(values)
+
+
+@dataclass(frozen=True)
+class LetterboxConfig:
+    """How an image becomes the network's input.
+
+    Attributes:
+        height, width: of the network's input in pixels.
+        color: channel order, BGR or RGB.
+        scale: factor on pixel values 0 to 255.
+        place: where the scaled image lies, ``center`` or ``top_left``.
+        pad_value: pixel value around it, before ``scale``.
+        interpolation: ``linear`` or ``area``.
+    """
+
+    height: int
+    width: int
+    color: str
+    scale: float
+    place: str
+    pad_value: float
+    interpolation: str
+
+    def __post_init__(self) -> None:
+        choices = {"color": ("BGR", "RGB"), "place": ("center", "top_left"), "interpolation": ("linear", "area")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True)
+class LevelConfig:
+    """A detection level: stride in pixels and anchors [(width, height), ...] in pixels of the network's input."""
+
+    stride: int
+    anchors: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """Where the appearance of a kept box is read from the feature maps.
+
+    Attributes:
+        dimension: length of an embedding.
+        read: ``cell``: a kernel x kernel patch around the box's own cell, at its own level, through that level's
+            matrix. ``box_center``: the cells under the centre of the box at all levels, joined into one row.
+        strides: the feature maps that are read, in the order of the joined row.
+        kernel: side of the patch.
+    """
+
+    dimension: int
+    read: str
+    strides: tuple[int, ...]
+    kernel: int = 1
+
+    def __post_init__(self) -> None:
+        if self.read not in ("cell", "box_center"):
+            raise ValueError(f"embedding.read must be cell or box_center, not {self.read!r}")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Which boxes are kept.
+
+    Attributes:
+        score: least score of a detection, 0 to 1.
+        nms: IoU above which the weaker of two boxes is dropped, 0 to 1.
+        nms_top_k: so many best boxes take part in NMS.
+        keep_top_k: so many are kept after it.
+        confident: score above which the association counts a detection as sure.
+    """
+
+    score: float
+    nms: float
+    nms_top_k: int
+    keep_top_k: int
+    confident: float
+
+    def __post_init__(self) -> None:
+        for name in ("score", "nms", "confident"):
+            check_number(f"{name} threshold", getattr(self, name), 0, 1)
+        for name in ("nms_top_k", "keep_top_k"):
+            check_number(name, getattr(self, name), 1)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything about a model but its graph: the contents of ``infer_cfg.yml``."""
+
+    name: str
+    label: str
+    letterbox: LetterboxConfig
+    levels: tuple[LevelConfig, ...]
+    thresholds: Thresholds
+    embedding: EmbeddingConfig
+
+    @classmethod
+    def load(cls, folder: Path) -> ModelConfig:
+        """Read ``infer_cfg.yml`` of a model folder.
+
+        Raises:
+            ModelError: it is missing or incomplete.
+        """
+        path = folder / "infer_cfg.yml"
+        try:
+            values = yaml.safe_load(path.read_text())
+            return cls(
+                name=values["name"],
+                label=values["label"],
+                letterbox=LetterboxConfig(**values["input"]),
+                levels=tuple(
+                    LevelConfig(level["stride"], tuple((float(w), float(h)) for w, h in level["anchors"]))
+                    for level in values["levels"]
+                ),
+                thresholds=Thresholds(**values["thresholds"]),
+                embedding=EmbeddingConfig(**{**values["embedding"], "strides": tuple(values["embedding"]["strides"])}),
+            )
+        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise ModelError(f"{path} does not describe a model ({reason}); export the model again") from error

@@ -1,0 +1,198 @@
+"""Raw maps of the network to detections: anchors, scores, non-maximum suppression, embeddings of the boxes kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .config import ModelConfig, Thresholds
+from .letterbox import Placement
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The people found in one frame, best first.
+
+    Attributes:
+        boxes: [N, 4] left, top, right, bottom in pixels of the original image, within it.
+        scores: [N] confidence, 0 to 1.
+        embeddings: [N, D] float32, L2-normalised.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes of one network output, with the cell each came from.
+
+    Attributes:
+        boxes: [N, 4] left, top, right, bottom in network pixels.
+        scores: [N].
+        level: [N] index of the detection level.
+        row, column: [N] cell of that level.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    level: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+
+    def take(self, which: np.ndarray) -> Candidates:
+        """The candidates of the given indices."""
+        return Candidates(*(values[which] for values in vars(self).values()))
+
+
+def decode_boxes(maps: Sequence[np.ndarray], config: ModelConfig, threshold: float) -> Candidates:
+    """Boxes of all levels with a score above the threshold (JDEBox).
+
+    In units of a level's stride s and with an anchor (pw, ph) = anchor / s: the centre is (pw dx + x, ph dy + y), the
+    size (pw exp(dw), ph exp(dh)); the score is the softmax of the two confidence logits, second entry.
+
+    Args:
+        maps: per level [1, A * 6, h, w]: dx, dy, dw, dh and two logits of each anchor.
+        config: the model's strides and anchors.
+        threshold: least score, 0 to 1.
+    """
+    # softmax over two logits is a sigmoid of their difference: compare before any exponential is taken
+    least = -math.inf if threshold <= 0 else math.inf if threshold >= 1 else math.log(threshold / (1 - threshold))
+    parts = []
+    for index, (level, raw) in enumerate(zip(config.levels, maps)):
+        anchors = np.array(level.anchors, dtype=np.float32)
+        cells = raw[0].reshape(len(anchors), 6, *raw.shape[2:])
+        margin = cells[:, 5] - cells[:, 4]
+        which, row, column = np.nonzero(margin > least)
+        dx, dy, dw, dh = cells[which, :4, row, column].T
+        width, height = anchors[which].T
+        x = width * dx + column.astype(np.float32) * level.stride
+        y = height * dy + row.astype(np.float32) * level.stride
+        # an untrained or broken network may ask for boxes beyond float32
+        half_width = width * np.exp(np.minimum(dw, 30)) / 2
+        half_height = height * np.exp(np.minimum(dh, 30)) / 2
+        boxes = np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
+        scores = 1 / (1 + np.exp(-margin[which, row, column]))
+        parts.append((boxes, scores, np.full(len(scores), index), row, column))
+    return Candidates(*(np.concatenate(values) for values in zip(*parts)))
+
+
+def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, thresholds: Thresholds) -> np.ndarray:
+    """Greedy NMS: of boxes that overlap by more than an IoU of ``thresholds.nms`` only the best stays.
+
+    Args:
+        boxes: [N, 4] left, top, right, bottom.
+        scores: [N].
+        thresholds: ``nms``, ``nms_top_k`` and ``keep_top_k`` are used.
+
+    Returns:
+        Indices of the boxes kept, best first; the first of equal scores wins.
+    """
+    order = np.argsort(-scores, kind="stable")[: int(thresholds.nms_top_k)]
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    kept = []
+    while len(order) and len(kept) < thresholds.keep_top_k:
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        corner = np.minimum(boxes[best, 2:], boxes[rest, 2:]) - np.maximum(boxes[best, :2], boxes[rest, :2])
+        overlap = np.prod(np.maximum(corner, 0), axis=1)
+        order = rest[overlap <= thresholds.nms * (area[best] + area[rest] - overlap)]
+    return np.array(kept, dtype=np.int64)
+
+
+def gather_rows(
+    features: Sequence[np.ndarray], candidates: Candidates, placement: Placement, config: ModelConfig
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """The feature rows from which the embeddings of some boxes are computed.
+
+    Args:
+        features: per detection level [1, C, h, w].
+        candidates: the boxes kept.
+        placement: of the image, to keep box centres within it.
+        config: says how rows are read.
+
+    Returns:
+        The inputs of the embedding graph, one array [K, R] each, and for every candidate its row among all of them.
+    """
+    by_stride = {level.stride: feature[0] for level, feature in zip(config.levels, features)}
+    strides = config.embedding.strides
+    if config.embedding.read == "box_center":
+        x = (candidates.boxes[:, 0] + candidates.boxes[:, 2]) / 2
+        y = (candidates.boxes[:, 1] + candidates.boxes[:, 3]) / 2
+        x = np.clip(x, placement.left, placement.left + placement.width - 1).astype(np.int64)
+        y = np.clip(y, placement.top, placement.top + placement.height - 1).astype(np.int64)
+        rows = np.concatenate([by_stride[s][:, y // s, x // s].T for s in strides], axis=1)
+        return [rows], np.arange(len(rows))
+
+    groups, order = [], []
+    for stride in strides:
+        level = [item.stride for item in config.levels].index(stride)
+        mine = np.flatnonzero(candidates.level == level)
+        rows = _patches(by_stride[stride], candidates.row[mine], candidates.column[mine], config.embedding.kernel)
+        groups.append(rows)
+        order.append(mine)
+    place = np.empty(len(candidates.scores), dtype=np.int64)
+    place[np.concatenate(order)] = np.arange(len(place))
+    return groups, place
+
+
+def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: int) -> np.ndarray:
+    """[K, C * kernel * kernel] patches of [C, h, w] around some cells, zeros beyond its border: what a convolution
+    with that kernel reads there."""
+    reach = kernel // 2
+    steps = np.arange(-reach, reach + 1)
+    rows, columns = row[:, None, None] + steps[:, None], column[:, None, None] + steps
+    inside = (rows >= 0) & (rows < feature.shape[1]) & (columns >= 0) & (columns < feature.shape[2])
+    patches = feature[:, rows.clip(0, feature.shape[1] - 1), columns.clip(0, feature.shape[2] - 1)] * inside
+    return patches.transpose(1, 0, 2, 3).reshape(len(row), -1)
+
+
+class Decoder:
+    """Turns the outputs of one model into detections.
+
+    Args:
+        config: of the model.
+        thresholds: in place of the model's own.
+    """
+
+    def __init__(self, config: ModelConfig, thresholds: Thresholds | None = None) -> None:
+        self.config = config
+        self.thresholds = thresholds or config.thresholds
+
+    def __call__(
+        self,
+        outputs: Sequence[np.ndarray],
+        placement: Placement,
+        image_size: tuple[int, int],
+        embed: Callable[[list[np.ndarray]], np.ndarray],
+    ) -> Detections:
+        """Decode one frame.
+
+        Args:
+            outputs: the detection maps of all levels, then their feature maps.
+            placement: where the image lies in the network's input.
+            image_size: height and width of the original image.
+            embed: the embedding graph: gathered rows to [K, D].
+        """
+        count = len(self.config.levels)
+        candidates = decode_boxes(outputs[:count], self.config, self.thresholds.score)
+        candidates = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, self.thresholds))
+        boxes = placement.to_image(candidates.boxes)
+        height, width = image_size
+        boxes = np.clip(boxes, 0, [width, height, width, height])
+        # what lies in the padding alone is no part of the image
+        inside = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        boxes, candidates = boxes[inside], candidates.take(inside)
+        if not len(inside):
+            return Detections(boxes, candidates.scores, np.zeros((0, self.config.embedding.dimension), np.float32))
+        groups, place = gather_rows(outputs[count:], candidates, placement, self.config)
+        embeddings = embed(groups)[place]
+        length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        return Detections(boxes, candidates.scores, embeddings / np.maximum(length, 1e-12))

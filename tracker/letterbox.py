@@ -1,0 +1,79 @@
+"""Image to network input, and boxes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .config import LetterboxConfig
+
+INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an image lies in the network's input, in its pixels; ``scale_x``, ``scale_y`` are input over image size."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    scale_x: float
+    scale_y: float
+
+    def to_image(self, boxes: np.ndarray) -> np.ndarray:
+        """[N, 4] left, top, right, bottom in network pixels to the same in pixels of the original image."""
+        offset = np.array([self.left, self.top] * 2)
+        scale = np.array([self.scale_x, self.scale_y] * 2)
+        return (boxes - offset) / scale
+
+
+class Letterbox:
+    """Scales images into one network input that is kept and filled anew, aspect ratio unchanged, the rest padded."""
+
+    def __init__(self, config: LetterboxConfig) -> None:
+        self.config = config
+        shape = (1, 3, config.height, config.width)
+        self._blob = np.full(shape, config.pad_value * config.scale, dtype=np.float32)
+        self._placement: Placement | None = None
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Place an image.
+
+        Args:
+            image: [H, W, 3] uint8, BGR.
+
+        Returns:
+            The input [1, 3, height, width] float32, valid until the next call, and where the image lies in it.
+        """
+        config = self.config
+        placement = self._place(*image.shape[:2])
+        if placement != self._placement:
+            self._blob.fill(config.pad_value * config.scale)
+            self._placement = placement
+        size = (placement.width, placement.height)
+        scaled = cv2.resize(image, size, interpolation=INTERPOLATIONS[config.interpolation])
+        channels = scaled.transpose(2, 0, 1)
+        if config.color == "RGB":
+            channels = channels[::-1]
+        rows = slice(placement.top, placement.top + placement.height)
+        columns = slice(placement.left, placement.left + placement.width)
+        np.multiply(channels, np.float32(config.scale), out=self._blob[0, :, rows, columns])
+        return self._blob, placement
+
+    def _place(self, height: int, width: int) -> Placement:
+        config = self.config
+        ratio = min(config.height / height, config.width / width)
+        scaled_width, scaled_height = max(1, round(width * ratio)), max(1, round(height * ratio))
+        centred = config.place == "center"
+        return Placement(
+            # an odd rest goes to the right and the bottom
+            left=(config.width - scaled_width) // 2 if centred else 0,
+            top=(config.height - scaled_height) // 2 if centred else 0,
+            width=scaled_width,
+            height=scaled_height,
+            scale_x=scaled_width / width,
+            scale_y=scaled_height / height,
+        )

@@ -1,0 +1,129 @@
+"""An inference model folder run by a backend: network input to raw maps, gathered rows to embeddings."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from .config import ModelConfig
+from .errors import ModelError, OptionError
+
+
+def default_threads() -> int:
+    """The processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class PaddleNetwork:
+    """A model folder in paddle.inference: oneDNN on the processor, CUDA on a GPU. Safe to share between threads.
+
+    Args:
+        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
+        config: the contents of its ``infer_cfg.yml``.
+        use_gpu: run on the first GPU.
+        threads: processor threads; None for all cores.
+
+    Raises:
+        ModelError: the folder holds no usable model, or there is no GPU for Paddle.
+        OptionError: threads is not a positive integer.
+    """
+
+    def __init__(self, folder: Path, config: ModelConfig, use_gpu: bool = False, threads: int | None = None) -> None:
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise OptionError(f"threads must be a positive integer, not {threads!r}")
+        self.folder = folder
+        self.config = config
+        if use_gpu:
+            _require_gpu()
+        self._lock = threading.Lock()
+        threads = threads or default_threads()
+        self._model = _predictor(folder, "model", use_gpu, threads, onednn=True)
+        # rows come in ever-changing numbers, and oneDNN would keep a primitive for each
+        self._embed = _predictor(folder, "embed", use_gpu, threads, onednn=False)
+        expected = 2 * len(config.levels)
+        found = len(self._model.get_output_names())
+        if found != expected:
+            raise ModelError(
+                f"{folder} gives {found} maps where infer_cfg.yml needs {expected}: export the model again"
+            )
+
+    def run(self, blob: np.ndarray) -> list[np.ndarray]:
+        """Forward pass.
+
+        Args:
+            blob: [1, 3, H, W] float32.
+
+        Returns:
+            Detection maps [1, A * 6, h, w] of all levels in the order of ``infer_cfg.yml``, then feature maps
+            [1, C, h, w] likewise.
+
+        Raises:
+            ModelError: the graph gives maps of other sizes.
+        """
+        with self._lock:
+            outputs = _run(self._model, [blob])
+        height, width = blob.shape[2:]
+        for level, raw in zip(self.config.levels, outputs):
+            shape = (1, 6 * len(level.anchors), height // level.stride, width // level.stride)
+            if raw.shape != shape:
+                raise ModelError(
+                    f"{self.folder} gives a map of shape {raw.shape} at stride {level.stride} "
+                    f"where infer_cfg.yml needs {shape}: export the model again"
+                )
+        return outputs
+
+    def embed(self, rows: list[np.ndarray]) -> np.ndarray:
+        """Embeddings [K, D] float32, not yet of length 1, of groups of rows [K_i, R_i]; K is the sum of the K_i."""
+        # a matrix product without rows is an error in Paddle: an empty group sends one row, dropped afterwards
+        sent = [group if len(group) else np.zeros((1, group.shape[1]), np.float32) for group in rows]
+        with self._lock:
+            (embeddings,) = _run(self._embed, [np.ascontiguousarray(group, dtype=np.float32) for group in sent])
+        keep = np.concatenate([np.full(len(after), len(before) > 0) for before, after in zip(rows, sent)])
+        return embeddings[keep]
+
+
+def _require_gpu() -> None:
+    import paddle
+
+    if not paddle.is_compiled_with_cuda():
+        raise ModelError("use_gpu needs the GPU build of Paddle: pip install paddlepaddle-gpu, or leave use_gpu off")
+    if paddle.device.cuda.device_count() < 1:
+        raise ModelError("use_gpu was asked for, but Paddle sees no GPU: check nvidia-smi, or leave use_gpu off")
+
+
+def _predictor(folder: Path, name: str, use_gpu: bool, threads: int, onednn: bool):  # noqa: ANN202 (no public type)
+    from paddle import inference
+
+    program, parameters = folder / f"{name}.pdmodel", folder / f"{name}.pdiparams"
+    for path in (program, parameters):
+        if not path.is_file():
+            raise ModelError(f"{folder} is no model folder: {path.name} is missing")
+    config = inference.Config(str(program), str(parameters))
+    config.disable_glog_info()
+    config.enable_memory_optim()
+    if use_gpu:
+        config.enable_use_gpu(256, 0)
+    else:
+        config.disable_gpu()
+        config.set_cpu_math_library_num_threads(threads)
+        if onednn:
+            config.enable_mkldnn()
+        else:
+            config.disable_mkldnn()
+    try:
+        return inference.create_predictor(config)
+    except (RuntimeError, ValueError, MemoryError) as error:  # what Paddle's C++ exceptions arrive as
+        reason = str(error).strip().splitlines()[-1:]
+        raise ModelError(f"{program} cannot be loaded, the file may be damaged: {''.join(reason)}") from error
+
+
+def _run(predictor, inputs: list[np.ndarray]) -> list[np.ndarray]:  # noqa: ANN001 (no public type)
+    for name, value in zip(predictor.get_input_names(), inputs):
+        handle = predictor.get_input_handle(name)
+        handle.reshape(value.shape)
+        handle.copy_from_cpu(value)
+    predictor.run()
+    return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]

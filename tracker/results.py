@@ -1,0 +1,218 @@
+"""The values that users get, and the MOT text format.
+
+A line of the text is ``frame,id,left,top,width,height,score,-1,-1,-1``: frames and ids from 1, pixels of the original
+image, one line a person and frame.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import OutputError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The people in sight in one frame.
+
+    Attributes:
+        ids: [N] int64 identities from 1.
+        boxes: [N, 4] float64 left, top, width, height in pixels of the original image; parts may lie outside of it.
+        scores: [N] float64 confidence of the detection, 0 to 1.
+    """
+
+    ids: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, rows: np.ndarray) -> Tracks:
+        """The tracks of some rows (indices or a mask)."""
+        return Tracks(self.ids[rows], self.boxes[rows], self.scores[rows])
+
+    def plausible(self, min_box_area: float, vertical_ratio: float) -> Tracks:
+        """Without boxes smaller than an area in square pixels or wider than ``vertical_ratio`` times their height.
+
+        0 switches either rule off.
+        """
+        width, height = self.boxes[:, 2], self.boxes[:, 3]
+        keep = np.ones(len(self), bool)
+        if min_box_area > 0:
+            keep &= width * height > min_box_area
+        if vertical_ratio > 0:
+            keep &= width <= vertical_ratio * height
+        return self.select(keep)
+
+
+@dataclass(frozen=True)
+class FrameTracks:
+    """One frame of a result.
+
+    Attributes:
+        frame: number from 1.
+        time: seconds since the first frame, at the nominal frame rate.
+        ids: [N] int64.
+        boxes: [N, 4] left, top, width, height in pixels of the original image.
+        scores: [N].
+    """
+
+    frame: int
+    time: float
+    ids: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class MotWriter:
+    """Writes the MOT text of one sequence, whole lines only, flushed at every frame.
+
+    Raises:
+        OutputError: the file cannot be opened or written. What was written before stays readable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = path.open("wb", buffering=0)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}; choose another output_dir") from error
+        self._size = 0
+
+    def write(self, frame: int, tracks: Tracks) -> None:
+        """Append the lines of a frame (number from 1)."""
+        lines = "".join(
+            f"{frame},{track_id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},-1,-1,-1\n"
+            for track_id, (left, top, width, height), score in zip(
+                tracks.ids.tolist(), tracks.boxes.tolist(), tracks.scores.tolist()
+            )
+        ).encode()
+        written = 0
+        try:
+            while written < len(lines):
+                written += self._file.write(lines[written:])
+        except OSError as error:
+            # a full disk may have taken half a line
+            os.ftruncate(self._file.fileno(), self._size)
+            raise OutputError(f"cannot write {self.path}: {error.strerror}; free some space") from error
+        self._size += written
+
+    def close(self) -> None:
+        """Close the file; twice does no harm."""
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class TrackingResult:
+    """What a run made. Iterating reads the tracks frame by frame from the text file, so its length costs no memory.
+
+    Attributes:
+        name: of the sequence, as in the names of the files.
+        frames: frames tracked.
+        skipped: corrupt or unreadable frames left out.
+        last_frame: number of the last frame tracked, from 1; ``frames`` unless some were skipped.
+        seconds: wall time of the run.
+        stage_fps: frames per second of each stage by itself.
+        people: different identities seen.
+        frame_rate: nominal frames per second of the source.
+        model: name of the model that ran, with its folder in ``model_path``.
+        text_path: MOT text file.
+        video_path: annotated video, None if there is none.
+    """
+
+    name: str
+    frames: int
+    skipped: int
+    last_frame: int
+    seconds: float
+    stage_fps: dict[str, float]
+    people: int
+    frame_rate: float
+    model: str
+    model_path: Path
+    text_path: Path
+    video_path: Path | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    def __iter__(self) -> Iterator[FrameTracks]:
+        """Every frame from the first to the last one tracked, those without anybody included.
+
+        Raises:
+            OutputError: the text file is no longer there, or was changed into something else.
+        """
+        frame = 0
+        try:
+            with self.text_path.open() as lines:
+                group: list[list[float]] = []
+                for line in lines:
+                    row = [float(value) for value in line.split(",")[:7]]
+                    if group and row[0] != group[0][0]:
+                        yield from self._frames(frame + 1, group)
+                        frame, group = int(group[0][0]), []
+                    group.append(row)
+                if group:
+                    yield from self._frames(frame + 1, group)
+                    frame = int(group[0][0])
+        except (OSError, ValueError) as error:
+            raise OutputError(f"cannot read the tracks back from {self.text_path}: {error}") from error
+        yield from (self._frame(number, []) for number in range(frame + 1, self.last_frame + 1))
+
+    def _frames(self, first: int, rows: list[list[float]]) -> Iterator[FrameTracks]:
+        number = int(rows[0][0])
+        yield from (self._frame(empty, []) for empty in range(first, number))
+        yield self._frame(number, rows)
+
+    def _frame(self, number: int, rows: list[list[float]]) -> FrameTracks:
+        table = np.array(rows, dtype=np.float64).reshape(-1, 7)
+        return FrameTracks(
+            frame=number,
+            time=(number - 1) / self.frame_rate,
+            ids=table[:, 1].astype(np.int64),
+            boxes=table[:, 2:6],
+            scores=table[:, 6],
+        )
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The whole result as a pandas table: frame, id, left, top, width, height, score.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
+        columns = ["frame", "id", "left", "top", "width", "height", "score"]
+        return pandas.read_csv(self.text_path, header=None, names=columns, usecols=range(len(columns)))
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the whole run."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    def __str__(self) -> str:
+        stages = ", ".join(f"{stage} {rate:.1f}" for stage, rate in self.stage_fps.items())
+        lines = [
+            f"{self.name}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} frames/s), "
+            f"{self.people} people, model {self.model}",
+            f"  frames/s by stage: {stages}",
+            f"  tracks: {self.text_path}",
+        ]
+        if self.video_path:
+            lines.append(f"  video:  {self.video_path}")
+        if self.skipped:
+            lines.append(f"  {self.skipped} corrupt frames were skipped")
+        return "\n".join(lines)
