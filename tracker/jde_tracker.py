@@ -15,7 +15,7 @@ from . import kalman
 from .boxes import ltrb_to_ltwh, ltwh_to_ltrb, ltwh_to_xyah, xyah_to_ltwh
 from .config import TrackerConfig
 from .decode import Detections
-from .matching import embedding_distance, fuse_motion, iou_distance, linear_assignment
+from .matching import appearance_and_motion, iou_distance, linear_assignment
 from .results import Tracks
 
 DUPLICATE_DISTANCE = 0.15  # a tracked and a lost track closer than this (1 - IoU) are one person
@@ -111,8 +111,9 @@ class JDETracker:
         self._predict(pool)
 
         # 1. appearance, within the reach of the predicted motion
-        cost = embedding_distance(table.embeddings[pool], found.embeddings)
-        cost = fuse_motion(cost, table.mean[pool], table.covariance[pool], found.xyah)
+        cost = appearance_and_motion(
+            table.embeddings[pool], found.embeddings, table.mean[pool], table.covariance[pool], found.xyah
+        )
         pairs, left_pool, left = linear_assignment(cost, self.config.tracked_thresh)
         self._match(pool[pairs[:, 0]], found, pairs[:, 1])
 

@@ -91,8 +91,13 @@ def update(mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray) ->
     return corrected, shrunk
 
 
-def gating_distance(mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray) -> np.ndarray:
-    """Squared Mahalanobis distance of every measured box from every predicted one.
+def gate(
+    mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of tracks and measured boxes that the predicted motion allows.
+
+    A pair is allowed while its squared Mahalanobis distance is at most the 0.95 quantile of the chi-square
+    distribution. States or boxes that are not finite pass no gate.
 
     Args:
         mean: [N, 8].
@@ -100,11 +105,15 @@ def gating_distance(mean: np.ndarray, covariance: np.ndarray, measurement: np.nd
         measurement: [M, 4] boxes (x, y, a, h).
 
     Returns:
-        [N, M]; compare with CHI2_95_4DOF.
+        Rows [P], columns [P] and squared distances [P] of the allowed pairs, row by row.
     """
     precision = 1.0 / _innovation_variance(mean, covariance)
-    distance = np.zeros((len(mean), len(measurement)))
-    for i in range(4):
-        offset = measurement[None, :, i] - mean[:, i, None]
-        distance += offset * offset * precision[:, i, None]
-    return distance
+    # the position alone rules most pairs out: the rest is computed for the few that are left
+    x = measurement[None, :, 0] - mean[:, 0, None]
+    y = measurement[None, :, 1] - mean[:, 1, None]
+    distance = x * x * precision[:, 0, None] + y * y * precision[:, 1, None]
+    rows, columns = np.nonzero(distance <= CHI2_95_4DOF)
+    rest = (measurement[columns, 2:] - mean[rows, 2:4]) ** 2 * precision[rows, 2:]
+    total = distance[rows, columns] + rest.sum(axis=1)
+    allowed = total <= CHI2_95_4DOF
+    return rows[allowed], columns[allowed], total[allowed]

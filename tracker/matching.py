@@ -34,38 +34,50 @@ def iou_distance(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
     return one - iou
 
 
-def embedding_distance(tracks: np.ndarray, detections: np.ndarray) -> np.ndarray:
-    """Euclidean distance between L2-normalised embeddings, in [0, 2].
+def embedding_distance(
+    tracks: np.ndarray, detections: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Euclidean distance between L2-normalised embeddings, in [0, 2], of some pairs.
 
     Args:
         tracks: [N, D].
         detections: [M, D].
+        rows: [P] index of the track of each pair.
+        columns: [P] index of its detection.
+
+    Returns:
+        [P] float64.
+    """
+    if len(rows) <= 4 * (len(tracks) + len(detections)):
+        difference = np.subtract(tracks[rows], detections[columns], dtype=np.float64)
+        return np.sqrt(np.einsum("pd,pd->p", difference, difference))
+    # In one dense crowd all pairs by a matrix product are cheaper: |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, where float64
+    # keeps the cancellation below 1e-7.
+    a, b = tracks.astype(np.float64), detections.astype(np.float64)
+    squared = np.einsum("nd,nd->n", a, a)[:, None] + np.einsum("md,md->m", b, b)[None] - 2 * (a @ b.T)
+    return np.sqrt(np.maximum(squared[rows, columns], 0.0))
+
+
+def appearance_and_motion(
+    tracks: np.ndarray, detections: np.ndarray, mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray
+) -> np.ndarray:
+    """Cost of pairs by appearance, blended with the motion gate; infinite outside of it (JDE, section 3.4).
+
+    Args:
+        tracks: [N, D] embeddings.
+        detections: [M, D] embeddings.
+        mean: [N, 8] predicted states of the tracks.
+        covariance: [N, 3, 4], see ``kalman``.
+        measurement: [M, 4] detected boxes (x, y, a, h).
 
     Returns:
         [N, M] float64.
     """
-    a, b = tracks.astype(np.float64), detections.astype(np.float64)
-    # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b is one matrix product; in float64 its cancellation stays below 1e-7
-    squared = np.einsum("nd,nd->n", a, a)[:, None] + np.einsum("md,md->m", b, b)[None] - 2 * (a @ b.T)
-    return np.sqrt(np.maximum(squared, 0.0))
-
-
-def fuse_motion(cost: np.ndarray, mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray) -> np.ndarray:
-    """Blend an appearance cost with the motion gate; pairs outside the gate cost infinity (JDE, section 3.4).
-
-    Args:
-        cost: [N, M] appearance distances.
-        mean: [N, 8] predicted states, with covariance [N, 3, 4].
-        covariance: see ``kalman``.
-        measurement: [M, 4] detected boxes (x, y, a, h).
-
-    Returns:
-        [N, M].
-    """
-    distance = kalman.gating_distance(mean, covariance, measurement)
-    fused = (1 - MOTION_WEIGHT) * cost + MOTION_WEIGHT * distance
-    # a state or box of no finite size has a NaN distance: it passes no gate
-    return np.where(distance <= kalman.CHI2_95_4DOF, fused, np.inf)
+    rows, columns, motion = kalman.gate(mean, covariance, measurement)
+    cost = np.full((len(mean), len(measurement)), np.inf)
+    appearance = embedding_distance(tracks, detections, rows, columns)
+    cost[rows, columns] = (1 - MOTION_WEIGHT) * appearance + MOTION_WEIGHT * motion
+    return cost
 
 
 def linear_assignment(cost: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
