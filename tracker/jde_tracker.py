@@ -39,6 +39,7 @@ class TrackTable:
     tracked: np.ndarray  # [N] bool
     confirmed: np.ndarray  # [N] bool
     expired: np.ndarray  # [N] bool
+    shown: np.ndarray  # [N] bool: was part of an output
 
     @classmethod
     def empty(cls, dimension: int) -> TrackTable:
@@ -55,6 +56,7 @@ class TrackTable:
             tracked=flags,
             confirmed=flags,
             expired=flags,
+            shown=flags,
         )
 
     def __len__(self) -> int:
@@ -81,12 +83,16 @@ class JDETracker:
     Args:
         config: thresholds, see ``config/tracker.yml``.
         frame_rate: frames per second of the sequence: ``track_buffer`` counts frames at 30 per second.
+
+    Attributes:
+        people: different identities given out by ``update`` so far.
     """
 
     def __init__(self, config: TrackerConfig | None = None, frame_rate: float = 30.0) -> None:
         self.config = config or TrackerConfig()
         self.max_time_lost = int(frame_rate / 30.0 * self.config.track_buffer)
         self.frame = 0
+        self.people = 0
         self._last_id = 0
         self._table: TrackTable | None = None
 
@@ -179,6 +185,7 @@ class JDETracker:
             tracked=np.ones(count, bool),
             confirmed=np.full(count, self.frame == 1),
             expired=np.zeros(count, bool),
+            shown=np.zeros(count, bool),
         )
 
     def _retire(self, tracked_before: np.ndarray, gone: np.ndarray, born: TrackTable) -> None:
@@ -198,9 +205,17 @@ class JDETracker:
         self._table = _without_duplicates(tracked, lost)
 
     def _output(self) -> Tracks:
-        table = self._table
+        table, config = self._table, self.config
         rows = np.flatnonzero(table.tracked & table.confirmed)
-        return Tracks(ids=table.ids[rows], boxes=xyah_to_ltwh(table.mean[rows, :4]), scores=table.scores[rows])
+        boxes = xyah_to_ltwh(table.mean[rows, :4])
+        width, height = boxes[:, 2], boxes[:, 3]
+        plausible = width * height > config.min_box_area if config.min_box_area else np.ones(len(rows), bool)
+        if config.vertical_ratio:
+            plausible &= width <= config.vertical_ratio * height
+        rows = rows[plausible]
+        self.people += int((~table.shown[rows]).sum())
+        table.shown[rows] = True
+        return Tracks(ids=table.ids[rows], boxes=boxes[plausible], scores=table.scores[rows])
 
 
 @dataclass(frozen=True)

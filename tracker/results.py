@@ -37,23 +37,6 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def select(self, rows: np.ndarray) -> Tracks:
-        """The tracks of some rows (indices or a mask)."""
-        return Tracks(self.ids[rows], self.boxes[rows], self.scores[rows])
-
-    def plausible(self, min_box_area: float, vertical_ratio: float) -> Tracks:
-        """Without boxes smaller than an area in square pixels or wider than ``vertical_ratio`` times their height.
-
-        0 switches either rule off.
-        """
-        width, height = self.boxes[:, 2], self.boxes[:, 3]
-        keep = np.ones(len(self), bool)
-        if min_box_area > 0:
-            keep &= width * height > min_box_area
-        if vertical_ratio > 0:
-            keep &= width <= vertical_ratio * height
-        return self.select(keep)
-
 
 @dataclass(frozen=True)
 class FrameTracks:

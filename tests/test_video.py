@@ -1,0 +1,500 @@
+"""The annotated video: what a player finds in it, and what is left of it when something goes wrong."""
+
+import logging
+import signal
+import subprocess
+import sys
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracker.errors import OptionError, OutputError
+from tracker.video import VideoWriter
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BEEP = 0.5  # seconds of video before the sound of every generated input starts
+
+
+def picture(height=48, width=64, color=(90, 90, 90)):
+    return np.full((height, width, 3), color, np.uint8)
+
+
+def write(path, times, image=None, frame_rate=10.0):
+    with VideoWriter(path, frame_rate) as video:
+        for time in times:
+            video.write(picture() if image is None else image, time)
+
+
+def read(path):
+    """Pictures [N, H, W, 3] BGR and their times in seconds."""
+    with av.open(str(path)) as container:
+        frames = [(frame.to_ndarray(format="bgr24"), frame.time) for frame in container.decode(video=0)]
+    return [image for image, _ in frames], [time for _, time in frames]
+
+
+def boxes(path):
+    """Names of the file's top-level boxes."""
+    data, at, names = path.read_bytes(), 0, []
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        names.append(data[at + 4 : at + 8].decode())
+        at += size if size > 1 else int.from_bytes(data[at + 8 : at + 16], "big")
+    return names
+
+
+# ---- the picture
+
+
+def test_format_and_faststart(tmp_path):
+    path = tmp_path / "a.mp4"
+    write(path, [i / 10 for i in range(10)])
+    with av.open(str(path)) as container:
+        assert len(container.streams) == 1
+        codec = container.streams.video[0].codec_context
+        assert (codec.name, codec.pix_fmt, codec.width, codec.height) == ("h264", "yuv420p", 64, 48)
+        assert (codec.colorspace, codec.color_range, codec.color_primaries, codec.color_trc) == (1, 1, 1, 1)
+        assert abs(container.duration / av.time_base - 1.0) < 0.001
+        assert container.streams.video[0].frames == 10
+    names = boxes(path)
+    assert names.index("moov") < names.index("mdat") and "moof" not in names
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("color", [(0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 255), (0, 0, 0), (40, 120, 200)])
+def test_colors_survive(tmp_path, color):
+    write(tmp_path / "a.mp4", [0.0], picture(color=color))
+    (image,), _ = read(tmp_path / "a.mp4")
+    assert np.abs(image.astype(int) - color).max() <= 8
+
+
+def test_variable_rate_is_kept(tmp_path):
+    times = [0.0, 0.04, 0.041, 0.5, 3.7, 3.75, 12.0]
+    write(tmp_path / "a.mp4", times, frame_rate=25.0)
+    assert read(tmp_path / "a.mp4")[1] == pytest.approx(times, abs=0.001)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.duration / av.time_base == pytest.approx(12.04, abs=0.001)
+
+
+@pytest.mark.parametrize("rate", [0.05, 30000 / 1001, 23.976, 2000.0])
+def test_last_picture_lasts_one_period(tmp_path, rate):
+    write(tmp_path / "a.mp4", [0.0, 1.0], frame_rate=rate)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert float(stream.duration * stream.time_base) == pytest.approx(1.0 + 1 / rate, abs=0.0001)
+
+
+def test_first_time_above_zero_is_kept(tmp_path):
+    write(tmp_path / "a.mp4", [1.5, 1.6])
+    assert read(tmp_path / "a.mp4")[1] == pytest.approx([1.5, 1.6], abs=0.001)
+
+
+def test_times_that_do_not_increase(tmp_path):
+    write(tmp_path / "a.mp4", [0.0, 0.1, 0.1, 0.05, 0.3])
+    times = read(tmp_path / "a.mp4")[1]
+    assert times == pytest.approx([0.0, 0.1, 0.1, 0.1, 0.3], abs=0.001)
+    assert all(np.diff(times) > 0)
+
+
+def test_key_frame_every_two_seconds_at_any_rate(tmp_path):
+    write(tmp_path / "a.mp4", [i / 50 for i in range(350)], frame_rate=50.0)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        keys = [float(p.pts * p.time_base) for p in container.demux(video=0) if p.size and p.is_keyframe]
+    assert keys == pytest.approx([0.0, 2.0, 4.0, 6.0])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (16, 16), (1, 400), (4320, 7680)])
+def test_extreme_sizes(tmp_path, shape):
+    write(tmp_path / "a.mp4", [0.0], picture(*shape))
+    (image,), _ = read(tmp_path / "a.mp4")
+    assert image.shape[:2] == (max(2, shape[0]), max(2, shape[1]))
+
+
+def test_too_large_a_picture_is_refused(tmp_path):
+    with pytest.raises(OutputError, match="16386x2 "), VideoWriter(tmp_path / "a.mp4", 10) as video:
+        video.write(picture(2, 16386), 0.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_odd_sizes_are_padded_never_scaled(tmp_path_factory, height, width):
+    path = tmp_path_factory.mktemp("odd") / "a.mp4"
+    image = np.repeat(np.linspace(40, 200, height * width).reshape(height, width, 1), 3, 2).astype(np.uint8)
+    write(path, [0.0], image)
+    (decoded,), _ = read(path)
+    assert decoded.shape[:2] == (height + height % 2, width + width % 2)
+    padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+    # Rows end in a jump, which coding softens; a scaled or black-bordered picture is much farther off.
+    assert np.abs(decoded.astype(int) - padded).mean() < 5
+
+
+def test_other_size_is_letterboxed(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", 10) as video:
+        video.write(picture(65, 97, (255, 255, 255)), 0.0)
+        video.write(picture(200, 100, (255, 255, 255)), 0.1)
+        video.write(picture(10, 40, (255, 255, 255)), 0.2)
+    images, _ = read(tmp_path / "a.mp4")
+    assert {image.shape for image in images} == {(66, 98, 3)}
+    bright = images[1][:, :, 1] > 128
+    assert bright[:, 35:63].all() and not bright[:, :30].any() and not bright[:, 68:].any()
+    bright = images[2][:, :, 1] > 128
+    assert bright[22:43].all() and not bright[:18].any() and not bright[48:].any()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)],
+)
+def test_wrong_images_are_named(tmp_path, image):
+    with VideoWriter(tmp_path / "a.mp4", 10) as video:
+        with pytest.raises(ValueError, match=r"\[H, W, 3\] uint8, got"):
+            video.write(image, 0.0)
+        video.write(picture(), 0.0)
+    assert len(read(tmp_path / "a.mp4")[0]) == 1
+
+
+# ---- the sound
+
+
+def make_input(path, codec, rate=48000, layout="stereo", lead=0.0, seconds=1.5):
+    """A video whose picture starts `lead` seconds after its sound, with a tone BEEP seconds into the picture."""
+    container = av.open(str(path), "w")
+    video = container.add_stream("mpeg4", rate=25, width=32, height=32)
+    video.pix_fmt = "yuv420p"
+    audio = container.add_stream(codec, rate=rate, layout=layout, options={"strict": "-2"})
+    clock = np.arange(int(rate * (seconds + lead))) / rate - lead
+    tone = np.where(clock >= BEEP, np.sin(2 * np.pi * 1000 * clock) * 0.5, 0).astype(np.float32)
+    packets = []
+    for start in range(0, len(tone), 1024):
+        block = np.tile(tone[start : start + 1024], (audio.layout.nb_channels, 1))
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        packets += audio.encode(frame)
+    packets += audio.encode(None)
+    for index in range(int(seconds * 25)):
+        frame = av.VideoFrame.from_ndarray(picture(32, 32), format="bgr24")
+        frame.pts, frame.time_base = index + round(lead * 25), Fraction(1, 25)
+        packets += video.encode(frame)
+    for packet in sorted(packets + video.encode(None), key=lambda p: p.dts * p.time_base):
+        container.mux(packet)
+    container.close()
+
+
+def copy_video(source, target, spoil=None):
+    """Write the frames of `source` with their sound; the number of audio packets given."""
+    frames, packets = [], [[]]  # the sound read before each frame; the rest goes with the last
+    container = av.open(str(source))
+    video, audio = container.streams.video[0], container.streams.audio[0]
+    for packet in container.demux(video, audio):
+        if packet.stream is audio:
+            packets[-1].append(packet)
+        for frame in packet.decode() if packet.stream is video else ():
+            frames.append(frame)
+            packets.append([])
+    rest = packets.pop()
+    packets[-1] += rest
+    if spoil is not None:
+        packets = [[spoil(packet) for packet in group] for group in packets]
+    writer = VideoWriter(target, 25.0, audio, frames[0].time)
+    for frame, group in zip(frames, packets):
+        writer.write(frame.to_ndarray(format="bgr24"), frame.time - frames[0].time, group)
+    container.close()  # a source may be closed before the writer
+    writer.close()
+    return sum(packet.size > 0 for group in packets for packet in group)
+
+
+def sound(path):
+    """Codec name, number of packets, and the times in seconds at which the tone starts and the sound ends."""
+    with av.open(str(path)) as container:
+        codec = container.streams.audio[0].codec_context.codec.canonical_name
+        packets = sum(packet.size > 0 for packet in container.demux(audio=0))
+    onset = end = None
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("flt", "mono", 48000)
+        for frame in container.decode(audio=0):
+            for part in resampler.resample(frame):
+                loud = np.flatnonzero(np.abs(part.to_ndarray()[0]) > 0.1)
+                if onset is None and len(loud):
+                    onset = part.time + loud[0] / 48000
+                end = part.time + part.samples / 48000
+    return codec, packets, onset, end
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "layout", "lead", "result"),
+    [
+        ("a.mp4", "aac", 48000, "stereo", 0.0, "aac"),
+        ("a.ts", "aac", 44100, "stereo", 0.4, "aac"),
+        ("a.mkv", "libmp3lame", 44100, "stereo", 0.2, "mp3"),
+        ("a.mkv", "libopus", 48000, "mono", 0.2, "opus"),
+        ("a.mkv", "flac", 48000, "stereo", 0.0, "flac"),
+        ("a.avi", "pcm_s16le", 44100, "mono", 0.0, None),
+        ("a.mov", "pcm_s16le", 48000, "stereo", 0.52, None),
+        ("a.mov", "pcm_s16le", 192000, "stereo", 0.0, None),
+        ("a.mkv", "vorbis", 48000, "stereo", 0.2, None),
+        ("a.ts", "ac3", 48000, "5.1", 0.0, None),
+        ("a.mkv", "libmp3lame", 8000, "mono", 0.0, None),
+    ],
+)
+def test_sound_is_kept_in_step(tmp_path, name, codec, rate, layout, lead, result):
+    """result: the codec copied, or None for one that is encoded to AAC."""
+    make_input(tmp_path / name, codec, rate, layout, lead)
+    given_packets = copy_video(tmp_path / name, tmp_path / "out.mp4")
+    kept, packets, onset, end = sound(tmp_path / "out.mp4")
+    assert kept == (result or "aac")
+    if result is not None:
+        dropped = lead * rate / {"aac": 1024, "mp3": 1152, "opus": 960, "flac": 4608}[result]
+        assert 0 <= given_packets - packets <= dropped + 3
+    assert onset == pytest.approx(BEEP, abs=0.008)
+    assert end == pytest.approx(1.5, abs=0.15)
+    times = read(tmp_path / "out.mp4")[1]
+    assert times == pytest.approx([i / 25 for i in range(len(times))], abs=0.001)
+    assert boxes(tmp_path / "out.mp4").index("moov") < boxes(tmp_path / "out.mp4").index("mdat")
+
+
+def test_copied_sound_is_not_encoded_again(tmp_path):
+    make_input(tmp_path / "a.mp4", "aac")
+    copy_video(tmp_path / "a.mp4", tmp_path / "out.mp4")
+    contents = []
+    for path in (tmp_path / "a.mp4", tmp_path / "out.mp4"):
+        with av.open(str(path)) as container:
+            contents.append([bytes(packet) for packet in container.demux(audio=0) if packet.size])
+    assert contents[1] == contents[0][-len(contents[1]) :]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ts", "ac3"), ("a.ts", "aac")])
+def test_damaged_sound_costs_only_itself(tmp_path, caplog, name, codec):
+    def spoil(packet):
+        if packet.pts is None or not 0.2 <= packet.pts * packet.time_base < 0.3:
+            return packet
+        bad = av.Packet(b"\xfe\x55" * 20)
+        bad.pts, bad.dts, bad.time_base = packet.pts, packet.dts, packet.time_base
+        return bad
+
+    make_input(tmp_path / name, codec)
+    with caplog.at_level(logging.WARNING, "tracker.video"):
+        copy_video(tmp_path / name, tmp_path / "out.mp4", spoil)
+    _, packets, onset, end = sound(tmp_path / "out.mp4")
+    assert packets > 30 and end > 1.3
+    assert onset == pytest.approx(BEEP, abs=0.15)
+    assert len([record for record in caplog.records if record.name == "tracker.video"]) == 1
+
+
+def test_packets_of_the_caller_are_left_alone(tmp_path):
+    make_input(tmp_path / "a.mkv", "libopus", lead=0.2)
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        audio = container.streams.audio[0]
+        packets = [packet for packet in container.demux(audio) if packet.size]
+        before = [(packet.pts, packet.time_base, packet.stream) for packet in packets]
+        with VideoWriter(tmp_path / "out.mp4", 25, audio, 0.2) as video:
+            video.write(picture(), 0.0, packets)
+        assert [(packet.pts, packet.time_base, packet.stream) for packet in packets] == before
+
+
+@pytest.mark.parametrize("seconds", [1, 40])
+def test_silent_audio_stream_leaves_a_plain_video(tmp_path, seconds):
+    make_input(tmp_path / "a.mp4", "aac")
+    with (
+        av.open(str(tmp_path / "a.mp4")) as container,
+        VideoWriter(tmp_path / "out.mp4", 5, container.streams.audio[0]) as video,
+    ):
+        for index in range(seconds * 5):
+            video.write(picture(), index / 5)
+        part = (tmp_path / ".out.part.mp4").stat().st_size
+    assert (part > 0) == (seconds > 30), "what waits for sound must not wait for ever"
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+    assert len(read(tmp_path / "out.mp4")[0]) == seconds * 5
+
+
+# ---- when something goes wrong
+
+
+def run(code, *arguments):
+    """Run Python code on `arguments` in a process of its own."""
+    prelude = "import sys, os, signal, resource, numpy as np\nfrom pathlib import Path\n"
+    prelude += f"sys.path.insert(0, {str(REPOSITORY)!r})\n"
+    prelude += "from tracker.video import VideoWriter\nfrom tracker.errors import OutputError\n"
+    prelude += "noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)\n"
+    return subprocess.run(
+        [sys.executable, "-c", prelude + textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_killed_process_leaves_a_video(tmp_path):
+    code = """
+    video = VideoWriter(Path(sys.argv[1]), 10)
+    for index in range(150):
+        video.write(np.roll(noise, index, 1), index / 10)
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    (tmp_path / "a.mp4").write_bytes(b"older")
+    assert run(code, tmp_path / "a.mp4").returncode == -signal.SIGKILL
+    assert (tmp_path / "a.mp4").read_bytes() == b"older"
+    times = read(tmp_path / ".a.part.mp4")[1]
+    assert 60 <= len(times) <= 150
+    assert times == pytest.approx([i / 10 for i in range(len(times))], abs=0.001)
+
+
+@pytest.mark.parametrize("limit", [150_000, 220_000, 3_000])
+def test_full_disk(tmp_path, limit):
+    code = """
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+    try:
+        with VideoWriter(Path(sys.argv[1]), 10) as video:
+            for index in range(400):
+                video.write(np.roll(noise, index * 7, index % 2), index / 10)
+    except OutputError as error:
+        print(error, end="")
+        sys.exit(3)
+    """
+    path = tmp_path / "a.mp4"
+    result = run(code, path, limit)
+    assert result.returncode == 3, result.stderr
+    assert result.stdout == f"cannot write the video {path}: File too large"
+    if limit < 10_000:  # not even one fragment
+        assert list(tmp_path.iterdir()) == []
+        return
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+    times = read(path)[1]
+    assert len(times) >= 20
+    assert times == pytest.approx([i / 10 for i in range(len(times))], abs=0.001)
+
+
+def test_no_room_for_the_final_file(tmp_path):
+    code = """
+    import tracker.video
+    remux = tracker.video._remux
+    def without_room(part, final):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.path.getsize(part) * 0.5),) * 2)
+        return remux(part, final)
+    tracker.video._remux = without_room
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with VideoWriter(Path(sys.argv[1]), 10) as video:
+        for index in range(60):
+            video.write(np.roll(noise, index * 7, index % 2), index / 10)
+    """
+    result = run(code, tmp_path / "a.mp4")
+    assert result.returncode == 0, result.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+    assert "moof" in boxes(tmp_path / "a.mp4")
+    assert read(tmp_path / "a.mp4")[1] == pytest.approx([i / 10 for i in range(60)], abs=0.001)
+
+
+def test_failure_at_the_last_moment_is_reported(tmp_path):
+    code = """
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    video = VideoWriter(Path(sys.argv[1]), 10)
+    for index in range(70):
+        video.write(np.roll(noise, index * 7, index % 2), index / 10)
+    size = os.path.getsize(Path(sys.argv[1]).with_name(".a.part.mp4"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 2000,) * 2)
+    try:
+        video.close()
+    except OutputError as error:
+        print(error, end="")
+    video.close()
+    """
+    path = tmp_path / "a.mp4"
+    result = run(code, path)
+    assert result.stdout == f"cannot write the video {path}: File too large", result.stderr
+    assert 20 <= len(read(path)[0]) < 70
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_exception_of_the_caller_still_gives_a_video(tmp_path, error):
+    with pytest.raises(error), VideoWriter(tmp_path / "a.mp4", 10) as video:
+        for index in range(7):
+            video.write(picture(), index / 10)
+        raise error
+    assert len(read(tmp_path / "a.mp4")[0]) == 7
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_exception_of_the_caller_is_not_hidden(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("tracker.video._remux", lambda part, final: False)
+    with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "a.mp4", 10) as video:
+        video.write(picture(), 0.0)
+        raise KeyboardInterrupt
+    assert "no complete picture" in caplog.text
+
+
+def test_older_video_is_replaced_only_at_the_end(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"older")
+    with VideoWriter(path, 10) as video:
+        video.write(picture(), 0.0)
+        assert path.read_bytes() == b"older"
+    assert len(read(path)[0]) == 1
+
+
+def test_nothing_written_leaves_nothing(tmp_path):
+    (tmp_path / "old.mp4").write_bytes(b"older")
+    with VideoWriter(tmp_path / "old.mp4", 10), VideoWriter(tmp_path / "new.mp4", 10) as video:
+        pass
+    video.close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["old.mp4"]
+    assert (tmp_path / "old.mp4").read_bytes() == b"older"
+
+
+def test_close_twice_and_write_after(tmp_path):
+    video = VideoWriter(tmp_path / "a.mp4", 10)
+    video.write(picture(), 0.0)
+    video.close()
+    before = (tmp_path / "a.mp4").stat()
+    video.close()
+    assert (tmp_path / "a.mp4").stat() == before
+    with pytest.raises(ValueError, match="closed"):
+        video.write(picture(), 0.1)
+
+
+def test_target_that_is_a_folder(tmp_path):
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(OutputError, match=r"a\.mp4: a folder has this name"):
+        VideoWriter(tmp_path / "a.mp4", 10)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_folder_that_is_missing(tmp_path):
+    with pytest.raises(OutputError, match=r"none/a\.mp4: No such file or directory"):
+        VideoWriter(tmp_path / "none" / "a.mp4", 10)
+
+
+def test_folder_without_permission(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)  # as root nothing is refused
+    with pytest.raises(OutputError, match=r"a\.mp4: Permission denied"):
+        VideoWriter(tmp_path / "a.mp4", 10)
+
+
+def test_time_must_be_finite(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", 10) as video, pytest.raises(ValueError, match="time must be finite, got nan"):
+        video.write(picture(), float("nan"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, float("nan"), float("inf")])
+def test_frame_rate_must_be_positive(tmp_path, rate):
+    with pytest.raises(OptionError, match="frame_rate must be a positive number, got"):
+        VideoWriter(tmp_path / "a.mp4", rate)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_mean_something_to_ffmpeg(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("pipe:1.mp4", "100% %03d 行人.mp4", "-a.mp4"):
+        write(Path(name), [0.0])
+        assert len(read(tmp_path / name)[0]) == 1

@@ -1,0 +1,127 @@
+"""Measure speed, both sides of a comparison in one run.
+
+    python tools/benchmark.py tracker      association of one frame, ours and PaddleDetection's, by number of people
+
+More people or frames: see --help of the part. --json FILE keeps the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+
+from tracker.config import TrackerConfig
+from tracker.decode import Detections
+from tracker.jde_tracker import JDETracker
+
+
+def walkers(people: int, frames: int, dimension: int = 512, seed: int = 0) -> list[Detections]:
+    """Detections of people who walk at random through a picture that grows with their number.
+
+    A tenth of them is missed in each frame; appearance and position are noisy.
+    """
+    random = np.random.default_rng(seed)
+    field = np.array([1920, 1080]) * max(1.0, (people / 50) ** 0.5)
+    centre = random.uniform([0, 0], field, (people, 2))
+    velocity = random.normal(0, 3, (people, 2))
+    height = random.uniform(60, 200, people)
+    looks = random.normal(size=(people, dimension))
+    made = []
+    for _ in range(frames):
+        centre = np.mod(centre + velocity, field)
+        seen = random.random(people) > 0.1
+        size = np.stack([height * 0.4, height], axis=1)[seen]
+        middle = centre[seen] + random.normal(0, 1.5, (seen.sum(), 2))
+        embeddings = looks[seen] + random.normal(0, 0.3, (seen.sum(), dimension))
+        made.append(
+            Detections(
+                boxes=np.concatenate([middle - size / 2, middle + size / 2], axis=1).astype(np.float32),
+                scores=random.uniform(0.6, 1, seen.sum()).astype(np.float32),
+                embeddings=(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).astype(np.float32),
+            )
+        )
+    return made
+
+
+def _milliseconds(updates: list[Callable[[Detections], object]], made: list[Detections], warm_up: int) -> np.ndarray:
+    """[updates, frames] times; the contestants take turns at every frame, so that a busy machine slows both alike."""
+    times = np.zeros((len(updates), len(made)))
+    for number, frame in enumerate(made):
+        for contestant, update in enumerate(updates):
+            start = time.perf_counter()
+            update(frame)
+            times[contestant, number] = 1e3 * (time.perf_counter() - start)
+    return times[:, warm_up:]
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    low, middle, high = np.percentile(values, [10, 50, 90])
+    return {"median": float(middle), "p10": float(low), "p90": float(high)}
+
+
+def benchmark_tracker(arguments: argparse.Namespace) -> list[dict]:
+    """ms per frame of our association and of ppdet's JDETracker on the same detections."""
+    from ppdet.modeling.mot.tracker import JDETracker as Reference
+
+    rows = []
+    print(f"{'people':>7} {'ours ms (p10-p90)':>24} {'ppdet ms (p10-p90)':>24} {'ppdet/ours':>11}")
+    for people in arguments.people:
+        made = walkers(people, arguments.frames)
+        ours = JDETracker(TrackerConfig())
+        theirs = Reference(metric_type="euclidean")
+        theirs.max_time_lost = ours.max_time_lost
+        tables = {
+            id(frame): np.concatenate([np.zeros((len(frame), 1)), frame.scores[:, None], frame.boxes], axis=1)
+            for frame in made
+        }
+
+        def reference_update(frame: Detections) -> None:
+            theirs.update(tables[id(frame)], frame.embeddings.copy())  # noqa: B023 (called within this iteration)
+
+        mine, reference = _milliseconds([ours.update, reference_update], made, arguments.warm_up)
+        row = {"people": people, "ours_ms": _spread(mine), "ppdet_ms": _spread(reference)}
+        row["ratio"] = row["ppdet_ms"]["median"] / row["ours_ms"]["median"]
+        rows.append(row)
+        cells = [f"{v['median']:.2f} ({v['p10']:.2f}-{v['p90']:.2f})" for v in (row["ours_ms"], row["ppdet_ms"])]
+        print(f"{people:>7} {cells[0]:>24} {cells[1]:>24} {row['ratio']:>10.1f}x", flush=True)
+    return rows
+
+
+def processor() -> str:
+    """The processor's name, as Linux tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(dest="part", required=True)
+    tracker = parts.add_parser("tracker", help="association alone")
+    tracker.add_argument("--people", type=int, nargs="+", default=[10, 50, 100, 200, 500])
+    tracker.add_argument("--frames", type=int, default=40)
+    tracker.add_argument("--warm_up", type=int, default=10, help="first frames that do not count")
+    tracker.add_argument("--json", type=Path, help="write the figures here")
+    tracker.set_defaults(run=benchmark_tracker)
+    arguments = parser.parse_args()
+    rows = arguments.run(arguments)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"part": arguments.part, "processor": processor(), "rows": rows}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

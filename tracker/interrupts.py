@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGTERM as a wish to stop after the current frame, so that all files are closed in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Context manager in which the first signal only sets ``received``; leaving it raises what the signal means.
+
+    Off the main thread, where Python allows no handlers, and for signals that the program already handles in its own
+    way, nothing is changed. A second signal acts at once.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                handler = signal.getsignal(number)
+                # None is a handler set from C, as Paddle's crash reporter is: it would end the process on the spot
+                if handler in (signal.default_int_handler, signal.SIG_DFL, None):
+                    self._previous[number] = handler
+                    signal.signal(number, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._previous.clear()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+        if kind is None and self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        if kind is None and self.received == signal.SIGTERM:
+            raise SystemExit(128 + signal.SIGTERM)

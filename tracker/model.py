@@ -1,0 +1,75 @@
+"""A model ready to look at images: letterbox, forward pass and decoding, one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .config import ModelConfig
+from .decode import Decoder, Detections
+from .errors import OptionError
+from .letterbox import Letterbox
+from .network import PaddleNetwork
+from .timing import StageTimes
+
+
+class Model:
+    """Finds the people in single images.
+
+    Args:
+        folder: inference model folder.
+        use_gpu: run on the first GPU.
+        threads: processor threads; None for all cores.
+
+    Raises:
+        ModelError: the folder holds no usable model, or Paddle has no GPU.
+    """
+
+    def __init__(self, folder: Path, use_gpu: bool = False, threads: int | None = None) -> None:
+        self.config = ModelConfig.load(folder)
+        self.folder = folder
+        self._network = PaddleNetwork(folder, self.config, use_gpu, threads)
+
+    def detector(self, thresholds: Mapping[str, Any] | None = None) -> Detector:
+        """A detector on this model's network, with buffers of its own.
+
+        Args:
+            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, confident; None keeps.
+
+        Raises:
+            OptionError: an unknown name or a value out of range.
+        """
+        changes = {name: value for name, value in (thresholds or {}).items() if value is not None}
+        try:
+            chosen = dataclasses.replace(self.config.thresholds, **changes)
+        except TypeError as error:
+            raise OptionError(f"unknown threshold: {error}") from error
+        return Detector(self._network, self.config, Decoder(self.config, chosen))
+
+
+class Detector:
+    """Detections of one image after the other."""
+
+    def __init__(self, network: PaddleNetwork, config: ModelConfig, decoder: Decoder) -> None:
+        self._network = network
+        self._letterbox = Letterbox(config.letterbox)
+        self._decode = decoder
+
+    def __call__(self, image: np.ndarray, times: StageTimes | None = None) -> Detections:
+        """Find people.
+
+        Args:
+            image: [H, W, 3] uint8 BGR.
+            times: where to note what each stage took.
+        """
+        times = times or StageTimes()
+        with times.stage("letterbox"):
+            blob, placement = self._letterbox(image)
+        with times.stage("network"):
+            outputs = self._network.run(blob)
+        with times.stage("decode"):
+            return self._decode(outputs, placement, image.shape[:2], self._network.embed)

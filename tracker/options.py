@@ -1,0 +1,139 @@
+"""The options that both Python and the command line take, each told once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import OptionError
+
+
+@dataclass(frozen=True)
+class Option:
+    """A named setting.
+
+    Attributes:
+        kind: type of its value.
+        help: what it does, with its unit and where its default comes from.
+    """
+
+    kind: type
+    help: str
+
+
+# to the fields of config.Thresholds
+DETECTION_FIELDS = {
+    "score_threshold": "score",
+    "nms_threshold": "nms",
+    "nms_top_k": "nms_top_k",
+    "keep_top_k": "keep_top_k",
+}
+DETECTION = {
+    "score_threshold": Option(float, "least score of a detection, 0 to 1 (default: the model's)"),
+    "nms_threshold": Option(float, "overlap (IoU, 0 to 1) above which the weaker box goes (default: the model's)"),
+    "nms_top_k": Option(int, "so many best boxes enter non-maximum suppression (default: the model's)"),
+    "keep_top_k": Option(int, "so many boxes are kept after it (default: the model's)"),
+}
+# by the fields of config.TrackerConfig
+TRACKER = {
+    "association": Option(str, "how detections become identities: jde (default: config/tracker.yml, as all below)"),
+    "conf_thres": Option(float, "only detections with a higher score are tracked, 0 to 1 (default: the model's)"),
+    "det_thresh": Option(float, "score that starts a new track, 0 to 1"),
+    "track_buffer": Option(float, "memory for people out of sight, frames at 30 frames/s (30 = one second)"),
+    "tracked_thresh": Option(float, "first round: highest cost of a match by appearance and motion, 0 to 2"),
+    "r_tracked_thresh": Option(float, "second round: highest 1 - IoU of a match, 0 to 1"),
+    "unconfirmed_thresh": Option(float, "second detection of a new track: highest 1 - IoU of a match, 0 to 1"),
+    "embedding_momentum": Option(float, "share of the old appearance that stays at an update, 0 to 1"),
+    "min_box_area": Option(float, "leave out smaller boxes, square pixels; 0 keeps all"),
+    "vertical_ratio": Option(float, "leave out boxes wider than this times their height; 0 keeps all"),
+}
+
+
+def split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options by name into detection thresholds and settings of the association, those that are None left out.
+
+    Raises:
+        OptionError: an unknown name, or a value of the wrong type.
+    """
+    thresholds, settings = {}, {}
+    for name, value in options.items():
+        option = DETECTION.get(name) or TRACKER.get(name)
+        if option is None:
+            raise OptionError(f"unknown option {name!r}; known are {', '.join([*DETECTION, *TRACKER])}")
+        if value is None:
+            continue
+        if option.kind is int and (isinstance(value, bool) or not isinstance(value, int)):
+            raise OptionError(f"{name} must be a whole number, not {value!r}")
+        if name in DETECTION:
+            thresholds[DETECTION_FIELDS[name]] = value
+        else:
+            settings[name] = value
+    return thresholds, settings
+
+
+def boolean(text: str) -> bool:
+    """A command line value that means what it says.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither yes nor no.
+    """
+    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    try:
+        return known[text.strip().lower()]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False") from None
+
+
+def add_input_arguments(group: argparse._ArgumentGroup) -> None:
+    """What to track."""
+    group.add_argument(
+        "--video_stream",
+        required=True,
+        metavar="SOURCE",
+        help="video file, folder of images, glob, MOTChallenge sequence folder, http/rtsp URL, or with --from_device "
+        "the number of a camera",
+    )
+    _add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
+    group.add_argument(
+        "--frame_rate", type=float, help="frames per second of SOURCE, where it does not say (images: 30)"
+    )
+    group.add_argument("--timeout", type=float, default=10.0, help="seconds to wait for a URL (default: %(default)g)")
+
+
+def add_config_arguments(group: argparse._ArgumentGroup) -> None:
+    """Where to run and what to write."""
+    group.add_argument(
+        "--model",
+        default="auto",
+        help="auto: the full model if it is cached or can be downloaded, else the compact one; full; compact; or the "
+        "path of a .pdparams file or of an inference folder (default: %(default)s)",
+    )
+    _add_flag(group, "--use_gpu", "run the network on the first GPU")
+    group.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")
+    group.add_argument(
+        "--output_dir",
+        default="mot_result",
+        help="folder for mot_results/NAME.txt and mot_outputs/NAME_vis.mp4 (default: %(default)s)",
+    )
+    _add_flag(group, "--visualization", "make the annotated video", default=True)
+    group.add_argument(
+        "--draw_threshold",
+        type=float,
+        default=0.5,
+        help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g)",
+    )
+    _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
+
+
+def add_threshold_arguments(group: argparse._ArgumentGroup) -> None:
+    """Detection and association, see ``config/tracker.yml``."""
+    for name, option in {**DETECTION, **TRACKER}.items():
+        group.add_argument(f"--{name}", type=option.kind, help=option.help, metavar=option.kind.__name__.upper())
+
+
+def _add_flag(group: argparse._ArgumentGroup, name: str, text: str, default: bool | None = False) -> None:
+    if default is not None:
+        text += f" (default: {default})"
+    group.add_argument(name, type=boolean, nargs="?", const=True, default=default, metavar="True|False", help=text)

@@ -1,0 +1,27 @@
+"""How long the stages of a run take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class StageTimes:
+    """Seconds spent in each stage, by name, in the order the stages first ran."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time of a block to a stage, also when the block fails."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def rates(self, frames: int) -> dict[str, float]:
+        """Frames per second of every stage by itself."""
+        return {name: frames / seconds for name, seconds in self.seconds.items() if seconds > 0}
