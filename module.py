@@ -26,6 +26,8 @@ from .tracker.results import TrackingResult
 from .tracker.sources import open_source
 from .tracker.weights import find_model
 
+HUB_ARGUMENTS = {"name", "directory", "version", "source", "update", "branch", "ignore_env_mismatch"}
+
 
 @moduleinfo(
     name="jde_darknet53_30e_1088x608",
@@ -46,7 +48,10 @@ class JDE(hub.Module):
     The model is loaded at the first use and kept.
     """
 
-    def __init__(self, model: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, model: str = "auto", threads: int | None = None, **hub_arguments: Any) -> None:
+        # hub.Module(...) hands its own arguments on, when Python initialises what its __new__ returned
+        for name in hub_arguments.keys() - HUB_ARGUMENTS:
+            raise OptionError(f"unknown argument {name!r}; known are model and threads")
         self.model = model
         self.threads = threads
         self._loaded: dict[bool, Model] = {}

@@ -1,5 +1,6 @@
 import functools
 import http.server
+import itertools
 import logging
 import shutil
 import socket
@@ -245,7 +246,7 @@ def test_time_and_index_always_increase(stamps, lost):
     for pts in lost:
         timeline.lose(pts)
     placed = [timeline.place(pts) for pts in stamps]
-    for earlier, later in zip(placed, placed[1:]):
+    for earlier, later in itertools.pairwise(placed):
         assert earlier[0] < later[0]
         assert earlier[1] < later[1]
     assert placed[0][0] >= 0

@@ -119,7 +119,9 @@ def main() -> int:
     arguments = parser.parse_args()
     rows = arguments.run(arguments)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"part": arguments.part, "processor": processor(), "rows": rows}, indent=1))
+        arguments.json.write_text(
+            json.dumps({"part": arguments.part, "processor": processor(), "rows": rows}, indent=1)
+        )
     return 0
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-os.environ["FLAGS_enable_pir_api"] = "0"  # read by paddle at import: the older program format, see networks/export.py
+os.environ["FLAGS_enable_pir_api"] = "0"  # noqa: SIM112 (Paddle's name); read by paddle at import: the older program format, see networks/export.py
 
 import argparse
 import sys

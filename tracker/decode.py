@@ -17,7 +17,8 @@ class Detections:
     """The people found in one frame, best first.
 
     Attributes:
-        boxes: [N, 4] left, top, right, bottom in pixels of the original image, within it.
+        boxes: [N, 4] left, top, right, bottom in pixels of the original image; who is cut off by its border may reach
+            beyond it.
         scores: [N] confidence, 0 to 1.
         embeddings: [N, D] float32, L2-normalised.
     """
@@ -186,11 +187,10 @@ class Decoder:
         candidates = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, self.thresholds))
         boxes = placement.to_image(candidates.boxes)
         height, width = image_size
-        boxes = np.clip(boxes, 0, [width, height, width, height])
         # what lies in the padding alone is no part of the image
-        inside = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        inside = (boxes[:, :2] < [width, height]).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
         boxes, candidates = boxes[inside], candidates.take(inside)
-        if not len(inside):
+        if not inside.any():
             return Detections(boxes, candidates.scores, np.zeros((0, self.config.embedding.dimension), np.float32))
         groups, place = gather_rows(outputs[count:], candidates, placement, self.config)
         embeddings = embed(groups)[place]

@@ -145,6 +145,8 @@ class JDETracker:
 
     def _match(self, rows: np.ndarray, found: _Measurements, which: np.ndarray) -> None:
         """Give detections to tracks: state, appearance, and the marks of a track in sight."""
+        if not len(rows):
+            return
         table, config = self._table, self.config
         table.mean[rows], table.covariance[rows] = kalman.update(
             table.mean[rows], table.covariance[rows], found.xyah[which]
@@ -163,6 +165,8 @@ class JDETracker:
         self, rows: np.ndarray, found: _Measurements, left: np.ndarray, limit: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Match some tracks with the detections still left; returns pairs, unmatched places in rows, what is left."""
+        if not len(rows):
+            return np.zeros((0, 2), np.int64), np.zeros(0, np.int64), left
         cost = iou_distance(self._table.corners(rows), found.ltrb[left])
         pairs, alone, still_left = linear_assignment(cost, limit)
         self._match(rows[pairs[:, 0]], found, left[pairs[:, 1]])
@@ -195,14 +199,17 @@ class JDETracker:
         was_lost = ~tracked_before
         table.expired |= was_lost & (self.frame - table.seen > self.max_time_lost)
 
-        steady = np.flatnonzero(tracked_before & table.tracked & ~gone)
-        again = np.flatnonzero(was_lost & table.tracked)
-        still_lost = np.flatnonzero(was_lost & ~table.tracked & ~expired_before)
-        newly_lost = np.flatnonzero(tracked_before & ~table.tracked & ~expired_before)
+        steady = tracked_before & table.tracked & ~gone
+        again = was_lost & table.tracked
+        still_lost = was_lost & ~table.tracked & ~expired_before
+        newly_lost = tracked_before & ~table.tracked & ~expired_before
+        steady, again, still_lost, newly_lost = (np.flatnonzero(m) for m in (steady, again, still_lost, newly_lost))
 
-        tracked = table.take(steady).append(born).append(table.take(again))
-        lost = table.take(np.concatenate([still_lost, newly_lost]))
-        self._table = _without_duplicates(tracked, lost)
+        newborn = len(table) + np.arange(len(born))
+        order = np.concatenate([steady, newborn, again, still_lost, newly_lost])
+        table = table.append(born).take(order)
+        keep = ~_duplicates(table, len(steady) + len(newborn) + len(again))
+        self._table = table if keep.all() else table.take(keep)
 
     def _output(self) -> Tracks:
         table, config = self._table, self.config
@@ -247,14 +254,19 @@ def _normalised(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.where(length > 0, length, 1)
 
 
-def _without_duplicates(tracked: TrackTable, lost: TrackTable) -> TrackTable:
-    """One table of both, without the shorter-lived of each tracked and lost pair that stand in the same place."""
-    everyone = slice(None)
-    close = iou_distance(tracked.corners(everyone), lost.corners(everyone)) < DUPLICATE_DISTANCE
-    if close.any():
-        age_tracked = (tracked.seen - tracked.start)[:, None]
-        age_lost = (lost.seen - lost.start)[None]
-        drop_lost = (close & (age_tracked > age_lost)).any(axis=0)
-        drop_tracked = (close & (age_tracked <= age_lost)).any(axis=1)
-        tracked, lost = tracked.take(~drop_tracked), lost.take(~drop_lost)
-    return tracked.append(lost)
+def _duplicates(table: TrackTable, count: int) -> np.ndarray:
+    """[N] mask of the shorter-lived of each tracked and lost pair that stand in the same place.
+
+    Args:
+        table: ``count`` tracked rows, then the lost ones.
+        count: see there.
+    """
+    drop = np.zeros(len(table), bool)
+    if 0 < count < len(table):
+        corners = table.corners(slice(None))
+        close = iou_distance(corners[:count], corners[count:]) < DUPLICATE_DISTANCE
+        age = table.seen - table.start
+        older = age[:count, None] > age[None, count:]
+        drop[:count] = (close & ~older).any(axis=1)
+        drop[count:] = (close & older).any(axis=0)
+    return drop

@@ -34,9 +34,7 @@ def iou_distance(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
     return one - iou
 
 
-def embedding_distance(
-    tracks: np.ndarray, detections: np.ndarray, rows: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
+def embedding_distance(tracks: np.ndarray, detections: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Euclidean distance between L2-normalised embeddings, in [0, 2], of some pairs.
 
     Args:

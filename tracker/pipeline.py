@@ -124,7 +124,9 @@ class SequenceRun:
         self._last_frame = frame.index + 1
         if self._video:
             with self.times.stage("draw"):
-                picture = draw_tracks(frame.image, tracks.ids, tracks.boxes, tracks.scores, self._options.draw_threshold)
+                picture = draw_tracks(
+                    frame.image, tracks.ids, tracks.boxes, tracks.scores, self._options.draw_threshold
+                )
             with self.times.stage("encode"):
                 self._video.write(picture, frame.time, frame.audio)
         return tracks
@@ -227,7 +229,7 @@ class StreamTracker:
         """Track the next images.
 
         Args:
-            images: BGR arrays [H, W, 3] (grey and with alpha too; uint8 or uint16), in order of time; or one such array.
+            images: BGR arrays [H, W, 3] in order of time, or one such array; grey and alpha, uint8 and uint16 do too.
 
         Returns:
             The people in sight, one entry an image.

@@ -172,7 +172,7 @@ class AppearanceTrunk(nn.Layer):
         )
 
     def forward(self, blocks: paddle.Tensor, inner: list[paddle.Tensor]) -> list[paddle.Tensor]:
-        """Args: blocks as for the detector; its inner maps. Returns: maps of 96, 160 and 192 channels, rising stride."""
+        """Args: blocks as for the detector; its inner maps. Returns: maps of 96, 160, 192 channels, rising stride."""
         c1, c2, p3, n3, n4 = inner
         x = self.i2(paddle.concat([blocks / 64 - 1.7, c1], axis=1))
         x = self.b2(self.m2(paddle.concat([x, c2], axis=1)))

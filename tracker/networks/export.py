@@ -47,7 +47,7 @@ def export_folder(
         infer_cfg: contents of ``infer_cfg.yml``; ``input`` gives height and width.
         folder: where to; it appears whole or not at all, and takes the place of an older one.
     """
-    if os.environ.get("FLAGS_enable_pir_api") != "0":
+    if os.environ.get("FLAGS_enable_pir_api") != "0":  # noqa: SIM112 (Paddle's name)
         raise RuntimeError("set FLAGS_enable_pir_api=0 in the environment before paddle is imported")
     size = (infer_cfg["input"]["height"], infer_cfg["input"]["width"])
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,8 +76,8 @@ def _replace(scratch: Path, folder: Path) -> None:
     """Move a finished folder into place; of two that finish together one stays."""
     if folder.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        os.replace(folder, old / "old")
-        os.replace(scratch, folder)
+        folder.replace(old / "old")
+        scratch.replace(folder)
         shutil.rmtree(old)
     else:
-        os.replace(scratch, folder)
+        scratch.replace(folder)

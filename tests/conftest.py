@@ -1,0 +1,57 @@
+"""Fixtures shared by the tests: the module as a user has it, installed from its archive into a home of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "jde_darknet53_30e_1088x608"
+CLIP = ROOT / "demo" / "pedestrians.mp4"
+
+
+def run_hub(home, *arguments, **options):
+    """Run the ``hub`` command with a home of its own; returns the finished process."""
+    environment = {**os.environ, "HUB_HOME": str(home)}
+    command = [str(Path(sys.executable).with_name("hub")), *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, **options)
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory):
+    from tools.make_archive import make_archive
+
+    return make_archive(tmp_path_factory.mktemp("archive") / f"{NAME}.tar.gz")
+
+
+@pytest.fixture(scope="session")
+def hub_home(tmp_path_factory, archive):
+    """A PaddleHub home with the module installed from its archive."""
+    home = tmp_path_factory.mktemp("hub_home")
+    done = run_hub(home, "install", archive)
+    assert done.returncode == 0 and "Successfully installed" in done.stderr, done.stdout + done.stderr
+    return home
+
+
+@pytest.fixture(scope="session")
+def module(hub_home):
+    """The installed module with the compact model, as ``hub.Module`` gives it."""
+    os.environ["HUB_HOME"] = str(hub_home)  # read when paddlehub is imported
+    import paddlehub as hub
+
+    return hub.Module(name=NAME, model="compact")
+
+
+@pytest.fixture(scope="session")
+def clip_frames():
+    """The first 30 pictures of the demo clip, BGR."""
+    import av
+
+    with av.open(str(CLIP)) as container:
+        frames = []
+        for picture in container.decode(video=0):
+            frames.append(picture.to_ndarray(format="bgr24"))
+            if len(frames) == 30:
+                return frames

@@ -1,0 +1,37 @@
+# Make the environment .venv in the project's folder, or reuse the one that is there. Sourced, from that folder:
+#     . tools/setup_env.sh requirements.txt [MORE.txt ...]
+
+if [ ! -x .venv/bin/python ]; then
+    python=${PYTHON:-$(command -v python3.11 || command -v python3 || true)}
+    version=$("${python:-false}" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
+    if [ "$version" != 3.11 ]; then
+        echo "error: CPython 3.11 is needed, found '${python:-no python3}' (${version:-does not run});" \
+            "install it or set PYTHON=/path/to/python3.11" >&2
+        exit 1
+    fi
+    echo "Making .venv"
+    if ! "$python" -m venv .venv; then
+        rm -rf .venv
+        echo "error: '$python -m venv' failed; on Debian: apt-get install python3-venv" >&2
+        exit 1
+    fi
+fi
+. .venv/bin/activate
+
+for requirements in "$@"; do
+    # the checksum left behind by a complete installation tells whether there is anything to do
+    stamp=.venv/installed-$(sha256sum "$requirements" | cut -c 1-16)
+    if [ ! -e "$stamp" ]; then
+        echo "Installing $requirements (some minutes the first time)"
+        python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+        touch "$stamp"
+    fi
+done
+
+# Machines without a desktop lack libGL, which the ordinary OpenCV wheel loads; the headless one is the same without it.
+if ! python -c 'import cv2' 2>/dev/null; then
+    opencv=$(python -c 'from importlib.metadata import version; print(version("opencv-python"))')
+    echo "Installing opencv-python-headless: this machine has no libGL"
+    python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
+        "opencv-python-headless==$opencv"
+fi
