@@ -166,6 +166,8 @@ class JDE(hub.Module):
         Returns:
             For every image: ``frame`` (from 1), ``ids``, ``boxes`` (left, top, width, height in pixels), ``scores``.
         """
+        if not isinstance(images, list):
+            raise OptionError(f"images must be a list of base64 texts, not {type(images).__name__}")
         frames = [_image_from_base64(number, text) for number, text in enumerate(images, 1)]
         with tempfile.TemporaryDirectory() as folder:
             options = {**options, "output_dir": folder, "visualization": False}
@@ -191,7 +193,9 @@ class JDE(hub.Module):
         arguments = vars(self.parser.parse_args(argvs))
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
         logging.getLogger(__package__).setLevel(logging.INFO)
-        self.model, self.threads = arguments.pop("model"), arguments.pop("threads")
+        chosen = arguments.pop("model"), arguments.pop("threads")
+        if chosen != (self.model, self.threads):
+            (self.model, self.threads), self._loaded = chosen, {}
         try:
             return self.mot_predict(**arguments)
         except TrackingError as error:
@@ -216,7 +220,10 @@ class JDE(hub.Module):
 def _folder(output_dir: str | os.PathLike) -> Path:
     if not isinstance(output_dir, (str, os.PathLike)):
         raise OptionError(f"output_dir must be a path, not {output_dir!r}")
-    return Path(output_dir).expanduser()
+    try:
+        return Path(output_dir).expanduser()
+    except RuntimeError as error:
+        raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of nobody on this machine") from error
 
 
 def _flag(name: str, value: bool) -> bool:

@@ -1,6 +1,5 @@
 """The Python API on the installed module: what it writes, returns, refuses, and leaves when it is interrupted."""
 
-import base64
 import concurrent.futures
 import signal
 import threading
@@ -284,17 +283,6 @@ def test_frame_size_may_change_midway(module, clip_frames, tmp_path):
     assert len(first) >= 3
     assert second.boxes.size == 0 or (second.boxes[:, 0] + second.boxes[:, 2]).max() < 800
     assert [f.shape for f in decoded(stream.result().video_path)[2]] == [(576, 768, 3)] * 2
-
-
-def test_serving_tracks_posted_images(module, clip_frames):
-    posted = [base64.b64encode(cv2.imencode(".jpg", f)[1].tobytes()).decode() for f in clip_frames[:3]]
-    answer = module.serving_method(posted)
-    assert [entry["frame"] for entry in answer] == [1, 2, 3]
-    assert len(answer[0]["ids"]) == len(answer[0]["boxes"]) >= 3
-    with pytest.raises(errors().OptionError, match="image 1 is not base64"):
-        module.serving_method(["*"])
-    with pytest.raises(errors().OptionError, match="image 1 is no image"):
-        module.serving_method([base64.b64encode(b"text").decode()])
 
 
 def test_memory_and_files_stay_flat_over_a_long_stream(module, clip_frames, tmp_path):

@@ -15,6 +15,8 @@ os.environ["FLAGS_enable_pir_api"] = "0"  # noqa: SIM112 (Paddle's name); read b
 
 import argparse
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -69,8 +71,8 @@ def _export_compact(config: Path, settings: dict, weights: Path, output: Path) -
         try:
             with np.load(weights, allow_pickle=False) as file:
                 arrays = unfold_biases(dict(file), set(expected))
-        except (OSError, ValueError) as error:
-            raise ModelError(f"cannot read {weights}: {error}") from error
+        except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise ModelError(f"{weights} is no whole .npz file of arrays: {error}") from error
     else:
         arrays = load_pdparams(weights)
     check_parameters(arrays, expected, str(weights))

@@ -28,10 +28,22 @@ for requirements in "$@"; do
     fi
 done
 
-# Machines without a desktop lack libGL, which the ordinary OpenCV wheel loads; the headless one is the same without it.
+# Bare machines lack two system libraries that wheels expect; neither needs the system's package manager.
+# OpenCV's ordinary wheel loads libGL, which a machine without a desktop has not; the headless one does without.
 if ! python -c 'import cv2' 2>/dev/null; then
     opencv=$(python -c 'from importlib.metadata import version; print(version("opencv-python"))')
     echo "Installing opencv-python-headless: this machine has no libGL"
     python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
         "opencv-python-headless==$opencv"
+fi
+
+# Paddle loads libgomp, GCC's OpenMP; scikit-learn, which paddlehub brings in, carries a copy under another name.
+if ! python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; then
+    echo "Lending scikit-learn's libgomp to Paddle: this machine has none"
+    mkdir -p "$VIRTUAL_ENV/lib/borrowed"
+    ln -sf "$(ls "$VIRTUAL_ENV"/lib/python3.11/site-packages/scikit_learn.libs/libgomp*.so* | head -n 1)" \
+        "$VIRTUAL_ENV/lib/borrowed/libgomp.so.1"
+    echo 'export LD_LIBRARY_PATH="$VIRTUAL_ENV/lib/borrowed${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"' \
+        >>.venv/bin/activate
+    . .venv/bin/activate
 fi

@@ -11,6 +11,9 @@ import numpy as np
 from .config import ModelConfig
 from .errors import ModelError, OptionError
 
+# what Paddle's C++ exceptions arrive as
+PADDLE_ERRORS = (RuntimeError, ValueError, MemoryError)
+
 
 def default_threads() -> int:
     """The processor cores this process may use."""
@@ -61,10 +64,9 @@ class PaddleNetwork:
             [1, C, h, w] likewise.
 
         Raises:
-            ModelError: the graph gives maps of other sizes.
+            ModelError: the graph takes no such input, or gives maps of other sizes.
         """
-        with self._lock:
-            outputs = _run(self._model, [blob])
+        outputs = self._run(self._model, [blob])
         height, width = blob.shape[2:]
         for level, raw in zip(self.config.levels, outputs):
             shape = (1, 6 * len(level.anchors), height // level.stride, width // level.stride)
@@ -76,13 +78,25 @@ class PaddleNetwork:
         return outputs
 
     def embed(self, rows: list[np.ndarray]) -> np.ndarray:
-        """Embeddings [K, D] float32, not yet of length 1, of groups of rows [K_i, R_i]; K is the sum of the K_i."""
+        """Embeddings [K, D] float32, not yet of length 1, of groups of rows [K_i, R_i]; K is the sum of the K_i.
+
+        Raises:
+            ModelError: the graph takes no such rows.
+        """
         # a matrix product without rows is an error in Paddle: an empty group sends one row, dropped afterwards
         sent = [group if len(group) else np.zeros((1, group.shape[1]), np.float32) for group in rows]
-        with self._lock:
-            (embeddings,) = _run(self._embed, [np.ascontiguousarray(group, dtype=np.float32) for group in sent])
+        (embeddings,) = self._run(self._embed, [np.ascontiguousarray(group, dtype=np.float32) for group in sent])
         keep = np.concatenate([np.full(len(after), len(before) > 0) for before, after in zip(rows, sent)])
         return embeddings[keep]
+
+    def _run(self, predictor, inputs: list[np.ndarray]) -> list[np.ndarray]:  # noqa: ANN001 (no public type)
+        try:
+            with self._lock:
+                return _run(predictor, inputs)
+        except PADDLE_ERRORS as error:
+            raise ModelError(
+                f"{self.folder} fails: {_first_line(error)}; if its files were changed, export the model again"
+            ) from error
 
 
 def _require_gpu() -> None:
@@ -96,6 +110,7 @@ def _require_gpu() -> None:
 
 def _predictor(folder: Path, name: str, use_gpu: bool, threads: int, onednn: bool):  # noqa: ANN202 (no public type)
     from paddle import inference
+    from paddle.base.core import ProgramDesc
 
     program, parameters = folder / f"{name}.pdmodel", folder / f"{name}.pdiparams"
     for path in (program, parameters):
@@ -114,10 +129,18 @@ def _predictor(folder: Path, name: str, use_gpu: bool, threads: int, onednn: boo
         else:
             config.disable_mkldnn()
     try:
+        # create_predictor takes the whole process down on a file that holds no program
+        if not ProgramDesc(program.read_bytes()).num_blocks():
+            raise ValueError("it holds no program")
         return inference.create_predictor(config)
-    except (RuntimeError, ValueError, MemoryError) as error:  # what Paddle's C++ exceptions arrive as
-        reason = str(error).strip().splitlines()[-1:]
-        raise ModelError(f"{program} cannot be loaded, the file may be damaged: {''.join(reason)}") from error
+    except (OSError, *PADDLE_ERRORS) as error:
+        raise ModelError(
+            f"{program} cannot be loaded, it or its .pdiparams may be damaged: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _run(predictor, inputs: list[np.ndarray]) -> list[np.ndarray]:  # noqa: ANN001 (no public type)

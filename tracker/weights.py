@@ -14,7 +14,7 @@ import filelock
 import yaml
 
 from .download import download
-from .errors import ModelError, OptionError
+from .errors import ModelError, OptionError, OutputError
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,10 @@ def find_model(model: str | os.PathLike = "auto", progress: bool | None = None) 
     if re.match(r"https?://", name):
         target = cache_folder() / "downloads" / _url_file_name(name)
         return verified(_converted(download(name, target, progress=progress)))
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:  # the home of a user who does not exist
+        path = Path(name)
     if path.is_dir():
         return verified(path)
     if path.is_file() and path.suffix == ".pdparams":
@@ -77,8 +80,10 @@ def verified(folder: Path) -> Path:
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ModelError(f"{folder} is no model folder: infer_cfg.yml cannot be read") from error
     digests = settings.get("sha256", {}) if isinstance(settings, dict) else {}
+    if not isinstance(digests, dict):
+        raise ModelError(f"{folder / 'infer_cfg.yml'} states no digests under sha256; {_remedy(folder)}")
     for name, expected in digests.items():
-        path = folder / name
+        path = folder / str(name)
         if not path.is_file():
             raise ModelError(f"{folder} is incomplete: {name} is missing; {_remedy(folder)}")
         if _digest(path) != expected:
@@ -95,7 +100,7 @@ def _remedy(folder: Path) -> str:
 def _auto(progress: bool | None) -> Path:
     try:
         return _full(progress)
-    except ModelError as error:
+    except (ModelError, OutputError) as error:
         logger.warning(
             "using the bundled compact model: the full one is not at hand (%s). To have it, put %s somewhere and "
             "pass its path as model (--model FILE), or choose --model compact to silence this.",
@@ -123,18 +128,21 @@ def _export(weights: Path, folder: Path) -> Path:
     """Convert in a process of its own: it needs ppdet, dynamic mode and a flag that is read when paddle is imported."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{folder}.lock"):
+            if (folder / "infer_cfg.yml").is_file():
+                return folder
+            logger.info("converting %s for inference, once", weights)
+            command = [sys.executable, str(ROOT / "tools" / "export_model.py"), "--config", str(FULL_CONFIG)]
+            command += ["--weights", str(weights), "--output", str(folder)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError as error:
-        raise ModelError(f"cannot make the cache folder {folder.parent}: {error.strerror}; set HUB_HOME") from error
-    with filelock.FileLock(f"{folder}.lock"):
-        if (folder / "infer_cfg.yml").is_file():
-            return folder
-        logger.info("converting %s for inference, once", weights)
-        command = [sys.executable, str(ROOT / "tools" / "export_model.py"), "--config", str(FULL_CONFIG)]
-        command += ["--weights", str(weights), "--output", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ModelError(last.removeprefix("error: "))
+        raise ModelError(
+            f"cannot convert {weights} in {folder.parent}: {error.strerror}; set HUB_HOME to a folder with room"
+        ) from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
+        again = f"; delete {weights} to have it downloaded again" if cache_folder() in weights.parents else ""
+        raise ModelError(f"{last}{again}")
     return folder
 
 

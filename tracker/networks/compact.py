@@ -243,7 +243,10 @@ def unfold_biases(arrays: Mapping[str, np.ndarray], names: set[str]) -> dict[str
         if name in names:
             values[name] = value.T if value.ndim == 2 else value
             continue
-        prefix = name[: -len("c.bias")]
+        prefix = name.removesuffix("c.bias")
+        if prefix == name or f"{prefix}n.bias" not in names:
+            values[name] = value  # of another network: kept under its name for the refusal to say so
+            continue
         values[f"{prefix}n.bias"] = value
         values[f"{prefix}n.weight"] = np.ones_like(value)
         values[f"{prefix}n._mean"] = np.zeros_like(value)

@@ -1,0 +1,261 @@
+"""The full network: weights converted on first use, and detections equal to those of PaddleDetection's own model.
+
+The published weights are 293 MB; random ones of the same names and shapes do for a comparison, once they are made to
+find a few hundred people in a picture.
+"""
+
+import gc
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tracker.config import LetterboxConfig, ModelConfig
+from tracker.decode import Decoder, decode_boxes, gather_rows, non_maximum_suppression
+from tracker.errors import ModelError
+from tracker.letterbox import Letterbox
+from tracker.network import PaddleNetwork
+from tracker.weights import FULL_CONFIG, cache_folder, find_model
+
+pytestmark = pytest.mark.slow
+
+CLIP = Path(__file__).resolve().parent.parent / "demo" / "pedestrians.mp4"
+FRAMES = (0, 250)
+SIZE = (608, 1088)
+
+
+def read_frame(number):
+    video = cv2.VideoCapture(str(CLIP))
+    video.set(cv2.CAP_PROP_POS_FRAMES, number)
+    return video.read()[1]
+
+
+def randomise(model, blob):
+    """Weights that keep the signal alive through 53 layers, and outputs spread like those of a trained network.
+
+    Of the 54,264 boxes about 700 get a score above 0.5, with sizes within a factor of 2 of their anchors.
+    """
+    import paddle
+
+    random = np.random.default_rng(7)
+    state = model.state_dict()
+    for name, value in state.items():
+        if name.endswith("batch_norm.weight"):
+            # the second half of a residual block adds little, else 23 of them multiply the signal beyond measure
+            low, high = (0.2, 0.4) if "conv2.batch_norm" in name else (0.8, 1.2)
+            value.set_value(random.uniform(low, high, value.shape).astype(np.float32))
+        elif name.endswith(("batch_norm.bias", "batch_norm._mean")):
+            value.set_value(random.normal(0, 0.1, value.shape).astype(np.float32))
+        elif name.endswith("batch_norm._variance"):
+            value.set_value(random.uniform(0.7, 1.4, value.shape).astype(np.float32))
+    body = model.detector.neck(model.detector.backbone({"image": paddle.to_tensor(blob)}), True)
+    for head, feature in zip(model.detector.yolo_head.yolo_outputs, body["yolo_feats"]):
+        raw = head(feature).numpy()[0].reshape(24, -1)
+        spread = np.tile(np.array([0.5, 0.5, 0.25, 0.25, 1, 1]), 4)  # dx, dy, dw, dh, two logits of four anchors
+        middle = np.tile(np.array([0, 0, 0, 0, 1.75, -1.75]), 4)
+        factor = spread / raw.std(axis=1)
+        bias = head.bias.numpy()
+        bias = (bias - raw.mean(axis=1)) * factor + middle
+        head.weight.set_value((head.weight.numpy() * factor[:, None, None, None]).astype(np.float32))
+        head.bias.set_value(bias.astype(np.float32))
+
+
+def reference_detections(model, blob, frame):
+    """Boxes in network pixels, scores and embeddings of ppdet's JDE; and its result in pixels of the frame, rounded."""
+    import paddle
+
+    ratio = min(SIZE[0] / frame.shape[0], SIZE[1] / frame.shape[1])
+    shape = [[round(frame.shape[0] * ratio), round(frame.shape[1] * ratio)]]
+    inputs = {
+        "image": paddle.to_tensor(blob.copy()),
+        "im_shape": paddle.to_tensor(np.array(shape, np.float32)),
+        "scale_factor": paddle.to_tensor(np.array([[ratio, ratio]], np.float32)),
+    }
+    in_network = []
+
+    def scale_coords(coords, *arguments):
+        in_network.append(coords.numpy().copy())
+        return type(model.reid).scale_coords(model.reid, coords, *arguments)
+
+    model.reid.scale_coords = scale_coords
+    with paddle.no_grad():
+        rows, embeddings = model(inputs)
+    rows = rows.numpy()
+    return {
+        "boxes": in_network[0],
+        "scores": rows[:, 1],
+        "embeddings": embeddings.numpy(),
+        "rounded": rows[:, 2:],
+    }
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """A weights file of random values, and what ppdet makes of it in two frames."""
+    import paddle
+
+    from tracker.networks import darknet53
+
+    static = not paddle.in_dynamic_mode()
+    paddle.disable_static()
+    paddle.seed(7)
+    model, settings = darknet53.build(FULL_CONFIG)
+    letterbox = Letterbox(LetterboxConfig(**darknet53.inference_settings(settings)["input"]))
+    frames = {number: read_frame(number) for number in FRAMES}
+    with paddle.no_grad():
+        randomise(model, letterbox(frames[0])[0])
+    weights = tmp_path_factory.mktemp("full") / "random.pdparams"
+    paddle.save(model.state_dict(), str(weights))
+    found = {}
+    for number, frame in frames.items():
+        found[number] = reference_detections(model, letterbox(frame)[0], frame)
+        gc.collect()
+    needed = set(darknet53.needed_parameters(model))
+    del model
+    gc.collect()
+    if static:
+        paddle.enable_static()
+    yield {"weights": weights, "frames": frames, "found": found, "needed": needed}
+    weights.unlink()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUB_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(reference, home):
+    return find_model(reference["weights"])
+
+
+@pytest.fixture(scope="module")
+def config(folder):
+    return ModelConfig.load(folder)
+
+
+@pytest.fixture(scope="module")
+def network(folder, config):
+    return PaddleNetwork(folder, config)
+
+
+@pytest.fixture(scope="module", params=FRAMES)
+def frame(request, reference, config, network):
+    """A frame with what ppdet found, and the outputs of the converted network for it."""
+    image = reference["frames"][request.param]
+    blob, placement = Letterbox(config.letterbox)(image)
+    return {"image": image, "placement": placement, "outputs": network.run(blob), **reference["found"][request.param]}
+
+
+def matched(ours, theirs, tolerance):
+    """Pairs [K, 2] of boxes whose corners differ by no more than a tolerance."""
+    distance = np.abs(ours[:, None] - theirs[None]).max(axis=2)
+    nearest = distance.argmin(axis=1)
+    rows = np.flatnonzero(distance[np.arange(len(ours)), nearest] <= tolerance)
+    assert len(set(nearest[rows])) == len(rows)  # no two of ours are one of theirs
+    return np.stack([rows, nearest[rows]], axis=1)
+
+
+def test_the_folder_says_what_the_configuration_says(config):
+    assert (config.name, config.label) == ("jde_darknet53_30e_1088x608", "pedestrian")
+    box = config.letterbox
+    assert (box.height, box.width, box.color, box.place, box.pad_value) == (608, 1088, "RGB", "center", 127.5)
+    assert box.scale == pytest.approx(1 / 255)
+    limits = config.thresholds
+    assert (limits.score, limits.nms, limits.nms_top_k, limits.keep_top_k) == (0.5, 0.4, 2000, 500)
+    assert [level.stride for level in config.levels] == [32, 16, 8]
+    assert config.levels[0].anchors[0] == (128, 384) and config.levels[2].anchors[3] == (23, 68)
+    assert config.embedding.dimension == 512
+
+
+def test_a_second_use_converts_nothing(reference, folder):
+    assert folder.parent == cache_folder()
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert len(before) == 5
+    assert find_model(str(reference["weights"])) == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert sorted(path.name for path in folder.parent.iterdir() if path.suffix != ".lock") == [folder.name]
+
+
+def test_detections_equal_the_reference_in_network_pixels(frame, network, config):
+    count = len(config.levels)
+    candidates = decode_boxes(frame["outputs"][:count], config, config.thresholds.score)
+    kept = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, config.thresholds))
+    groups, place = gather_rows(frame["outputs"][count:], kept, frame["placement"], config)
+    embeddings = network.embed(groups)[place]
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+
+    total = len(frame["boxes"])
+    assert total > 100 and len(candidates.scores) > 2 * total  # NMS had something to do
+    assert len(set(kept.level)) == count
+    pairs = matched(kept.boxes, frame["boxes"], tolerance=0.1)
+    # a box or two may fall on the other side of a threshold by rounding
+    assert len(pairs) >= 0.99 * max(len(kept.scores), total)
+    ours, theirs = pairs.T
+    size = np.maximum(1, (frame["boxes"][theirs, 2:] - frame["boxes"][theirs, :2]).max(axis=1, keepdims=True))
+    assert (np.abs(kept.boxes[ours] - frame["boxes"][theirs]) / size).max() < 1e-3
+    np.testing.assert_allclose(kept.scores[ours], frame["scores"][theirs], rtol=1e-3)
+    difference = np.linalg.norm(embeddings[ours] - frame["embeddings"][theirs], axis=1)
+    assert difference.max() < 1e-3  # of vectors of length 1
+
+
+def test_detections_equal_the_rounded_result_in_the_frame(frame, network, config):
+    height, width = frame["image"].shape[:2]
+    detections = Decoder(config)(frame["outputs"], frame["placement"], (height, width), network.embed)
+    ours = np.clip(detections.boxes, 0, [width, height] * 2)
+    theirs = np.clip(frame["rounded"], 0, [width, height] * 2)
+    in_sight = (theirs[:, 2:] > theirs[:, :2]).all(axis=1)
+    scores, theirs = frame["scores"][in_sight], theirs[in_sight]
+    assert len(theirs) > 60  # many lie in the padding
+    missing = []
+    for box, score in zip(theirs, scores):
+        same = np.abs(detections.scores - score) < 1e-3 * score
+        if not (np.abs(ours[same].round() - box).max(axis=1, initial=0) <= 1).any():
+            missing.append(box)
+    assert len(missing) <= 0.01 * len(theirs), missing
+    assert len(ours) <= len(theirs) + 0.01 * len(theirs) + (~in_sight).sum()
+
+
+def test_letterbox_equals_the_reference(reference, config):
+    from ppdet.data.transform.mot_operators import LetterBoxResize
+    from ppdet.data.transform.operators import NormalizeImage, Permute
+
+    steps = [LetterBoxResize(list(SIZE)), NormalizeImage(mean=[0, 0, 0], std=[1, 1, 1], is_scale=True), Permute()]
+    letterbox = Letterbox(config.letterbox)
+    street = reference["frames"][250]
+    for size in [(768, 576), (1920, 1080), (641, 479), (300, 700), (1088, 608), (2000, 333)]:
+        image = cv2.resize(street, size)
+        sample = {"image": image[:, :, ::-1].copy(), "im_shape": np.array(image.shape[:2], np.float32)}
+        for step in steps:
+            sample = step(sample)
+        blob, placement = letterbox(image)
+        error = np.abs(blob[0] - sample["image"])
+        rows = slice(placement.top, placement.top + placement.height)
+        columns = slice(placement.left, placement.left + placement.width)
+        assert error.max() < 0.51 / 255  # theirs is filled with 127.5 rounded to 128
+        assert error[:, rows, columns].max() < 1e-6
+        assert (placement.height, placement.width) == tuple(sample["im_shape"].astype(int))
+
+
+def test_weights_that_lack_an_array_are_refused(reference, home, tmp_path):
+    import paddle
+
+    from tracker.pdparams import load_pdparams
+
+    arrays = {name: value for name, value in load_pdparams(reference["weights"]).items() if name in reference["needed"]}
+    del arrays["detector.neck.yolo_block.0.tip.conv.weight"]
+    arrays["reid.identify_output.1.bias"] = arrays["reid.identify_output.1.bias"].reshape(2, 256)
+    path = tmp_path / "other.pdparams"
+    paddle.save(arrays, str(path))
+    del arrays
+    with pytest.raises(ModelError) as caught:
+        find_model(path)
+    path.unlink()
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    assert "1 of" in message and "'detector.neck.yolo_block.0.tip.conv.weight'" in message
+    assert "'reid.identify_output.1.bias' has shape [2, 256] where [512] is needed" in message
+    assert not any(entry.name.startswith("other") and entry.is_dir() for entry in cache_folder().iterdir())

@@ -1,0 +1,215 @@
+"""The bundled network in Paddle: shapes, threads, and folders that are no model or another one."""
+
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tracker.config import ModelConfig
+from tracker.errors import ModelError, OptionError
+from tracker.network import PaddleNetwork, default_threads
+from tracker.weights import COMPACT
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE = (608, 1088)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return ModelConfig.load(COMPACT)
+
+
+@pytest.fixture(scope="module")
+def network(config):
+    return PaddleNetwork(COMPACT, config)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the bundled model that states no digests."""
+    folder = shutil.copytree(COMPACT, tmp_path / "copy")
+    set_config(folder, sha256=None)
+    return folder
+
+
+def set_config(folder, **changes):
+    path = folder / "infer_cfg.yml"
+    values = {**yaml.safe_load(path.read_text()), **changes}
+    path.write_text(yaml.safe_dump({name: value for name, value in values.items() if value is not None}))
+
+
+def blob(seed):
+    return np.random.default_rng(seed).random((1, 3, *SIZE), np.float32) * 255
+
+
+def rows(seed, count, length=448):
+    return np.random.default_rng(seed).random((count, length), np.float32)
+
+
+def test_maps_have_the_shapes_of_the_levels(network, config):
+    outputs = network.run(blob(0))
+    strides = [level.stride for level in config.levels]
+    assert len(outputs) == 2 * len(strides)
+    for stride, detections, features in zip(strides, outputs, outputs[len(strides) :]):
+        assert detections.shape == (1, 6, SIZE[0] // stride, SIZE[1] // stride)
+        assert features.shape[0] == 1 and features.shape[2:] == detections.shape[2:]
+    by_stride = {stride: features.shape[1] for stride, features in zip(strides, outputs[len(strides) :])}
+    # the joined row of a box
+    assert sum(by_stride[stride] for stride in config.embedding.strides) == 448
+    assert all(output.dtype == np.float32 and np.isfinite(output).all() for output in outputs)
+
+
+def test_every_row_has_its_own_embedding(network, config):
+    three = network.embed([rows(0, 3)])
+    assert three.shape == (3, config.embedding.dimension) and np.isfinite(three).all()
+    for number in range(3):
+        np.testing.assert_allclose(
+            network.embed([rows(0, 3)[number : number + 1]])[0], three[number], rtol=1e-4, atol=1e-5
+        )
+    assert np.abs(three[0] - three[1]).max() > 0.01
+
+
+def test_no_rows_have_no_embeddings(network, config):
+    assert network.embed([rows(0, 0)]).shape == (0, config.embedding.dimension)
+
+
+class Groups(PaddleNetwork):
+    """Stands for a graph with a layer for each of three groups of rows, that gives their first two columns."""
+
+    def __init__(self):
+        self.sent = []
+
+    def _run(self, predictor, inputs):
+        self.sent = [len(group) for group in inputs]
+        return [np.concatenate([group[:, :2] for group in inputs])]
+
+    _embed = None
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 1), (0, 3, 1), (2, 0, 1), (2, 3, 0), (0, 0, 4), (0, 0, 0)])
+def test_empty_groups_leave_the_others_in_place(sizes):
+    groups = [rows(level, count, length) for level, (count, length) in enumerate(zip(sizes, (8, 4, 2)))]
+    network = Groups()
+    np.testing.assert_array_equal(network.embed(groups), np.concatenate([group[:, :2] for group in groups]))
+    assert network.sent == [max(1, count) for count in sizes], "Paddle takes no group without rows"
+
+
+def test_threads_may_share_a_network(network):
+    inputs = [(blob(seed), rows(seed, seed + 1)) for seed in range(4)]
+
+    def outputs(pair):
+        return [*network.run(pair[0]), network.embed([pair[1]])]
+
+    alone = [outputs(pair) for pair in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(outputs, inputs))
+    for expected, found in zip(alone, together):
+        for before, after in zip(expected, found):
+            np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_the_number_of_threads_does_not_change_the_maps(network, config):
+    single = PaddleNetwork(COMPACT, config, threads=1)
+    for one, all_cores in zip(single.run(blob(0)), network.run(blob(0))):
+        np.testing.assert_allclose(one, all_cores, rtol=1e-3, atol=1e-3)
+    assert default_threads() >= 1
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_wrong_numbers_of_threads_are_refused(config, threads):
+    with pytest.raises(OptionError, match=f"threads must be a positive integer, not {threads!r}"):
+        PaddleNetwork(COMPACT, config, threads=threads)
+
+
+@pytest.mark.parametrize(("with_cuda", "message"), [(False, "pip install paddlepaddle-gpu"), (True, "sees no GPU")])
+def test_a_missing_gpu_is_told_apart_from_a_missing_build(config, monkeypatch, with_cuda, message):
+    import paddle
+
+    monkeypatch.setattr(paddle, "is_compiled_with_cuda", lambda: with_cuda)
+    monkeypatch.setattr(paddle.device.cuda, "device_count", lambda: 0)
+    with pytest.raises(ModelError, match=f"use_gpu .*{message}.*leave use_gpu off") as caught:
+        PaddleNetwork(COMPACT, config, use_gpu=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.pdmodel", "model.pdiparams", "embed.pdmodel", "embed.pdiparams"])
+def test_a_missing_file_is_named(copy, config, name):
+    (copy / name).unlink()
+    with pytest.raises(ModelError, match=f"no model folder: {name} is missing"):
+        PaddleNetwork(copy, config)
+
+
+def test_a_graph_with_another_number_of_maps_is_refused(copy):
+    set_config(copy, levels=[{"stride": 32, "anchors": [[32, 32]]}])
+    with pytest.raises(ModelError, match="gives 6 maps where infer_cfg.yml needs 2: export the model again"):
+        PaddleNetwork(copy, ModelConfig.load(copy))
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        [(8, 1), (16, 1), (32, 1)],  # in another order
+        [(32, 4), (16, 4), (8, 4)],  # with more anchors
+    ],
+)
+def test_a_graph_of_another_network_is_refused_at_the_first_image(copy, levels):
+    set_config(copy, levels=[{"stride": stride, "anchors": [[stride, stride]] * count} for stride, count in levels])
+    network = PaddleNetwork(copy, ModelConfig.load(copy))
+    with pytest.raises(ModelError, match=r"a map of shape .* where infer_cfg\.yml needs .*: export the model again"):
+        network.run(blob(0))
+
+
+def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
+    for call in (lambda: network.embed([rows(0, 2, 17)]), lambda: network.run(np.zeros((1, 5, *SIZE), np.float32))):
+        with pytest.raises(ModelError, match="jde_compact fails: .*export the model again") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+    assert np.isfinite(network.run(blob(0))[0]).all(), "it goes on working"
+
+
+LOAD = """
+import pathlib, sys
+from tracker.config import ModelConfig
+from tracker.errors import ModelError
+from tracker.network import PaddleNetwork
+for folder in map(pathlib.Path, sys.argv[1:]):
+    try:
+        PaddleNetwork(folder, ModelConfig.load(folder))
+        print("loaded", flush=True)
+    except ModelError as error:
+        print(error, flush=True)
+"""
+
+
+def test_files_that_are_no_program_are_refused_without_a_crash(tmp_path):
+    """In a process of its own: Paddle ends it on some of these."""
+    program = (COMPACT / "model.pdmodel").read_bytes()
+    cases = {
+        "noise": ("model.pdmodel", np.random.default_rng(0).bytes(5000)),
+        "page": ("model.pdmodel", b"<html>not found</html>" * 10),
+        "empty": ("model.pdmodel", b""),
+        "cut": ("model.pdmodel", program[: len(program) // 2]),
+        "embedding": ("embed.pdmodel", b"<html>not found</html>"),
+        "parameters": ("model.pdiparams", (COMPACT / "model.pdiparams").read_bytes()[:1000]),
+    }
+    for case, (name, content) in cases.items():
+        shutil.copytree(COMPACT, tmp_path / case)
+        (tmp_path / case / name).write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *(str(tmp_path / case) for case in cases), str(COMPACT)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    messages = done.stdout.splitlines()
+    assert done.returncode == 0 and len(messages) == len(cases) + 1, done.stdout + done.stderr
+    for (case, (name, _)), message in zip(cases.items(), messages):
+        graph = name.partition(".")[0]
+        assert message.startswith(f"{tmp_path / case / graph}.pdmodel cannot be loaded, it or its .pdiparams may be")
+    assert messages[-1] == "loaded"
