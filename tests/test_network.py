@@ -146,7 +146,7 @@ def test_a_missing_file_is_named(copy, config, name):
 
 def test_a_graph_with_another_number_of_maps_is_refused(copy):
     set_config(copy, levels=[{"stride": 32, "anchors": [[32, 32]]}])
-    with pytest.raises(ModelError, match="gives 6 maps where infer_cfg.yml needs 2: export the model again"):
+    with pytest.raises(ModelError, match=r"gives 6 maps where infer_cfg\.yml needs 2: export the model again"):
         PaddleNetwork(copy, ModelConfig.load(copy))
 
 
@@ -166,7 +166,7 @@ def test_a_graph_of_another_network_is_refused_at_the_first_image(copy, levels):
 
 def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
     for call in (lambda: network.embed([rows(0, 2, 17)]), lambda: network.run(np.zeros((1, 5, *SIZE), np.float32))):
-        with pytest.raises(ModelError, match="jde_compact fails: .*export the model again") as caught:
+        with pytest.raises(ModelError, match=r"jde_compact fails: .*export the model again") as caught:
             call()
         assert "\n" not in str(caught.value)
     assert np.isfinite(network.run(blob(0))[0]).all(), "it goes on working"

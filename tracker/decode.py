@@ -80,7 +80,7 @@ def decode_boxes(maps: Sequence[np.ndarray], config: ModelConfig, threshold: flo
         half_width = width * np.exp(np.minimum(dw, 30)) / 2
         half_height = height * np.exp(np.minimum(dh, 30)) / 2
         boxes = np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
-        scores = 1 / (1 + np.exp(-margin[which, row, column]))
+        scores = 1 / (1 + np.exp(-np.maximum(margin[which, row, column], -80)))
         parts.append((boxes, scores, np.full(len(scores), index), row, column))
     return Candidates(*(np.concatenate(values) for values in zip(*parts)))
 
@@ -152,7 +152,7 @@ def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: i
     rows, columns = row[:, None, None] + steps[:, None], column[:, None, None] + steps
     inside = (rows >= 0) & (rows < feature.shape[1]) & (columns >= 0) & (columns < feature.shape[2])
     patches = feature[:, rows.clip(0, feature.shape[1] - 1), columns.clip(0, feature.shape[2] - 1)] * inside
-    return patches.transpose(1, 0, 2, 3).reshape(len(row), -1)
+    return patches.transpose(1, 0, 2, 3).reshape(len(row), len(feature) * kernel * kernel)
 
 
 class Decoder:

@@ -167,6 +167,8 @@ def _fetch(url: str, partial: _Partial, timeout: float, progress: bool | None) -
         except (requests.Timeout, requests.exceptions.SSLError) as error:
             raise ModelError(_unreachable(url, _reason(error, timeout))) from error
         except (_Interrupted, requests.ConnectionError) as error:
+            if isinstance(error, requests.ConnectionError) and not partial.size and partial.length is None:
+                raise ModelError(_unreachable(url, _reason(error, timeout))) from error  # nothing broke: none is there
             ends.add(partial.size if isinstance(error, _Short) else None)
             failure = error
         except (requests.RequestException, HTTPError, ValueError) as error:

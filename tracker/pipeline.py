@@ -90,7 +90,7 @@ class SequenceRun:
         self._video: VideoWriter | None = None
         self._frames = 0
         self._last_frame = 0
-        self._started = time.perf_counter()
+        self._started = self._ended = 0.0
 
     def __enter__(self) -> SequenceRun:
         return self
@@ -140,10 +140,11 @@ class SequenceRun:
                 raise OutputError(
                     f"cannot make the folder {path.parent}: {error.strerror}; choose another output_dir"
                 ) from error
-        self._text = MotWriter(text)
+        self._started = time.perf_counter()
         if self._options.visualization:
             sound = {"audio_stream": source.audio_stream, "audio_offset": source.start_time} if source else {}
             self._video = VideoWriter(video, self.frame_rate, **sound)
+        self._text = MotWriter(text)  # last, for it empties an older file
 
     def close(self) -> None:
         """Close the files: the text first, the video may take a moment."""
@@ -152,6 +153,7 @@ class SequenceRun:
         if self._video:
             with self.times.stage("encode"):
                 self._video.close()
+        self._ended = time.perf_counter()
 
     def result(self, skipped: int = 0) -> TrackingResult:
         """What the run made, once it is closed."""
@@ -160,7 +162,7 @@ class SequenceRun:
             frames=self._frames,
             skipped=skipped,
             last_frame=self._last_frame,
-            seconds=time.perf_counter() - self._started,
+            seconds=self._ended - self._started if self._started else 0.0,
             stage_fps=self.times.rates(self._frames),
             people=self._tracker.people,
             frame_rate=self.frame_rate,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,7 +128,6 @@ class TrackingResult:
     model_path: Path
     text_path: Path
     video_path: Path | None = None
-    warnings: tuple[str, ...] = field(default=())
 
     def __iter__(self) -> Iterator[FrameTracks]:
         """Every frame from the first to the last one tracked, those without anybody included.
@@ -136,6 +135,8 @@ class TrackingResult:
         Raises:
             OutputError: the text file is no longer there, or was changed into something else.
         """
+        if not self.frames:
+            return
         frame = 0
         try:
             with self.text_path.open() as lines:

@@ -1,0 +1,298 @@
+"""Decoding of raw maps: boxes against the formula cell by cell, NMS and gathered rows against independent ones."""
+
+import math
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracker.config import EmbeddingConfig, LetterboxConfig, LevelConfig, ModelConfig, Thresholds
+from tracker.decode import Candidates, Decoder, decode_boxes, gather_rows, non_maximum_suppression
+from tracker.letterbox import Letterbox, Placement
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        yield
+
+
+def model_config(levels, read="cell", strides=None, kernel=1, size=(64, 96), dimension=2, place="center", **thresholds):
+    limits = {"score": 0.5, "nms": 0.5, "nms_top_k": 100, "keep_top_k": 50, "confident": 0.5, **thresholds}
+    return ModelConfig(
+        name="test",
+        label="pedestrian",
+        letterbox=LetterboxConfig(*size, "BGR", 1.0, place, 114, "linear"),
+        levels=tuple(LevelConfig(stride, tuple(anchors)) for stride, anchors in levels),
+        thresholds=Thresholds(**limits),
+        embedding=EmbeddingConfig(dimension, read, tuple(strides or (stride for stride, _ in levels)), kernel),
+    )
+
+
+def limits(nms=0.5, nms_top_k=1000, keep_top_k=1000):
+    return Thresholds(score=0.0, nms=nms, nms_top_k=nms_top_k, keep_top_k=keep_top_k, confident=0.0)
+
+
+def boxes_cell_by_cell(maps, config):
+    """(score, level, anchor, row, column, box) of every cell, in plain Python."""
+    made = []
+    for index, (level, raw) in enumerate(zip(config.levels, maps)):
+        s = level.stride
+        for a, (width, height) in enumerate(level.anchors):
+            pw, ph = width / s, height / s
+            for y in range(raw.shape[2]):
+                for x in range(raw.shape[3]):
+                    dx, dy, dw, dh, no, yes = (float(v) for v in raw[0, 6 * a : 6 * a + 6, y, x])
+                    cx, cy = (pw * dx + x) * s, (ph * dy + y) * s
+                    w, h = pw * math.exp(dw) * s, ph * math.exp(dh) * s
+                    top = max(no, yes)
+                    score = math.exp(yes - top) / (math.exp(no - top) + math.exp(yes - top))
+                    box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+                    made.append((score, index, a, y, x, box))
+    return made
+
+
+LEVEL = st.tuples(
+    st.sampled_from([4, 8, 16, 32]),
+    st.lists(st.tuples(st.floats(1, 300, width=32), st.floats(1, 300, width=32)), min_size=1, max_size=4),
+    st.integers(1, 5),
+    st.integers(1, 5),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    levels=st.lists(LEVEL, min_size=1, max_size=3),
+    threshold=st.sampled_from([0.0, 1e-6, 0.1, 0.5, 0.9, 1.0]),
+    extreme=st.sampled_from([0.0, 10.0, 1e3, 1e37]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_boxes_equal_the_formula(levels, threshold, extreme, seed):
+    config = model_config([(stride, anchors) for stride, anchors, _, _ in levels])
+    random = np.random.default_rng(seed)
+    maps = []
+    for _, anchors, height, width in levels:
+        raw = random.normal(0, 3, (1, len(anchors), 6, height, width)).astype(np.float32)
+        raw[:, :, 4:] *= np.where(random.random(raw[:, :, 4:].shape) < 0.3, max(extreme, 1), 1).astype(np.float32)
+        maps.append(raw.reshape(1, -1, height, width))
+    found = decode_boxes(maps, config, threshold)
+    rows = boxes_cell_by_cell(maps, config)
+    # a score that is the threshold but for rounding may be on either side
+    sure = [row for row in rows if row[0] > threshold + 1e-5 or (threshold == 0 and row[0] > 0)]
+    possible = [row for row in rows if row[0] > threshold - 1e-5]
+    assert len(sure) <= len(found.scores) <= len(possible) * (threshold < 1)
+    where = {}
+    for score, level, _, y, x, box in possible:
+        where.setdefault((level, y, x), []).append((*box, score))
+    order = []
+    for box, score, level, y, x in zip(*vars(found).values()):
+        expected = np.array(where[level, y, x])
+        near = np.abs(expected[:, :4] - box).max(axis=1)
+        best = near.argmin()
+        size = np.abs(expected[best, :4]).max()
+        assert near[best] <= 1e-4 + 1e-5 * size
+        assert abs(expected[best, 4] - score) < 1e-5
+        order.append((level, y, x))
+    assert [key[0] for key in order] == sorted(key[0] for key in order)  # level after level
+    if threshold == 0:
+        assert len(found.scores) == len(rows)
+
+
+def test_cells_of_each_anchor_come_row_by_row():
+    config = model_config([(32, [(32, 32)]), (16, [(16, 16), (20, 40)])])
+    maps = [np.zeros((1, 6, 1, 2), np.float32), np.zeros((1, 12, 2, 2), np.float32)]
+    found = decode_boxes(maps, config, 0.0)
+    assert found.level.tolist() == [0] * 2 + [1] * 8
+    assert found.row.tolist() == [0, 0] + [0, 0, 1, 1] * 2
+    assert found.column.tolist() == [0, 1] * 5
+    assert (found.boxes[:, 2] - found.boxes[:, 0]).tolist() == [32] * 2 + [16] * 4 + [20] * 4
+    assert (found.boxes[:, 3] - found.boxes[:, 1]).tolist() == [32] * 2 + [16] * 4 + [40] * 4
+    assert found.scores.tolist() == [0.5] * 10
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+def test_sizes_beyond_float32_stay_finite(threshold):
+    config = model_config([(8, [(8, 8)])])
+    raw = np.zeros((1, 6, 1, 3), np.float32)
+    raw[0, 2:4, 0] = [[-1e30, 88, 1e30], [1e5, -1e5, 0]]
+    raw[0, 5] = 1
+    found = decode_boxes([raw], config, threshold)
+    assert len(found.scores) == 3 and np.isfinite(found.boxes).all()
+    raw[0, 5, 0, 1] = np.nan  # a cell of no known score is none
+    assert decode_boxes([raw], config, threshold).column.tolist() == [0, 2]
+
+
+def slow_nms(boxes, scores, nms, nms_top_k, keep_top_k):
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])[:nms_top_k]
+    kept = []
+    for i in order:
+        if len(kept) < keep_top_k and all(iou(boxes[i], boxes[j]) <= nms for j in kept):
+            kept.append(i)
+    return kept
+
+
+def iou(a, b):
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    overlap = max(width, 0) * max(height, 0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap
+    return overlap / union if union else 0.0
+
+
+# corners on few places and few different scores: boxes that coincide, touch, hold each other, or have no area
+SIDE = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
+BOX = st.tuples(SIDE, SIDE, st.sampled_from([0.1, 0.5, 0.9]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    table=st.lists(BOX, max_size=25),
+    nms=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]),
+    nms_top_k=st.sampled_from([1, 3, 100]),
+    keep_top_k=st.sampled_from([1, 3, 100]),
+)
+def test_nms_equals_the_plain_one(table, nms, nms_top_k, keep_top_k):
+    boxes = np.array([(x[0], y[0], x[1], y[1]) for x, y, _ in table], np.float64).reshape(-1, 4)
+    scores = np.array([score for *_, score in table])
+    kept = non_maximum_suppression(boxes, scores, limits(nms, nms_top_k, keep_top_k))
+    assert kept.tolist() == slow_nms(boxes, scores, nms, nms_top_k, keep_top_k)
+
+
+@pytest.mark.parametrize("nms", [0.3, 0.55, 0.8])
+def test_nms_equals_opencv(nms):
+    random = np.random.default_rng(3)
+    corner, size = random.uniform(0, 100, (400, 2)), random.uniform(80, 120, (400, 2))
+    boxes = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
+    scores = random.random(400).astype(np.float32)
+    kept = non_maximum_suppression(boxes, scores, limits(nms))
+    rectangles = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).astype(float).tolist()
+    assert kept.tolist() == cv2.dnn.NMSBoxes(rectangles, scores.tolist(), 0.0, nms).ravel().tolist()
+    assert 5 < len(kept) < 350
+
+
+def test_nms_of_equal_boxes_keeps_the_first_and_of_none_nothing():
+    boxes = np.tile(np.float32([10, 10, 30, 50]), (5, 1))
+    assert non_maximum_suppression(boxes, np.full(5, 0.7), limits(0.99)).tolist() == [0]
+    empty = non_maximum_suppression(boxes[:0], np.zeros(0), limits())
+    assert empty.shape == (0,) and empty.dtype == np.int64
+
+
+def candidates_at(level, row, column, boxes=None):
+    count = len(level)
+    boxes = np.zeros((count, 4), np.float32) if boxes is None else np.float32(boxes)
+    return Candidates(boxes, np.zeros(count, np.float32), np.array(level), np.array(row), np.array(column))
+
+
+WHOLE = Placement(left=0, top=0, width=96, height=64, scale_x=1.0, scale_y=1.0)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_rows_of_a_cell_are_what_a_convolution_reads(kernel):
+    random = np.random.default_rng(4)
+    feature = random.normal(size=(1, 3, 5, 7)).astype(np.float32)
+    weight = random.normal(size=(2, 3, kernel, kernel)).astype(np.float32)
+    expected = np.array(
+        [sum(scipy.signal.correlate2d(feature[0, c], w[c], mode="same") for c in range(3)) for w in weight]
+    )
+    row, column = (v.ravel() for v in np.mgrid[:5, :7])  # all cells, those at the border too
+    config = model_config([(8, [(8, 8)])], kernel=kernel)
+    (rows,), place = gather_rows([feature], candidates_at([0] * 35, row, column), WHOLE, config)
+    found = rows[place] @ weight.reshape(2, -1).T
+    np.testing.assert_allclose(found, expected[:, row, column].T, atol=1e-4)
+
+
+@pytest.mark.parametrize("strides", [(32, 16, 8), (8, 16, 32), (16, 32, 8)])
+def test_rows_of_mixed_levels_find_their_box(strides):
+    config = model_config([(s, [(s, s)]) for s in (32, 16, 8)], strides=strides)
+    features = []
+    for level, (height, width) in enumerate([(2, 3), (4, 6), (8, 12)]):
+        row, column = np.mgrid[:height, :width]
+        features.append(np.stack([np.full((height, width), level), row, column])[None].astype(np.float32))
+    level, row, column = [2, 0, 1, 2, 0, 2], [7, 1, 3, 0, 0, 4], [11, 2, 5, 0, 1, 3]
+    groups, place = gather_rows(features, candidates_at(level, row, column), WHOLE, config)
+    assert [len(group) for group in groups] == [{8: 3, 16: 1, 32: 2}[stride] for stride in strides]
+    np.testing.assert_array_equal(np.concatenate(groups)[place], np.stack([level, row, column], axis=1))
+
+
+def test_a_level_without_a_box_gives_an_empty_group():
+    config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], kernel=3)
+    features = [np.zeros((1, 4, 2, 3), np.float32), np.zeros((1, 2, 4, 6), np.float32)]
+    groups, place = gather_rows(features, candidates_at([0], [1], [1]), WHOLE, config)
+    assert [group.shape for group in groups] == [(1, 36), (0, 18)] and place.tolist() == [0]
+
+
+def test_rows_under_the_centre_of_a_box_stay_within_the_image():
+    random = np.random.default_rng(6)
+    config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], read="box_center", strides=(16, 32))
+    features = [random.normal(size=(1, 3, 2, 3)), random.normal(size=(1, 2, 4, 6))]
+    placement = Placement(left=16, top=10, width=60, height=40, scale_x=1.0, scale_y=1.0)
+    centres = [(46.7, 33.2), (16, 10), (75.9, 49.9), (-20, 30), (500, 30), (50, -9), (50, 200), (1e9, -1e9)]
+    boxes = [(x - 4, y - 9, x + 4, y + 9) for x, y in centres]
+    groups, place = gather_rows(features, candidates_at([0] * 8, [0] * 8, [0] * 8, boxes), placement, config)
+    expected = []
+    for x, y in centres:
+        x, y = int(min(max(x, 16), 75)), int(min(max(y, 10), 49))
+        expected.append([*features[1][0, :, y // 16, x // 16], *features[0][0, :, y // 32, x // 32]])
+    assert len(groups) == 1 and place.tolist() == list(range(8))
+    np.testing.assert_array_equal(groups[0], expected)
+
+
+def handmade(people, size=(64, 96)):
+    """Outputs of a network of two levels (strides 32, 16) with given logits at (level, row, column): dx, dy, dw, dh."""
+    maps = [np.zeros((1, 6, size[0] // s, size[1] // s), np.float32) for s in (32, 16)]
+    for raw in maps:
+        raw[0, 4] = 8
+    features = [np.zeros((1, 3, *raw.shape[2:]), np.float32) for raw in maps]
+    for (level, row, column), values, logit, look in people:
+        maps[level][0, :, row, column] = [*values, 0, logit]
+        features[level][0, :, row, column] = look
+    return [*maps, *features]
+
+
+def test_decoder_gives_the_people_in_pixels_of_the_image():
+    config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], dimension=3)
+    # a portrait image in the middle of the input: 32x64 at left 32, a factor 1/2
+    _, placement = Letterbox(config.letterbox)(np.zeros((128, 64, 3), np.uint8))
+    assert (placement.left, placement.width, placement.scale_x) == (32, 32, 0.5)
+    half = math.log(0.5)
+    outputs = handmade(
+        [
+            ((1, 1, 2), (0.5, 0.5, 0, 0), 1.0, (0, 3, 4)),  # around (40, 24)
+            ((0, 1, 1), (0.25, 0.25, half, 0), 3.0, (2, 0, 0)),  # around (40, 40), 16x32
+            ((1, 1, 3), (-0.5, 0.5, 0.01, 0), 0.5, (9, 9, 9)),  # the first one again, weaker
+            ((1, 0, 0), (0.0, 0.5, 0, 0), 5.0, (1, 1, 1)),  # in the padding on the left
+            ((1, 3, 5), (0.5, 0.5, 0, 0), 5.0, (1, 1, 1)),  # and on the right
+            ((1, 2, 2), (-0.1, 0.5, 0, 0), 0.2, (0, 0, 0)),  # cut off by the border of the image
+            ((0, 0, 2), (0, 0, 0, 0), -0.1, (1, 1, 1)),  # less than the threshold
+        ]
+    )
+    detections = Decoder(config)(outputs, placement, (128, 64), np.concatenate)
+    assert len(detections) == 3
+    np.testing.assert_allclose(
+        detections.boxes, [[0, 48, 32, 112], [0, 32, 32, 64], [-19.2, 64, 12.8, 96]], atol=1e-4
+    )
+    np.testing.assert_allclose(detections.scores, 1 / (1 + np.exp([-3.0, -1.0, -0.2])), atol=1e-6)
+    np.testing.assert_allclose(detections.embeddings, [[1, 0, 0], [0, 0.6, 0.8], [0, 0, 0]], atol=1e-6)
+
+
+def test_decoder_of_an_empty_scene():
+    config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], dimension=3)
+    detections = Decoder(config)(handmade([]), WHOLE, (64, 96), lambda groups: pytest.fail("nobody is there"))
+    assert len(detections) == 0
+    assert detections.boxes.shape == (0, 4) and detections.embeddings.shape == (0, 3)
+
+
+def test_decoder_takes_other_thresholds_than_the_models():
+    config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], dimension=3)
+    people = [((0, 0, c), (0.5, 0.5, 0, 0), 1.0 + c, (1, 2, 3)) for c in range(3)]
+
+    def found(thresholds):
+        return len(Decoder(config, thresholds)(handmade(people), WHOLE, (64, 96), np.concatenate))
+
+    assert found(None) == 3
+    assert found(limits(keep_top_k=2)) == 2
+    assert found(Thresholds(0.8, 0.5, 100, 100, 0.5)) == 2

@@ -1,0 +1,149 @@
+"""Costs against plain loops and SciPy, and the assignment against two other solvers."""
+
+import lap
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+from tracker import kalman
+from tracker.matching import appearance_and_motion, embedding_distance, iou_distance, linear_assignment
+
+
+def slow_iou_distance(a, b):
+    """A box reaches over its last pixel: width = right - left + 1."""
+    width = min(a[2], b[2]) - max(a[0], b[0]) + 1
+    height = min(a[3], b[3]) - max(a[1], b[1]) + 1
+    overlap = width * height if width > 0 and height > 0 else 0.0
+    area_a, area_b = ((box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (a, b))
+    return 1 - overlap / (area_a + area_b - overlap)
+
+
+CORNER = st.floats(-50, 300, width=32)
+BOX = st.tuples(CORNER, CORNER, st.floats(0, 200, width=32), st.floats(0, 200, width=32)).map(
+    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(a=st.lists(BOX, max_size=6), b=st.lists(BOX, max_size=6))
+def test_iou_distance_equals_the_loop(a, b):
+    found = iou_distance(np.array(a).reshape(-1, 4), np.array(b).reshape(-1, 4))
+    expected = np.array([[slow_iou_distance(x, y) for y in b] for x in a]).reshape(len(a), len(b))
+    assert found.shape == (len(a), len(b)) and found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_iou_distance_of_known_boxes():
+    box = np.array([[0.0, 0, 9, 9]])  # 10x10 pixels
+    others = np.array([[0.0, 0, 9, 9], [5, 0, 14, 9], [10, 0, 19, 9], [500, 500, 510, 510]])
+    np.testing.assert_allclose(iou_distance(box, others), [[0, 1 - 50 / 150, 1, 1]], atol=1e-6)
+
+
+def normalised(random, count, dimension=32):
+    made = random.normal(size=(count, dimension)).astype(np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 40, 200, 201, 600])
+def test_embedding_distance_equals_scipy(pairs):
+    """Up to 4 * (20 + 30) pairs are computed one by one, more of them by one matrix product."""
+    random = np.random.default_rng(pairs)
+    tracks, detections = normalised(random, 20), normalised(random, 30)
+    detections[7] = tracks[3]
+    every = random.permutation(600)[:pairs]
+    rows, columns = every // 30, every % 30
+    found = embedding_distance(tracks, detections, rows, columns)
+    assert found.dtype == np.float64 and found.shape == (pairs,)
+    expected = cdist(tracks.astype(np.float64), detections.astype(np.float64))[rows, columns]
+    np.testing.assert_allclose(found, expected, atol=2e-7)
+
+
+def test_cost_of_appearance_and_motion():
+    random = np.random.default_rng(9)
+    z = np.concatenate([random.uniform(0, 150, (12, 2)), np.tile([0.4, 100.0], (12, 1))], axis=1)
+    mean, covariance = kalman.predict(*kalman.initiate(z))
+    measured = z[:9] + random.normal(0, [10, 10, 0.05, 5], (9, 4))
+    tracks, detections = normalised(random, 12), normalised(random, 9)
+    cost = appearance_and_motion(tracks, detections, mean, covariance, measured)
+    assert cost.shape == (12, 9)
+    innovation = covariance[:, 0] + np.array([5, 5, 0.1, 5]) ** 2
+    motion = ((measured[None] - mean[:, None, :4]) ** 2 / innovation[:, None]).sum(axis=2)
+    blend = 0.98 * cdist(tracks, detections) + 0.02 * motion
+    np.testing.assert_allclose(cost, np.where(motion <= 9.4877, blend, np.inf), atol=1e-6)
+    assert 10 < np.isfinite(cost).sum() < 100
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0)])
+def test_nobody_on_one_side(n, m):
+    mean, covariance = kalman.initiate(np.ones((n, 4)))
+    cost = appearance_and_motion(np.ones((n, 8)), np.ones((m, 8)), mean, covariance, np.ones((m, 4)))
+    assert cost.shape == (n, m)
+    assert iou_distance(np.ones((n, 4)), np.ones((m, 4))).shape == (n, m)
+    pairs, rows, columns = linear_assignment(cost, 0.7)
+    assert pairs.shape == (0, 2)
+    assert rows.tolist() == list(range(n)) and columns.tolist() == list(range(m))
+
+
+def random_costs(random, n, m, forbidden, clustered):
+    cost = random.random((n, m))
+    if clustered:  # little crowds that have nothing to do with each other
+        cost[random.integers(0, 4, n)[:, None] != random.integers(0, 4, m)[None]] = np.inf
+    cost[random.random((n, m)) < forbidden] = np.inf
+    return cost
+
+
+def total(cost, pairs, limit):
+    """The sum that is least: cost of the pairs, and limit / 2 for everybody alone."""
+    alone = sum(cost.shape) - 2 * len(pairs)
+    return cost[pairs[:, 0], pairs[:, 1]].sum() + alone * limit / 2
+
+
+COSTS = {
+    "n": st.integers(0, 12),
+    "m": st.integers(0, 12),
+    "forbidden": st.sampled_from([0.0, 0.3, 0.8, 1.0]),
+    "clustered": st.booleans(),
+    "limit": st.sampled_from([0.05, 0.3, 0.7, 2.0]),
+    "seed": st.integers(0, 2**32 - 1),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(**COSTS, steps=st.sampled_from([None, 2, 10]))
+def test_assignment_has_the_least_cost(n, m, forbidden, clustered, limit, seed, steps):
+    cost = random_costs(np.random.default_rng(seed), n, m, forbidden, clustered)
+    if steps:
+        cost = np.round(cost * steps) / steps  # many equal costs
+    pairs, rows, columns = linear_assignment(cost, limit)
+    assert sorted([*pairs[:, 0], *rows]) == list(range(n)) and sorted([*pairs[:, 1], *columns]) == list(range(m))
+    assert list(pairs[:, 0]) == sorted(pairs[:, 0])
+    assert list(rows) == sorted(rows) and list(columns) == sorted(columns)
+    assert (cost[pairs[:, 0], pairs[:, 1]] <= limit).all()
+    extended = np.full((n + m, n + m), limit / 2)
+    extended[:n, :m] = np.minimum(cost, 1e6)
+    extended[n:, m:] = 0
+    best = extended[linear_sum_assignment(extended)].sum()
+    assert total(cost, pairs, limit) == pytest.approx(best, abs=1e-9)
+
+
+@settings(max_examples=150, deadline=None)
+@given(**COSTS)
+def test_assignment_equals_the_solver_on_the_whole(n, m, forbidden, clustered, limit, seed):
+    cost = random_costs(np.random.default_rng(seed), n, m, forbidden, clustered)
+    pairs, _, _ = linear_assignment(cost, limit)
+    if n and m:
+        _, x, _ = lap.lapjv(cost, extend_cost=True, cost_limit=limit)
+        assert pairs.tolist() == [[row, column] for row, column in enumerate(x) if column >= 0]
+    else:
+        assert not len(pairs)
+
+
+def test_assignment_leaves_the_costs_as_they_were():
+    cost = np.array([[0.1, 0.2], [0.15, np.inf], [0.9, 0.3]], np.float32)
+    before = cost.copy()
+    pairs, rows, columns = linear_assignment(cost, 0.7)
+    assert pairs.tolist() == [[0, 1], [1, 0]] and rows.tolist() == [2] and columns.tolist() == []
+    np.testing.assert_array_equal(cost, before)
