@@ -1,12 +1,9 @@
-"""Downloads from a loopback server that breaks off, changes its mind, lies or sleeps on request."""
+"""Downloads that get there: at once, after breaks, and with several processes at it."""
 
 import contextlib
 import hashlib
-import http.server
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,102 +11,19 @@ import time
 from pathlib import Path
 
 import pytest
+from loopback import CONTENT, DIGEST, assert_complete, failure, part, serving
 
 import tracker.download
 from tracker.download import download
-from tracker.errors import ModelError, OutputError
 
-CONTENT = bytes(range(256)) * 1200  # several chunks
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = "import sys, pathlib; from tracker.download import download; download(sys.argv[1], pathlib.Path(sys.argv[2]))"
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves ``server.content``; what goes wrong is set in the attributes of the server."""
-
-    def do_GET(self):
-        server = self.server
-        server.requests.append(dict(self.headers))
-        if self.path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "/file")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        status = server.statuses.pop(0) if server.statuses else 200
-        if status != 200:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        start = self.first_byte()
-        if start >= len(server.content) + server.extra:
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(server.content)}")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        body = server.content[start:]
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header(
-                "Content-Range",
-                f"bytes {start + server.shift}-{len(server.content) - 1}/{len(server.content) + server.extra}",
-            )
-        if server.announces:
-            self.send_header("Content-Length", str(len(body) + server.extra))
-        for name, value in server.version.items():
-            self.send_header(name, value)
-        self.end_headers()
-        time.sleep(server.delay)
-        cut = server.cuts.pop(0) if server.cuts else len(body)
-        self.wfile.write(body[:cut])
-        self.wfile.flush()
-        if cut < len(body):
-            server.on_cut()
-
-    def first_byte(self):
-        """Where the answer starts: what Range asks for, if this server knows Range and the version is the same."""
-        wanted = self.headers.get("Range")
-        if not self.server.knows_range or not wanted:
-            return 0
-        if not self.server.ignores_if_range and self.headers.get("If-Range") not in self.server.version.values():
-            return 0
-        return int(wanted.removeprefix("bytes=").removesuffix("-"))
-
-    def log_message(self, *arguments):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content = CONTENT
-        self.version = {"ETag": '"one"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
-        self.knows_range = True
-        self.ignores_if_range = False
-        self.announces = True
-        self.extra = 0  # bytes announced and never sent
-        self.shift = 0  # error of the first byte in Content-Range
-        self.delay = 0.0  # seconds between the headers and the body
-        self.statuses = []  # of the next answers; then 200
-        self.cuts = []  # bytes of the body after which the next answers end; then whole
-        self.on_cut = lambda: None
-        self.requests = []
-        self.url = f"http://127.0.0.1:{self.server_port}/file"
-
-    def handle_error(self, request, client_address):
-        pass  # clients that hang up are what these tests are about
-
-
 @pytest.fixture
 def server():
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
+    with serving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -122,24 +36,6 @@ def short_pauses(monkeypatch):
     monkeypatch.setattr(tracker.download, "PAUSES", (0.0, 0.0, 0.0))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-
-
-def part(target):
-    return target.with_name(target.name + ".part")
-
-
-def failure(url, target, kind=ModelError, **options):
-    """The message of a download that fails: one line."""
-    with pytest.raises(kind) as caught:
-        download(url, target, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def assert_complete(target, content=CONTENT):
-    assert target.read_bytes() == content
-    left = {path.name for path in target.parent.iterdir()} - {target.name, f"{target.name}.lock"}
-    assert not left
 
 
 # ---- one download
@@ -321,143 +217,6 @@ def test_all_bytes_there_but_not_moved(server, target):
     download(server.url, target, sha256=DIGEST)
     assert_complete(target)
     assert len(server.requests) == asked
-
-
-# ---- what cannot be had
-
-
-@pytest.mark.parametrize("knows_range", [True, False])
-def test_more_announced_than_sent(server, target, knows_range):
-    server.knows_range = knows_range
-    server.extra = 9
-    message = failure(server.url, target)
-    assert server.url in message
-    assert f"{len(CONTENT)} of {len(CONTENT) + 9} bytes" in message
-    assert len(server.requests) == 4
-    assert not target.exists()
-    assert not part(target).exists()
-
-
-def test_other_digest(server, target):
-    message = failure(server.url, target, sha256="0" * 64)
-    assert DIGEST in message
-    assert "0" * 64 in message
-    assert not target.exists()
-    assert not part(target).exists()
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 410, 500])
-def test_refusals(server, target, status):
-    server.statuses = [status]
-    message = failure(server.url, target)
-    assert f"HTTP {status}" in message
-    assert server.url in message
-    assert len(server.requests) == 1
-    assert not target.exists()
-
-
-def test_busy_server_is_asked_again(server, target):
-    server.statuses = [503, 429]
-    download(server.url, target)
-    assert_complete(target)
-
-
-def test_encoded_answer_is_not_taken(server, target):
-    server.version["Content-Encoding"] = "gzip"
-    assert "gzip" in failure(server.url, target)
-
-
-def test_slow_body_times_out(server, target):
-    server.delay = 3
-    start = time.monotonic()
-    message = failure(server.url, target, timeout=0.1)
-    assert time.monotonic() - start < 2
-    assert "no byte for 0.1 s" in message
-    assert f"0 of {len(CONTENT)} bytes" in message
-
-
-def test_silent_server_times_out(target):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        start = time.monotonic()
-        message = failure(f"http://127.0.0.1:{listener.getsockname()[1]}/w", target, timeout=0.1)
-    assert time.monotonic() - start < 2
-    assert "no byte for 0.1 s" in message
-
-
-def test_nobody_there(server, target):
-    server.server_close()
-    message = failure(server.url, target, timeout=1)
-    assert "cannot be reached" in message
-    assert server.url in message
-
-
-def test_secrets_are_not_shown(server, target):
-    server.statuses = [404]
-    url = server.url.replace("127", "user:pass@127") + "?token=hidden"
-    message = failure(url, target)
-    assert "***@127.0.0.1" in message
-    assert not any(secret in message for secret in ("user", "pass@", "hidden"))
-    assert "Authorization" in server.requests[0]
-    server.server_close()
-    message = failure(url, target, timeout=1)
-    assert not any(secret in message for secret in ("user", "pass@", "hidden"))
-
-
-def test_note_holds_no_secret(server, target):
-    server.cuts = [100_000]
-    server.on_cut = lambda: server.statuses.extend([503] * 3)
-    failure(server.url.replace("127", "user:secret@127"), target)
-    note = Path(f"{part(target)}.json").read_text()
-    assert json.loads(note)["length"] == len(CONTENT)
-    assert "secret" not in note
-
-
-@pytest.mark.parametrize("url", ["", "weights", "/tmp/w", "ftp://host/w", "file:///etc/passwd", "http://", "http:///w"])
-def test_addresses_of_another_kind(target, url):
-    assert "http://" in failure(url, target)
-
-
-@pytest.mark.parametrize("url", ["http://[::1/w", "http://a b/", "http://host:port/w"])
-def test_broken_addresses(target, url):
-    failure(url, target, timeout=1)
-
-
-def test_folder_that_is_a_file(server, tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    message = failure(server.url, tmp_path / "file" / "w", OutputError)
-    assert server.url in message
-    assert not server.requests
-
-
-def test_target_that_is_a_folder(server, tmp_path):
-    assert "folder" in failure(server.url, tmp_path, OutputError)
-    assert not server.requests
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_without_permission(server, tmp_path):
-    tmp_path.chmod(0o500)
-    try:
-        assert "Permission" in failure(server.url, tmp_path / "w", OutputError)
-    finally:
-        tmp_path.chmod(0o700)
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_full_disk(server, target, monkeypatch):
-    begin = tracker.download._Partial.begin
-
-    def on_full_disk(self, *arguments):
-        begin(self, *arguments)
-        self.path.symlink_to("/dev/full")
-
-    monkeypatch.setattr(tracker.download._Partial, "begin", on_full_disk)
-    message = failure(server.url, target, OutputError)
-    assert "No space left" in message
-    assert server.url in message
-    assert not target.exists()
 
 
 # ---- several processes

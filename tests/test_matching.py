@@ -141,6 +141,18 @@ def test_assignment_equals_the_solver_on_the_whole(n, m, forbidden, clustered, l
         assert not len(pairs)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_cost_that_is_no_number_makes_no_pair(seed):
+    random = np.random.default_rng(seed)
+    cost = random.random((8, 7))
+    cost[random.random((8, 7)) < 0.3] = np.nan
+    cost[4] = np.nan
+    pairs, rows, _ = linear_assignment(cost, 0.7)
+    assert len(pairs) and 4 in rows
+    expected, _, _ = linear_assignment(np.where(np.isnan(cost), np.inf, cost), 0.7)
+    assert pairs.tolist() == expected.tolist()
+
+
 def test_assignment_leaves_the_costs_as_they_were():
     cost = np.array([[0.1, 0.2], [0.15, np.inf], [0.9, 0.3]], np.float32)
     before = cost.copy()

@@ -14,6 +14,7 @@ import yaml
 from .errors import ModelError, OptionError
 
 ASSOCIATIONS = ("jde",)
+LARGEST = 1e15  # of any number in the settings: infinity has no place among them
 
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
@@ -22,10 +23,21 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> f
     Raises:
         OptionError: it is no number from low to high.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= min(high, LARGEST):
         bounds = f"a number of at least {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
         raise OptionError(f"{name} must be {bounds}, not {value!r}")
     return float(value)
+
+
+def check_whole(name: str, value: Any) -> int:
+    """The value, when it is a whole number of at least 1.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise OptionError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ class TrackerConfig:
         """
         try:
             values = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise OptionError(f"cannot read tracker settings {path}: {' '.join(str(error).split())}") from error
         if not isinstance(values, dict):
             raise OptionError(f"tracker settings {path} must be a mapping of names to values")
@@ -106,6 +118,10 @@ class LetterboxConfig:
     interpolation: str
 
     def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            check_whole(name, getattr(self, name))
+        for name in ("scale", "pad_value"):
+            check_number(name, getattr(self, name), 0)
         choices = {"color": ("BGR", "RGB"), "place": ("center", "top_left"), "interpolation": ("linear", "area")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -118,6 +134,11 @@ class LevelConfig:
 
     stride: int
     anchors: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        check_whole("stride", self.stride)
+        if not self.anchors:
+            raise ValueError(f"the level of stride {self.stride} has no anchors")
 
 
 @dataclass(frozen=True)
@@ -138,6 +159,8 @@ class EmbeddingConfig:
     kernel: int = 1
 
     def __post_init__(self) -> None:
+        for name, value in (("dimension", self.dimension), ("kernel", self.kernel)):
+            check_whole(f"embedding.{name}", value)
         if self.read not in ("cell", "box_center"):
             raise ValueError(f"embedding.read must be cell or box_center, not {self.read!r}")
 
@@ -177,6 +200,12 @@ class ModelConfig:
     levels: tuple[LevelConfig, ...]
     thresholds: Thresholds
     embedding: EmbeddingConfig
+
+    def __post_init__(self) -> None:
+        strides = sorted(level.stride for level in self.levels)
+        read = sorted(self.embedding.strides)
+        if not read or not set(read) <= set(strides) or (self.embedding.read == "cell" and read != strides):
+            raise ValueError(f"embedding.strides {read} do not fit the levels' {strides}")
 
     @classmethod
     def load(cls, folder: Path) -> ModelConfig:

@@ -82,7 +82,7 @@ def linear_assignment(cost: np.ndarray, limit: float) -> tuple[np.ndarray, np.nd
     """Pair rows with columns at the least total cost, where leaving a row or a column alone costs limit / 2.
 
     Args:
-        cost: [N, M]; infinity forbids a pair.
+        cost: [N, M]; infinity and NaN forbid a pair.
         limit: no pair costing more is made.
 
     Returns:
@@ -100,7 +100,8 @@ def linear_assignment(cost: np.ndarray, limit: float) -> tuple[np.ndarray, np.nd
     hard_rows = np.flatnonzero((degree_row > 0) & (row_match < 0))
     hard_columns = np.flatnonzero((degree_column > 0) & (column_match < 0))
     if len(hard_rows):
-        part = np.ascontiguousarray(cost[np.ix_(hard_rows, hard_columns)], dtype=np.float64)
+        part = np.array(cost[np.ix_(hard_rows, hard_columns)], dtype=np.float64)
+        part[np.isnan(part)] = np.inf  # the solver would pair them
         _, x, _ = lap.lapjv(part, extend_cost=True, cost_limit=limit)
         matched = np.flatnonzero(x >= 0)
         row_match[hard_rows[matched]] = hard_columns[x[matched]]

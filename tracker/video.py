@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import logging
 import math
 from collections import deque
@@ -15,10 +14,10 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.bitstream import BitStreamFilterContext
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
+from .audio import AudioCopier
 from .errors import OptionError, OutputError
 
 _log = logging.getLogger(__name__)
@@ -36,11 +35,6 @@ _X264_MAX_SIDE = 16384  # pixels; x264 refuses more
 # delay_moov: ADTS audio has its codec parameters, and AAC its priming, only once the first packet has been seen.
 _KEY_INTERVAL = 2.0  # seconds
 _FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "flush_packets": "1"}
-
-# What Chrome, Firefox and Safari all play inside MP4. AC-3, E-AC-3 and ALAC fit too but two of the three stay mute.
-# The filter brings each into MP4's form: AAC loses the ADTS headers it has in MPEG-TS and from some cameras.
-_COPIED_AUDIO = {"aac": "aac_adtstoasc", "mp3": "null", "opus": "null", "flac": "null"}
-_AAC_BIT_RATE = 128_000  # bit/s
 
 # The header names all streams, so it waits for the first audio packet; a silent microphone must not hold it for ever.
 _AUDIO_PATIENCE = 30.0  # seconds of video
@@ -72,7 +66,7 @@ class VideoWriter:
         self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
         self._frame_rate = frame_rate
         has_decoder = audio_stream is not None and audio_stream.codec_context is not None
-        self._audio = _Audio(audio_stream, audio_offset) if has_decoder else None
+        self._audio = AudioCopier(audio_stream, audio_offset) if has_decoder else None
         self._container: av.container.OutputContainer | None = None
         self._reformatter = VideoReformatter()
         self._pending: deque[av.Packet] = deque()  # encoded, not in the file yet
@@ -248,68 +242,6 @@ class VideoWriter:
         if not self._warned:
             _log.warning("%s: sound that cannot be kept is left out (%s)", self._path.name, error)
         self._warned = True
-
-
-class _Audio:
-    """The sound of the input on the output's clock: copied where browsers can play it, else encoded to AAC."""
-
-    def __init__(self, source: av.AudioStream, offset: float) -> None:
-        self._source = source
-        self._offset = offset
-        self._filter = _copying_filter(source)
-        self._next_start = 0  # ticks of the input
-        self.output: av.AudioStream | None = None
-
-    def convert(self, packet: av.Packet | None, container: av.container.OutputContainer) -> list[av.Packet]:
-        """Packets of `container` for one of the input, or for None what decoder and encoder still hold."""
-        if packet is None:
-            return self._encode([*self._source.decode(None), None]) if self._filter is None and self.output else []
-        start = packet.pts if packet.pts is not None else packet.dts
-        if packet.size == 0 or start is None:
-            return []
-        start -= round(self._offset / packet.time_base)
-        if start < self._next_start:  # before the first picture, or a clock that jumped back
-            return []
-        self._next_start = start + 1
-        moved = av.Packet(bytes(packet))  # for the caller's must not change its time and stream
-        moved.pts = moved.dts = start
-        moved.duration, moved.time_base, moved.is_keyframe = packet.duration, packet.time_base, True
-        if self._filter is None:
-            frames = self._source.decode(moved)
-            if frames and self.output is None:
-                self.output = _add_aac(container, frames[0])
-            return self._encode(frames)
-        copies = self._filter.filter(moved)
-        if copies and self.output is None:
-            self.output = container.add_stream_from_template(self._source)
-        for copy in copies:
-            copy.stream, copy.time_base = self.output, packet.time_base
-        return copies
-
-    def _encode(self, frames: list[av.AudioFrame | None]) -> list[av.Packet]:
-        return [packet for frame in frames for packet in self.output.encode(frame)]
-
-
-def _add_aac(container: av.container.OutputContainer, frame: av.AudioFrame) -> av.AudioStream:
-    # AAC has a fixed list of rates, and browsers differ in what they do with more than two channels.
-    rate = frame.sample_rate if frame.sample_rate in av.codec.Codec("aac", "w").audio_rates else 48_000
-    layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
-    return container.add_stream("aac", rate=rate, layout=layout, bit_rate=_AAC_BIT_RATE)
-
-
-def _copying_filter(source: av.AudioStream) -> BitStreamFilterContext | None:
-    """The filter that packets pass when copied; None if browsers do not play them or MP4 cannot hold them."""
-    name = source.codec_context.codec.canonical_name
-    if name not in _COPIED_AUDIO:
-        return None
-    try:
-        # The muxer knows best which parameters it refuses, such as MP3 below 16 kHz.
-        with av.open(io.BytesIO(), "w", format="mp4", container_options={"movflags": "empty_moov"}) as probe:
-            probe.add_stream_from_template(source)
-            probe.start_encoding()
-        return BitStreamFilterContext(_COPIED_AUDIO[name], source)
-    except (av.FFmpegError, ValueError):
-        return None
 
 
 def _remux(part: Path, final: Path) -> bool:

@@ -1,0 +1,96 @@
+"""The input's sound for an MP4 that browsers play: copied where they can play it, else encoded to AAC."""
+
+from __future__ import annotations
+
+import io
+
+import av
+from av.bitstream import BitStreamFilterContext
+
+# What Chrome, Firefox and Safari all play inside MP4. AC-3, E-AC-3 and ALAC fit too but two of the three stay mute.
+# The filter brings each into MP4's form: AAC loses the ADTS headers it has in MPEG-TS and from some cameras.
+_COPIED_AUDIO = {"aac": "aac_adtstoasc", "mp3": "null", "opus": "null", "flac": "null"}
+_AAC_BIT_RATE = 128_000  # bit/s
+
+
+class AudioCopier:
+    """The sound of the input on the output's clock: copied where browsers can play it, else encoded to AAC.
+
+    Args:
+        source: the input's audio stream, with a decoder.
+        offset: input time in seconds that becomes 0 in the output; sound before it is dropped.
+
+    Attributes:
+        output: the output's audio stream; None until `convert` has seen a packet from which it can be made.
+    """
+
+    def __init__(self, source: av.AudioStream, offset: float) -> None:
+        self._source = source
+        self._offset = offset
+        self._filter = _copying_filter(source)
+        self._next_start = 0  # ticks of the input
+        self.output: av.AudioStream | None = None
+
+    def convert(self, packet: av.Packet | None, container: av.container.OutputContainer) -> list[av.Packet]:
+        """Bring a packet into the output; the first that can be used adds the audio stream to it.
+
+        Args:
+            packet: one of the input, left unchanged; None for what decoder and encoder still hold.
+            container: the output; the same at every call.
+
+        Returns:
+            Packets to mux into `container`, timed from `offset`; none for a packet without content or time, or one
+            that does not come later than the last.
+
+        Raises:
+            av.FFmpegError: the packet is damaged, or its sound cannot be encoded.
+            ValueError: PyAV refuses the sound or its form.
+        """
+        if packet is None:
+            return self._encode([*self._source.decode(None), None]) if self._filter is None and self.output else []
+        start = packet.pts if packet.pts is not None else packet.dts
+        if packet.size == 0 or start is None:
+            return []
+        start -= round(self._offset / packet.time_base)
+        if start < self._next_start:  # before the first picture, or a clock that jumped back
+            return []
+        self._next_start = start + 1
+        moved = av.Packet(bytes(packet))  # for the caller's must not change its time and stream
+        moved.pts = moved.dts = start
+        moved.duration, moved.time_base, moved.is_keyframe = packet.duration, packet.time_base, True
+        if self._filter is None:
+            frames = self._source.decode(moved)
+            if frames and self.output is None:
+                self.output = _add_aac(container, frames[0])
+            return self._encode(frames)
+        copies = self._filter.filter(moved)
+        if copies and self.output is None:
+            self.output = container.add_stream_from_template(self._source)
+        for copy in copies:
+            copy.stream, copy.time_base = self.output, packet.time_base
+        return copies
+
+    def _encode(self, frames: list[av.AudioFrame | None]) -> list[av.Packet]:
+        return [packet for frame in frames for packet in self.output.encode(frame)]
+
+
+def _add_aac(container: av.container.OutputContainer, frame: av.AudioFrame) -> av.AudioStream:
+    # AAC has a fixed list of rates, and browsers differ in what they do with more than two channels.
+    rate = frame.sample_rate if frame.sample_rate in av.codec.Codec("aac", "w").audio_rates else 48_000
+    layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+    return container.add_stream("aac", rate=rate, layout=layout, bit_rate=_AAC_BIT_RATE)
+
+
+def _copying_filter(source: av.AudioStream) -> BitStreamFilterContext | None:
+    """The filter that packets pass when copied; None if browsers do not play them or MP4 cannot hold them."""
+    name = source.codec_context.codec.canonical_name
+    if name not in _COPIED_AUDIO:
+        return None
+    try:
+        # The muxer knows best which parameters it refuses, such as MP3 below 16 kHz.
+        with av.open(io.BytesIO(), "w", format="mp4", container_options={"movflags": "empty_moov"}) as probe:
+            probe.add_stream_from_template(source)
+            probe.start_encoding()
+        return BitStreamFilterContext(_COPIED_AUDIO[name], source)
+    except (av.FFmpegError, ValueError):
+        return None
