@@ -86,7 +86,11 @@ def test_equals_the_dense_filter(first, steps):
 
 @settings(max_examples=80, deadline=None)
 @given(
-    tracks=st.integers(0, 8), boxes=st.integers(0, 8), spread=st.floats(0.1, 60), ages=st.integers(0, 4), seed=st.integers(0, 2**32 - 1)
+    tracks=st.integers(0, 8),
+    boxes=st.integers(0, 8),
+    spread=st.floats(0.1, 60),
+    ages=st.integers(0, 4),
+    seed=st.integers(0, 2**32 - 1),
 )
 def test_gate_gives_the_pairs_within_the_quantile(tracks, boxes, spread, ages, seed):
     random = np.random.default_rng(seed)

@@ -145,7 +145,8 @@ def test_a_missing_file_is_named(copy, config, name):
 
 
 def test_a_graph_with_another_number_of_maps_is_refused(copy):
-    set_config(copy, levels=[{"stride": 32, "anchors": [[32, 32]]}])
+    embedding = {"dimension": 128, "read": "box_center", "strides": [32]}
+    set_config(copy, levels=[{"stride": 32, "anchors": [[32, 32]]}], embedding=embedding)
     with pytest.raises(ModelError, match=r"gives 6 maps where infer_cfg\.yml needs 2: export the model again"):
         PaddleNetwork(copy, ModelConfig.load(copy))
 

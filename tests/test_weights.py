@@ -19,7 +19,6 @@ import yaml
 
 import tracker.download
 from tracker import weights
-from tracker.config import ModelConfig
 from tracker.errors import ModelError, OptionError
 from tracker.weights import COMPACT, cache_folder, find_model
 
@@ -178,38 +177,6 @@ def test_digests_of_another_form_are_refused(copy, digests):
     assert "infer_cfg.yml states no digests" in failure(copy)
     set_config(copy, sha256={5: "x"})
     assert "5 is missing" in failure(copy)
-
-
-@pytest.mark.parametrize("content", ["", "- a\n- b\n", "text", "3", "a: [", "name: x\n"])
-def test_a_config_that_is_no_description_is_refused(tmp_path, content):
-    (tmp_path / "infer_cfg.yml").write_text(content)
-    with pytest.raises(
-        ModelError, match=r"infer_cfg\.yml does not describe a model .*export the model again"
-    ) as caught:
-        ModelConfig.load(tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"name": None}, "name"),
-        ({"input": None}, "input"),
-        ({"input": {"height": 608}}, "width"),
-        ({"input": "608x1088"}, "TypeError"),
-        ({"levels": 3}, "TypeError"),
-        ({"levels": [{"stride": 32}]}, "anchors"),
-        ({"levels": [{"stride": 32, "anchors": [[1, 2, 3]]}]}, "ValueError"),
-        ({"thresholds": {"score": 0.1}}, "nms"),
-        ({"thresholds": {"score": 2, "nms": 0.5, "nms_top_k": 9, "keep_top_k": 9, "confident": 0.5}}, "from 0 to 1"),
-        ({"embedding": {"dimension": 128, "read": "magic", "strides": [8]}}, "magic"),
-        ({"embedding": {"dimension": 128, "read": "cell"}}, "strides"),
-    ],
-)
-def test_an_incomplete_config_is_refused(copy, changes, reason):
-    set_config(copy, **changes)
-    with pytest.raises(ModelError, match=rf"infer_cfg\.yml does not describe a model \(.*{reason}"):
-        ModelConfig.load(copy)
 
 
 def test_auto_without_network_is_the_compact_model_and_says_so_once(no_network, caplog):
