@@ -6,8 +6,9 @@ image, one line a person and frame.
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,36 +138,28 @@ class TrackingResult:
         """
         if not self.frames:
             return
-        frame = 0
+        expected = 1
         try:
-            with self.text_path.open() as lines:
-                group: list[list[float]] = []
-                for line in lines:
-                    row = [float(value) for value in line.split(",")[:7]]
-                    if group and row[0] != group[0][0]:
-                        yield from self._frames(frame + 1, group)
-                        frame, group = int(group[0][0]), []
-                    group.append(row)
-                if group:
-                    yield from self._frames(frame + 1, group)
-                    frame = int(group[0][0])
-        except (OSError, ValueError) as error:
+            with self.text_path.open() as file:
+                for number, lines in itertools.groupby(file, key=lambda line: int(line.split(",")[0])):
+                    if not expected <= number <= self.last_frame:
+                        raise ValueError(f"frame {number} where one of {expected} to {self.last_frame} may come")
+                    yield from (self._frame(empty, []) for empty in range(expected, number))
+                    yield self._frame(number, lines)
+                    expected = number + 1
+        except (OSError, ValueError, IndexError) as error:
             raise OutputError(f"cannot read the tracks back from {self.text_path}: {error}") from error
-        yield from (self._frame(number, []) for number in range(frame + 1, self.last_frame + 1))
+        yield from (self._frame(empty, []) for empty in range(expected, self.last_frame + 1))
 
-    def _frames(self, first: int, rows: list[list[float]]) -> Iterator[FrameTracks]:
-        number = int(rows[0][0])
-        yield from (self._frame(empty, []) for empty in range(first, number))
-        yield self._frame(number, rows)
-
-    def _frame(self, number: int, rows: list[list[float]]) -> FrameTracks:
-        table = np.array(rows, dtype=np.float64).reshape(-1, 7)
+    def _frame(self, number: int, lines: Iterable[str]) -> FrameTracks:
+        fields = [line.split(",") for line in lines]
+        numbers = np.array([row[2:7] for row in fields], dtype=np.float64).reshape(len(fields), 5)
         return FrameTracks(
             frame=number,
             time=(number - 1) / self.frame_rate,
-            ids=table[:, 1].astype(np.int64),
-            boxes=table[:, 2:6],
-            scores=table[:, 6],
+            ids=np.array([int(row[1]) for row in fields], dtype=np.int64),
+            boxes=numbers[:, :4],
+            scores=numbers[:, 4],
         )
 
     def to_dataframe(self) -> pandas.DataFrame:

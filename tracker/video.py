@@ -71,6 +71,7 @@ class VideoWriter:
         self._reformatter = VideoReformatter()
         self._pending: deque[av.Packet] = deque()  # encoded, not in the file yet
         self._last_pts, self._next_key = -1, 0  # ticks
+        self._pictures = 0  # handed to the encoder
         self._warned = self._closed = False
         self._error: OutputError | None = None
         if self._path.is_dir():
@@ -117,6 +118,7 @@ class VideoWriter:
             frame = self._to_frame(image, time)
             # Consumed in C: Ctrl-C cannot come between encoder and queue, and lose a picture that later ones refer to.
             self._pending.extend(self._video.codec_context.encode_lazy(frame))
+            self._pictures += 1
             for packet in audio:
                 self._add_audio(packet)
             self._mux()
@@ -217,22 +219,23 @@ class VideoWriter:
     def _finish(self) -> None:
         """Turn the part file into the final one."""
         final = self._path.with_name(f".{self._path.stem}.final.mp4")
+        # FFmpeg does not tell that the last fragment found no room, so what arrived is counted
+        pictures = _count_pictures(self._part)
         try:
-            playable = _remux(self._part, final)
-            if playable:
+            if pictures:
+                _remux(self._part, final)
                 final.replace(self._path)
             self._part.unlink()
         except (OSError, av.FFmpegError):
             # Most likely no room for a second copy; the fragmented file plays as well, it only seeks less well.
-            playable = True
             try:
                 self._part.replace(self._path)
             except OSError as error:
                 raise OutputError(f"{self._failure(error)}; the video is kept in {self._part}") from error
         finally:
             final.unlink(missing_ok=True)
-        if not playable and self._error is None:
-            raise self._failure(OSError("no complete picture reached the disk"))
+        if pictures < self._pictures and self._error is None:
+            raise self._failure(OSError(f"{pictures} of {self._pictures} pictures reached the disk, is it full?"))
 
     def _failure(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error)
@@ -244,26 +247,27 @@ class VideoWriter:
         self._warned = True
 
 
-def _remux(part: Path, final: Path) -> bool:
-    """Copy the packets of a fragmented, perhaps cut off, MP4 to a plain one with its index in front.
-
-    Returns:
-        False when the part file holds no picture.
-    """
-    pictures = 0
+def _count_pictures(part: Path) -> int:
+    """How many pictures a fragmented, perhaps cut off, MP4 holds."""
     try:
-        source = av.open(str(part))
-    except av.FFmpegError:
-        return False
-    with source, av.open(str(final), "w", format="mp4", container_options={"movflags": "faststart"}) as target:
+        with av.open(str(part)) as source:
+            return sum(packet.dts is not None and not packet.is_corrupt for packet in source.demux(video=0))
+    except (av.FFmpegError, IndexError):  # IndexError: it has no video stream
+        return 0
+
+
+def _remux(part: Path, final: Path) -> None:
+    """Copy the packets of a fragmented, perhaps cut off, MP4 to a plain one with its index in front."""
+    with (
+        av.open(str(part)) as source,
+        av.open(str(final), "w", format="mp4", container_options={"movflags": "faststart"}) as target,
+    ):
         outputs = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         for packet in source.demux():
             if packet.dts is None or packet.is_corrupt:  # the end of a stream, or of a file cut off
                 continue
-            pictures += packet.stream.type == "video"
             packet.stream = outputs[packet.stream.index]
             target.mux(packet)
-    return pictures > 0
 
 
 def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
