@@ -35,7 +35,7 @@ def randomise(model, blob):
     """Weights that keep the signal alive through 53 layers, and outputs spread like those of a trained network.
 
     BatchNorm statistics are about those of the picture, as after training: without them every picture looks the same
-    to the last layers. Of the 54,264 boxes about 700 get a score above 0.5, with sizes within a factor of 2 of their
+    to the last layers. Of the 54,264 boxes about 400 get a score above 0.5, with sizes within a factor of 2 of their
     anchors.
     """
     import paddle
@@ -56,8 +56,8 @@ def randomise(model, blob):
         hook.remove()
     for head, feature in zip(model.detector.yolo_head.yolo_outputs, body["yolo_feats"]):
         raw = head(feature).numpy()[0].reshape(24, -1)
-        spread = np.tile(np.array([0.5, 0.5, 0.25, 0.25, 1, 1]), 4)  # dx, dy, dw, dh, two logits of four anchors
-        middle = np.tile(np.array([0, 0, 0, 0, 1.75, -1.75]), 4)
+        spread = np.tile(np.array([0.2, 0.2, 0.25, 0.25, 1, 1]), 4)  # dx, dy, dw, dh, two logits of four anchors
+        middle = np.tile(np.array([0, 0, 0, 0, 2.15, -2.15]), 4)
         factor = spread / raw.std(axis=1)
         bias = head.bias.numpy()
         bias = (bias - raw.mean(axis=1)) * factor + middle
@@ -193,7 +193,7 @@ def test_detections_equal_the_reference_in_network_pixels(frame, network, config
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
 
     total = len(frame["boxes"])
-    assert total > 100 and len(candidates.scores) > 2 * total  # NMS had something to do
+    assert 200 < total < 500 and len(candidates.scores) > total + 20  # NMS had something to do
     assert len(set(kept.level)) == count
     pairs = matched(kept.boxes, frame["boxes"], tolerance=0.1)
     # a box or two may fall on the other side of a threshold by rounding
@@ -213,7 +213,7 @@ def test_detections_equal_the_rounded_result_in_the_frame(frame, network, config
     theirs = np.clip(frame["rounded"], 0, [width, height] * 2)
     in_sight = (theirs[:, 2:] > theirs[:, :2]).all(axis=1)
     scores, theirs = frame["scores"][in_sight], theirs[in_sight]
-    assert len(theirs) > 60  # many lie in the padding
+    assert len(theirs) > 200
     missing = []
     for box, score in zip(theirs, scores):
         same = np.abs(detections.scores - score) < 1e-3 * score

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .config import Thresholds, TrackerConfig
 from .errors import OptionError
 
 
@@ -55,7 +57,7 @@ def split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options by name into detection thresholds and settings of the association, those that are None left out.
 
     Raises:
-        OptionError: an unknown name, or a value of the wrong type.
+        OptionError: an unknown name, or a value of the wrong type or out of its range.
     """
     thresholds, settings = {}, {}
     for name, value in options.items():
@@ -70,6 +72,9 @@ def split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             thresholds[DETECTION_FIELDS[name]] = value
         else:
             settings[name] = value
+    # ranges are checked here already, before a source is opened or a model loaded
+    TrackerConfig().override(settings)
+    dataclasses.replace(Thresholds(score=0, nms=0, nms_top_k=1, keep_top_k=1, confident=0), **thresholds)
     return thresholds, settings
 
 
