@@ -6,6 +6,7 @@ import argparse
 import base64
 import binascii
 import logging
+import numbers
 import os
 import sys
 import tempfile
@@ -136,7 +137,7 @@ class JDE(hub.Module):
         """
         if not isinstance(name, str) or not name or Path(name).name != name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
-        if isinstance(frame_rate, bool) or not isinstance(frame_rate, (int, float)) or not 0 < frame_rate < 1e6:
+        if isinstance(frame_rate, bool) or not isinstance(frame_rate, numbers.Real) or not 0 < frame_rate < 1e6:
             raise OptionError(f"frame_rate must be a positive number, not {frame_rate!r}")
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold)
         return StreamTracker(self._sequence_run(name, float(frame_rate), outputs, use_gpu, options))

@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -151,3 +152,7 @@ def test_a_model_file_of_something_else_is_refused(tmp_path, content):
     (tmp_path / "infer_cfg.yml").write_bytes(content)
     assert str(tmp_path) in refusal(ModelError, ModelConfig.load, tmp_path)
     assert "infer_cfg.yml" in refusal(ModelError, ModelConfig.load, tmp_path / "nowhere")
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert TrackerConfig().override({"det_thresh": np.float32(0.5), "track_buffer": np.int64(3)}).track_buffer == 3

@@ -188,6 +188,17 @@ def test_boxes_without_height_and_zero_embeddings_are_survived():
     assert np.isfinite(tracks.boxes).all()
 
 
+def test_one_broken_embedding_does_not_spoil_a_track():
+    look = np.eye(4)[:1]
+    sound, broken = (detections_of([[100, 100, 140, 200]], [0.9], e) for e in (look, look * np.nan))
+    nobody = detections_of([], [], np.zeros((0, 4)))
+    tracker = JDETracker()
+    # a track out of sight comes back by appearance alone
+    for frame in [sound] * 3 + [broken] + [sound] * 3 + [nobody] * 3 + [sound]:
+        tracks = tracker.update(frame)
+    assert tracks.ids.tolist() == [1]
+
+
 def test_memory_does_not_grow_with_the_length_of_the_sequence():
     made = crowd(11, 30, 200, miss=0.4, dimension=128)
     tracker = JDETracker()

@@ -37,7 +37,7 @@ def export(config: Path, weights: Path, output: Path) -> None:
     try:
         settings = yaml.safe_load(config.read_text())
         architecture = settings["architecture"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ModelError(f"{config} is no model configuration: {' '.join(str(error).split())}") from error
     exporters = {"JDE": _export_full, "CompactJDE": _export_compact}
     if architecture not in exporters:
@@ -65,7 +65,10 @@ def _export_compact(config: Path, settings: dict, weights: Path, output: Path) -
     from tracker.networks.compact import CompactJDE, unfold_biases
     from tracker.networks.export import EmbeddingGraph, export_folder
 
-    network = CompactJDE(**settings["CompactJDE"])
+    try:
+        network, infer_cfg = CompactJDE(**settings["CompactJDE"]), settings["infer_cfg"]
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"{config} lacks or misnames a setting: {error}") from error
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     if weights.suffix == ".npz":
         try:
@@ -78,7 +81,7 @@ def _export_compact(config: Path, settings: dict, weights: Path, output: Path) -
     check_parameters(arrays, expected, str(weights))
     network.set_state_dict(arrays)
     rows = network.emb.f[0].weight.shape[0]
-    export_folder(network, EmbeddingGraph([network.emb.f]), [rows], settings["infer_cfg"], output)
+    export_folder(network, EmbeddingGraph([network.emb.f]), [rows], infer_cfg, output)
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> f
     Raises:
         OptionError: it is no number from low to high.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= min(high, LARGEST):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= value <= min(high, LARGEST):
         bounds = f"a number of at least {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
         raise OptionError(f"{name} must be {bounds}, not {value!r}")
     return float(value)
@@ -35,7 +36,7 @@ def check_whole(name: str, value: Any) -> int:
     Raises:
         OptionError: it is none.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= value <= LARGEST:
         raise OptionError(f"{name} must be a whole number of at least 1, not {value!r}")
     return value
 

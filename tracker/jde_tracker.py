@@ -244,7 +244,8 @@ class _Measurements:
             ltrb=ltwh_to_ltrb(ltwh),
             xyah=ltwh_to_xyah(ltwh),
             scores=detections.scores[keep].astype(np.float64),
-            embeddings=_normalised(detections.embeddings[keep].astype(np.float32)),
+            # one broken vector must not spoil the running mean of a track for good
+            embeddings=_normalised(np.nan_to_num(detections.embeddings[keep].astype(np.float32), posinf=0, neginf=0)),
         )
 
 

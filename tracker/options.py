@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,7 @@ def split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             raise OptionError(f"unknown option {name!r}; known are {', '.join([*DETECTION, *TRACKER])}")
         if value is None:
             continue
-        if option.kind is int and (isinstance(value, bool) or not isinstance(value, int)):
+        if option.kind is int and (isinstance(value, bool) or not isinstance(value, numbers.Integral)):
             raise OptionError(f"{name} must be a whole number, not {value!r}")
         if name in DETECTION:
             thresholds[DETECTION_FIELDS[name]] = value
