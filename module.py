@@ -57,6 +57,11 @@ class JDE(hub.Module):
         self.threads = threads
         self._loaded: dict[bool, Model] = {}
 
+    def __getattribute__(self, name: str) -> Any:
+        # PaddleHub would run every method in static-graph mode, which paddle.inference does not need, and leave the
+        # whole program in that mode after an error
+        return object.__getattribute__(self, name)
+
     def mot_predict(
         self,
         video_stream: str | int | os.PathLike,

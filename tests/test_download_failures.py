@@ -76,9 +76,9 @@ def test_encoded_answer_is_not_taken(server, target):
 def test_slow_body_times_out(server, target):
     server.delay = 3
     start = time.monotonic()
-    message = failure(server.url, target, timeout=0.5)
-    assert time.monotonic() - start < 2
-    assert "no byte for 0.5 s" in message
+    message = failure(server.url, target, timeout=0.3)
+    assert time.monotonic() - start < 3  # the body would come after that
+    assert "no byte for 0.3 s" in message
     assert f"0 of {len(CONTENT)} bytes" in message
 
 

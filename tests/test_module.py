@@ -172,6 +172,16 @@ def test_bad_options_are_refused_by_name(module, short_clip, tmp_path, arguments
     assert not list(tmp_path.iterdir())
 
 
+def test_paddle_stays_in_the_mode_it_was_in(module, short_clip, tmp_path):
+    import paddle
+
+    paddle.disable_static()
+    module.mot_predict(short_clip, output_dir=tmp_path, visualization=False)
+    with pytest.raises(errors().SourceError):
+        module.mot_predict(tmp_path / "nothing.mp4", output_dir=tmp_path)
+    assert paddle.in_dynamic_mode()
+
+
 def test_a_source_without_frames_leaves_older_results_alone(module, tmp_path):
     (tmp_path / "mot_results").mkdir()
     older = tmp_path / "mot_results" / "clip.txt"
