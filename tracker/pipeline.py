@@ -196,7 +196,10 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
                     break
         if source.skipped:
             logger.warning("%d corrupt frames of %s were skipped", source.skipped, source.name)
-        return run.result(source.skipped)
+        result = run.result(source.skipped)
+        if stop.received:
+            logger.info("stopped on request\n%s", result)  # the way a camera's run ends: nobody gets it returned
+        return result
 
 
 def _bar(source: Source, progress: bool | None) -> tqdm:
