@@ -141,6 +141,8 @@ def _export(weights: Path, folder: Path) -> Path:
         ) from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
+        if done.returncode < 0:  # ended by a signal: what it printed last explains nothing
+            last = f"the conversion of {weights} crashed (signal {-done.returncode}), the file may be damaged"
         again = f"; delete {weights} to have it downloaded again" if cache_folder() in weights.parents else ""
         raise ModelError(f"{last}{again}")
     return folder
