@@ -10,6 +10,7 @@ import numbers
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class JDE(hub.Module):
         self.model = model
         self.threads = threads
         self._loaded: dict[bool, Model] = {}
+        self._loading = threading.Lock()
 
     def __getattribute__(self, name: str) -> Any:
         # PaddleHub would run every method in static-graph mode, which paddle.inference does not need, and leave the
@@ -89,7 +91,7 @@ class JDE(hub.Module):
             draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all.
             use_gpu: run the network on the first GPU.
             from_device: video_stream is a camera of this machine.
-            frame_rate: frames per second, where the source does not say (images: 30).
+            frame_rate: frames per second, in place of what the source says (images say nothing: 30).
             timeout: seconds to wait for a URL.
             progress: show a progress bar; None for when stderr is a terminal.
             options: thresholds of detection and association by name, see ``config/tracker.yml`` and the README.
@@ -105,10 +107,12 @@ class JDE(hub.Module):
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
         """
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold)
+        if progress is not None:
+            _flag("progress", progress)
         option_table.split(options)  # a bad option is told before a camera is opened or a model loaded
         source = open_source(video_stream, _flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
-            run = self._sequence_run(source.name, source.frame_rate, outputs, use_gpu, options)
+            run = self._sequence_run(source.name, source.frame_rate, outputs, use_gpu, options, progress)
             return track_source(source, run, progress)
 
     def tracking(self, *args: Any, **kwargs: Any) -> TrackingResult:
@@ -140,7 +144,7 @@ class JDE(hub.Module):
         Raises:
             OptionError, ModelError: as ``mot_predict`` does.
         """
-        if not isinstance(name, str) or not name or Path(name).name != name:
+        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
         if isinstance(frame_rate, bool) or not isinstance(frame_rate, numbers.Real) or not 0 < frame_rate < 1e6:
             raise OptionError(f"frame_rate must be a positive number, not {frame_rate!r}")
@@ -148,18 +152,25 @@ class JDE(hub.Module):
         return StreamTracker(self._sequence_run(name, float(frame_rate), outputs, use_gpu, options))
 
     def _sequence_run(
-        self, name: str, frame_rate: float, outputs: OutputOptions, use_gpu: bool, options: dict[str, Any]
+        self,
+        name: str,
+        frame_rate: float,
+        outputs: OutputOptions,
+        use_gpu: bool,
+        options: dict[str, Any],
+        progress: bool | None = None,
     ) -> SequenceRun:
         thresholds, settings = option_table.split(options)
-        model = self._load(_flag("use_gpu", use_gpu))
+        model = self._load(_flag("use_gpu", use_gpu), progress)
         settings.setdefault("conf_thres", model.config.thresholds.confident)
         config = TrackerConfig.load(Path(__file__).with_name("config") / "tracker.yml").override(settings)
         return SequenceRun(name, frame_rate, model, model.detector(thresholds), config, outputs)
 
-    def _load(self, use_gpu: bool) -> Model:
-        if use_gpu not in self._loaded:
-            self._loaded[use_gpu] = Model(find_model(self.model), use_gpu, self.threads)
-        return self._loaded[use_gpu]
+    def _load(self, use_gpu: bool, progress: bool | None) -> Model:
+        with self._loading:  # of threads that come at once, one builds the model
+            if use_gpu not in self._loaded:
+                self._loaded[use_gpu] = Model(find_model(self.model, progress), use_gpu, self.threads)
+            return self._loaded[use_gpu]
 
     @serving
     def serving_method(self, images: list[str], **options: Any) -> list[dict[str, Any]]:
@@ -224,7 +235,7 @@ class JDE(hub.Module):
 
 
 def _folder(output_dir: str | os.PathLike) -> Path:
-    if not isinstance(output_dir, (str, os.PathLike)):
+    if not isinstance(output_dir, (str, os.PathLike)) or "\0" in os.fspath(output_dir):
         raise OptionError(f"output_dir must be a path, not {output_dir!r}")
     try:
         return Path(output_dir).expanduser()

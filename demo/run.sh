@@ -22,4 +22,4 @@ hub run $module --video_stream demo/pedestrians.mp4 --output_dir demo/output --m
 
 echo
 echo "Made:"
-find demo/output -type f -name 'pedestrians*' | sort
+if [ -d demo/output ]; then find demo/output -type f -name 'pedestrians*' | sort; fi

@@ -3,8 +3,10 @@
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,6 +85,7 @@ class Groups(PaddleNetwork):
 
     def __init__(self):
         self.sent = []
+        self.config = SimpleNamespace(embedding=SimpleNamespace(dimension=2))
 
     def _run(self, predictor, inputs):
         self.sent = [len(group) for group in inputs]
@@ -214,3 +217,18 @@ def test_files_that_are_no_program_are_refused_without_a_crash(tmp_path):
         graph = name.partition(".")[0]
         assert message.startswith(f"{tmp_path / case / graph}.pdmodel cannot be loaded, it or its .pdiparams may be")
     assert messages[-1] == "loaded"
+
+
+def test_new_threads_are_as_good_as_old_ones(network):
+    """Paddle's oneDNN fails in threads that come and go: a web server has one for every request."""
+    picture = blob(0)
+    expected = network.run(picture)
+    results = []
+    for _ in range(30):
+        thread = threading.Thread(target=lambda: results.append(network.run(picture)))
+        thread.start()
+        thread.join()
+    assert len(results) == 30
+    for outputs in results[::10]:
+        for found, first in zip(outputs, expected):
+            np.testing.assert_array_equal(found, first)

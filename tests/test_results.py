@@ -183,7 +183,6 @@ def test_iteration_gives_every_frame(tmp_path, frames, last_frame):
         assert (
             frame.ids.dtype == np.int64 and frame.boxes.shape == (len(frame), 4) and frame.scores.shape == (len(frame),)
         )
-        assert frame.time == pytest.approx((frame.frame - 1) / 10)
         np.testing.assert_allclose(frame.boxes, tracks(*frame.ids).boxes)
         np.testing.assert_allclose(frame.scores, tracks(*frame.ids).scores, atol=5e-5)
 

@@ -41,6 +41,18 @@ def test_video_file(tmp_path, name, options):
         assert frame.image.flags.c_contiguous
 
 
+def test_pixel_aspect_is_told(tmp_path):
+    path = tmp_path / "dv.mp4"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=10, width=64, height=48, pix_fmt="yuv420p")
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 11)
+        for packet in [*stream.encode(av.VideoFrame(64, 48, "yuv420p")), *stream.encode()]:
+            output.mux(packet)
+    with open_source(path) as source:
+        list(source)
+        assert source.pixel_aspect == Fraction(16, 11)
+
+
 def test_colours_are_bgr(tmp_path):
     blue = np.full((64, 64, 3), (250, 10, 10), np.uint8)
     _, frames = read(write_video(tmp_path / "blue.mp4", [blue] * 2))

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -251,6 +252,13 @@ def test_exception_of_the_caller_is_not_hidden(tmp_path, monkeypatch, caplog):
         video.write(picture(), 0.0)
         raise KeyboardInterrupt
     assert "0 of 1 pictures" in caplog.text
+
+
+def test_pixels_that_are_not_square_stay_so(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", 10, pixel_aspect=Fraction(16, 11)) as video:
+        video.write(picture(), 0.0)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
 
 
 def test_older_video_is_replaced_only_at_the_end(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,9 @@ from .errors import ModelError, OptionError
 
 # what Paddle's C++ exceptions arrive as
 PADDLE_ERRORS = (RuntimeError, ValueError, MemoryError)
+
+
+MOST_THREADS = 1024  # Paddle takes no larger numbers for long
 
 
 def default_threads() -> int:
@@ -37,15 +40,16 @@ class PaddleNetwork:
     def __init__(self, folder: Path, config: ModelConfig, use_gpu: bool = False, threads: int | None = None) -> None:
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise OptionError(f"threads must be a positive integer, not {threads!r}")
+        threads = min(threads or default_threads(), MOST_THREADS)
         self.folder = folder
         self.config = config
         if use_gpu:
             _require_gpu()
-        self._lock = threading.Lock()
-        threads = threads or default_threads()
-        self._model = _predictor(folder, "model", use_gpu, threads, onednn=True)
+        # Paddle's oneDNN keeps state by thread and fails in one that was not there at first: one thread does it all
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
+        self._model = self._worker.submit(_predictor, folder, "model", use_gpu, threads, onednn=True).result()
         # rows come in ever-changing numbers, and oneDNN would keep a primitive for each
-        self._embed = _predictor(folder, "embed", use_gpu, threads, onednn=False)
+        self._embed = self._worker.submit(_predictor, folder, "embed", use_gpu, threads, onednn=False).result()
         expected = 2 * len(config.levels)
         found = len(self._model.get_output_names())
         if found != expected:
@@ -86,13 +90,17 @@ class PaddleNetwork:
         # a matrix product without rows is an error in Paddle: an empty group sends one row, dropped afterwards
         sent = [group if len(group) else np.zeros((1, group.shape[1]), np.float32) for group in rows]
         (embeddings,) = self._run(self._embed, [np.ascontiguousarray(group, dtype=np.float32) for group in sent])
+        if embeddings.shape[1] != self.config.embedding.dimension:
+            raise ModelError(
+                f"{self.folder} gives embeddings of length {embeddings.shape[1]} where infer_cfg.yml states "
+                f"{self.config.embedding.dimension}: export the model again"
+            )
         keep = np.concatenate([np.full(len(after), len(before) > 0) for before, after in zip(rows, sent)])
         return embeddings[keep]
 
     def _run(self, predictor, inputs: list[np.ndarray]) -> list[np.ndarray]:  # noqa: ANN001 (no public type)
         try:
-            with self._lock:
-                return _run(predictor, inputs)
+            return self._worker.submit(_run, predictor, inputs).result()
         except PADDLE_ERRORS as error:
             raise ModelError(
                 f"{self.folder} fails: {_first_line(error)}; if its files were changed, export the model again"

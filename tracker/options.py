@@ -34,7 +34,9 @@ DETECTION_FIELDS = {
     "keep_top_k": "keep_top_k",
 }
 DETECTION = {
-    "score_threshold": Option(float, "least score of a detection, 0 to 1 (default: the model's)"),
+    "score_threshold": Option(
+        float, "least score of a detection, 0 to 1; below conf_thres it changes nothing (default: the model's)"
+    ),
     "nms_threshold": Option(float, "overlap (IoU, 0 to 1) above which the weaker box goes (default: the model's)"),
     "nms_top_k": Option(int, "so many best boxes enter non-maximum suppression (default: the model's)"),
     "keep_top_k": Option(int, "so many boxes are kept after it (default: the model's)"),
@@ -43,7 +45,7 @@ DETECTION = {
 TRACKER = {
     "association": Option(str, "how detections become identities: jde (default: config/tracker.yml, as all below)"),
     "conf_thres": Option(float, "only detections with a higher score are tracked, 0 to 1 (default: the model's)"),
-    "det_thresh": Option(float, "score that starts a new track, 0 to 1"),
+    "det_thresh": Option(float, "score that starts a new track, 0 to 1; below conf_thres it changes nothing"),
     "track_buffer": Option(float, "memory for people out of sight, frames at 30 frames/s (30 = one second)"),
     "tracked_thresh": Option(float, "first round: highest cost of a match by appearance and motion, 0 to 2"),
     "r_tracked_thresh": Option(float, "second round: highest 1 - IoU of a match, 0 to 1"),
@@ -102,9 +104,7 @@ def add_input_arguments(group: argparse._ArgumentGroup) -> None:
         "the number of a camera",
     )
     _add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
-    group.add_argument(
-        "--frame_rate", type=float, help="frames per second of SOURCE, where it does not say (images: 30)"
-    )
+    group.add_argument("--frame_rate", type=float, help="frames per second, in place of what SOURCE says (images: 30)")
     group.add_argument("--timeout", type=float, default=10.0, help="seconds to wait for a URL (default: %(default)g)")
 
 

@@ -142,8 +142,8 @@ class SequenceRun:
                 ) from error
         self._started = time.perf_counter()
         if self._options.visualization:
-            sound = {"audio_stream": source.audio_stream, "audio_offset": source.start_time} if source else {}
-            self._video = VideoWriter(video, self.frame_rate, **sound)
+            kept = (source.audio_stream, source.start_time, source.pixel_aspect) if source else ()
+            self._video = VideoWriter(video, self.frame_rate, *kept)
         self._text = MotWriter(text)  # last, for it empties an older file
 
     def close(self) -> None:
@@ -162,14 +162,14 @@ class SequenceRun:
             frames=self._frames,
             skipped=skipped,
             last_frame=self._last_frame,
-            seconds=self._ended - self._started if self._started else 0.0,
+            seconds=(self._ended or time.perf_counter()) - self._started if self._started else 0.0,
             stage_fps=self.times.rates(self._frames),
             people=self._tracker.people,
             frame_rate=self.frame_rate,
             model=self._model.config.name,
             model_path=self._model.folder,
             text_path=self._options.text_path(self.name),
-            video_path=self._options.video_path(self.name) if self._options.visualization else None,
+            video_path=self._options.video_path(self.name) if self._video else None,
         )
 
 
@@ -255,11 +255,16 @@ class StreamTracker:
         seconds = self._count / self._run.frame_rate
         tracks = self._run.step(Frame(self._count, seconds, image))
         self._count += 1
-        return FrameTracks(self._count, seconds, tracks.ids, tracks.boxes, tracks.scores)
+        return FrameTracks(self._count, tracks.ids, tracks.boxes, tracks.scores)
 
     def result(self) -> TrackingResult:
         """What was made; its files are complete once the stream is closed."""
         return self._run.result()
+
+    def close(self) -> None:
+        """Finish the files, as leaving the ``with`` block does; twice does no harm."""
+        self._open = False
+        self._run.close()
 
     def __enter__(self) -> StreamTracker:
         return self

@@ -45,14 +45,12 @@ class FrameTracks:
 
     Attributes:
         frame: number from 1.
-        time: seconds since the first frame, at the nominal frame rate.
         ids: [N] int64.
         boxes: [N, 4] left, top, width, height in pixels of the original image.
         scores: [N].
     """
 
     frame: int
-    time: float
     ids: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
@@ -156,7 +154,6 @@ class TrackingResult:
         numbers = np.array([row[2:7] for row in fields], dtype=np.float64).reshape(len(fields), 5)
         return FrameTracks(
             frame=number,
-            time=(number - 1) / self.frame_rate,
             ids=np.array([int(row[1]) for row in fields], dtype=np.int64),
             boxes=numbers[:, :4],
             scores=numbers[:, 4],
@@ -172,7 +169,11 @@ class TrackingResult:
             import pandas
         except ImportError as error:
             raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
+        if not self.text_path.is_file() and self.frames:
+            raise OutputError(f"cannot read the tracks back from {self.text_path}: it is gone")
         columns = ["frame", "id", "left", "top", "width", "height", "score"]
+        if not self.frames:
+            return pandas.DataFrame(columns=columns)
         return pandas.read_csv(self.text_path, header=None, names=columns, usecols=range(len(columns)))
 
     @property

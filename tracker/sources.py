@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from urllib.parse import unquote
@@ -26,6 +27,8 @@ from .frame import Frame
 from .images import find_images, is_image, natural_order, read_image, to_bgr8
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp"})
+
+MOST_CAMERAS = 9999  # OpenCV gives higher numbers another meaning
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class Source(ABC):
         skipped: corrupt or unreadable frames passed over so far.
         start_time: time of the first frame in the input's own clock, in seconds, known once it was read; sound is
             dated by that clock.
+        pixel_aspect: width of a pixel over its height, known once the first frame was read; rarely other than 1.
         audio_stream: sound of the input, template for copying its packets; None without, and after `close`.
     """
 
@@ -53,6 +57,7 @@ class Source(ABC):
         self.live = live
         self.skipped = 0
         self.start_time = 0.0
+        self.pixel_aspect = Fraction(1)
         self.audio_stream: av.AudioStream | None = None
         self._label = label
         self._frames: Generator[Frame, None, None] | None = None
@@ -243,6 +248,8 @@ class _Video(Source):
             for picture in pictures:
                 index, seconds = timeline.place(picture.pts)
                 self.start_time = timeline.start
+                aspect = self._stream.sample_aspect_ratio or Fraction(1)
+                self.pixel_aspect = 1 / aspect if picture.rotation % 180 else aspect
                 if picture.is_corrupt:
                     self.skipped += 1
                 else:
@@ -318,7 +325,7 @@ class _Camera(Source):
 
 
 def _camera_index(text: str) -> int:
-    if not _is_index(text):
+    if not _is_index(text) or int(text) > MOST_CAMERAS:
         raise SourceError(f"{text!r} is no camera index: with from_device=True give 0, 1, ...")
     return int(text)
 

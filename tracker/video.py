@@ -51,6 +51,7 @@ class VideoWriter:
         frame_rate: frames per second of the source; only the last frame's duration follows from it.
         audio_stream: the input's audio stream, whose packets will be given to `write`; None for a silent video.
         audio_offset: input time of the first video frame in seconds; audio before it is dropped.
+        pixel_aspect: width of a pixel over its height, by which players stretch the picture; None for square ones.
 
     Raises:
         OptionError: frame_rate is not a positive number.
@@ -58,13 +59,19 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: Path, frame_rate: float, audio_stream: av.AudioStream | None = None, audio_offset: float = 0.0
+        self,
+        path: Path,
+        frame_rate: float,
+        audio_stream: av.AudioStream | None = None,
+        audio_offset: float = 0.0,
+        pixel_aspect: Fraction | None = None,
     ) -> None:
         if not (math.isfinite(frame_rate) and frame_rate > 0):
             raise OptionError(f"frame_rate must be a positive number, got {frame_rate!r}")
         self._path = Path(path).absolute()  # FFmpeg would take the "a:" of a relative "a:b.mp4" for a protocol
         self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
         self._frame_rate = frame_rate
+        self._pixel_aspect = pixel_aspect or Fraction(1)
         has_decoder = audio_stream is not None and audio_stream.codec_context is not None
         self._audio = AudioCopier(audio_stream, audio_offset) if has_decoder else None
         self._container: av.container.OutputContainer | None = None
@@ -74,9 +81,9 @@ class VideoWriter:
         self._pictures = 0  # handed to the encoder
         self._warned = self._closed = False
         self._error: OutputError | None = None
-        if self._path.is_dir():
-            raise OutputError(f"cannot write the video {self._path}: a folder has this name")
         try:
+            if self._path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "a folder has this name")
             self._part.open("wb").close()  # a folder without permission is reported now, not after the first frame
         except OSError as error:
             raise self._failure(error) from error
@@ -174,6 +181,7 @@ class VideoWriter:
             color_primaries=ColorPrimaries.BT709,
             color_trc=ColorTrc.BT709,
         )
+        self._video.codec_context.sample_aspect_ratio = self._pixel_aspect
 
     def _to_frame(self, image: np.ndarray, time: float) -> av.VideoFrame:
         """The picture in the video's size, colours and time base."""

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,8 @@ def _export(weights: Path, folder: Path) -> Path:
         with filelock.FileLock(f"{folder}.lock"):
             if (folder / "infer_cfg.yml").is_file():
                 return folder
+            for leftover in folder.parent.glob(f".{folder.name}.*"):  # of a conversion that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
             logger.info("converting %s for inference, once", weights)
             command = [sys.executable, str(ROOT / "tools" / "export_model.py"), "--config", str(FULL_CONFIG)]
             command += ["--weights", str(weights), "--output", str(folder)]
