@@ -140,6 +140,8 @@ class LevelConfig:
         check_whole("stride", self.stride)
         if not self.anchors:
             raise ValueError(f"the level of stride {self.stride} has no anchors")
+        if not all(side > 0 for anchor in self.anchors for side in anchor):
+            raise ValueError(f"the anchors of stride {self.stride} must have positive sides")
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Thresholds:
         for name in ("score", "nms", "confident"):
             check_number(f"{name} threshold", getattr(self, name), 0, 1)
         for name in ("nms_top_k", "keep_top_k"):
-            check_number(name, getattr(self, name), 1)
+            check_whole(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
