@@ -20,7 +20,7 @@ import paddlehub as hub
 from paddlehub.module.module import moduleinfo, runnable, serving
 
 from .tracker import options as option_table
-from .tracker.config import TrackerConfig
+from .tracker.config import TrackerConfig, check_flag
 from .tracker.errors import OptionError, TrackingError
 from .tracker.model import Model
 from .tracker.pipeline import OutputOptions, SequenceRun, StreamTracker, track_source
@@ -108,9 +108,9 @@ class JDE(hub.Module):
         """
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold)
         if progress is not None:
-            _flag("progress", progress)
+            check_flag("progress", progress)
         option_table.split(options)  # a bad option is told before a camera is opened or a model loaded
-        source = open_source(video_stream, _flag("from_device", from_device), frame_rate, visualization, timeout)
+        source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
             run = self._sequence_run(source.name, source.frame_rate, outputs, use_gpu, options, progress)
             return track_source(source, run, progress)
@@ -161,7 +161,7 @@ class JDE(hub.Module):
         progress: bool | None = None,
     ) -> SequenceRun:
         thresholds, settings = option_table.split(options)
-        model = self._load(_flag("use_gpu", use_gpu), progress)
+        model = self._load(check_flag("use_gpu", use_gpu), progress)
         settings.setdefault("conf_thres", model.config.thresholds.confident)
         config = TrackerConfig.load(Path(__file__).with_name("config") / "tracker.yml").override(settings)
         return SequenceRun(name, frame_rate, model, model.detector(thresholds), config, outputs)
@@ -241,12 +241,6 @@ def _folder(output_dir: str | os.PathLike) -> Path:
         return Path(output_dir).expanduser()
     except RuntimeError as error:
         raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of nobody on this machine") from error
-
-
-def _flag(name: str, value: bool) -> bool:
-    if not isinstance(value, bool):
-        raise OptionError(f"{name} must be True or False, not {value!r}")
-    return value
 
 
 def _image_from_base64(number: int, text: str) -> np.ndarray:

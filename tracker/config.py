@@ -30,6 +30,28 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> f
     return float(value)
 
 
+def check_positive(name: str, value: Any) -> float:
+    """The value as a float.
+
+    Raises:
+        OptionError: it is no finite number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not (math.isfinite(value) and value > 0):
+        raise OptionError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """The value.
+
+    Raises:
+        OptionError: it is neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
 def check_whole(name: str, value: Any) -> int:
     """The value, when it is a whole number of at least 1.
 

@@ -150,7 +150,7 @@ def download(
 def _is_ready(target: Path, sha256: str | None) -> bool:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    return target.is_file() and (sha256 is None or _digest(target) == sha256.lower())
+    return target.is_file() and (sha256 is None or file_digest(target) == sha256.lower())
 
 
 def _fetch(url: str, partial: _Partial, timeout: float, progress: bool | None) -> None:
@@ -266,18 +266,20 @@ def _write(answer: requests.Response, partial: _Partial, progress: bool | None) 
 def _check_digest(url: str, partial: _Partial, sha256: str | None) -> None:
     if sha256 is None:
         return
-    found = _digest(partial.path)
+    found = file_digest(partial.path)
     if found != sha256.lower():
         partial.clear()
         raise ModelError(f"{_masked(url)} has SHA-256 {found} where {sha256.lower()} is expected; use another address")
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
+def file_digest(path: Path) -> str:
+    """Hexadecimal sha256 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unreachable(url: str, reason: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .config import TrackerConfig, check_number
+from .config import TrackerConfig, check_flag, check_number
 from .draw import draw_tracks
 from .errors import OptionError, OutputError
 from .frame import Frame
@@ -43,8 +43,7 @@ class OutputOptions:
     draw_threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        if not isinstance(self.visualization, bool):
-            raise OptionError(f"visualization must be True or False, not {self.visualization!r}")
+        check_flag("visualization", self.visualization)
         check_number("draw_threshold", self.draw_threshold, 0, 1)
 
     def text_path(self, name: str) -> Path:

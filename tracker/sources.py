@@ -5,8 +5,6 @@ from __future__ import annotations
 import glob
 import itertools
 import logging
-import math
-import numbers
 import os
 import re
 import time
@@ -21,6 +19,7 @@ from urllib.parse import unquote
 import av
 import cv2
 
+from .config import check_positive
 from .errors import OptionError, SourceError
 from .ffmpeg import DEFAULT_RATE, Timeline, choose_stream, frame_count, nominal_rate, open_container, upright
 from .frame import Frame
@@ -129,9 +128,8 @@ def open_source(
         SourceError: the source is missing or cannot be read.
     """
     if frame_rate is not None:
-        _check_positive("frame_rate", frame_rate)
-        frame_rate = float(frame_rate)
-    _check_positive("timeout", timeout)
+        frame_rate = check_positive("frame_rate", frame_rate)
+    check_positive("timeout", timeout)
     if isinstance(video_stream, bool) or not isinstance(video_stream, (str, int, os.PathLike)):
         raise OptionError(f"video_stream must be a path, a URL or a camera index, got {type(video_stream).__name__}")
     text = str(video_stream) if isinstance(video_stream, int) else os.fsdecode(video_stream)
@@ -160,11 +158,6 @@ def open_source(
         return _open_images(files, text, path.parent, frame_rate)
     hint = f"; for camera {text} pass from_device=True (--from_device)" if _is_index(text) else ""
     raise SourceError(f"{text!r} does not exist: check the path{hint}")
-
-
-def _check_positive(option: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not (math.isfinite(value) and value > 0):
-        raise OptionError(f"{option} must be a positive number, got {value!r}")
 
 
 def _exists(path: Path) -> bool:

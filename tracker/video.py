@@ -18,7 +18,8 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from .audio import AudioCopier
-from .errors import OptionError, OutputError
+from .config import check_positive
+from .errors import OutputError
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +67,7 @@ class VideoWriter:
         audio_offset: float = 0.0,
         pixel_aspect: Fraction | None = None,
     ) -> None:
-        if not (math.isfinite(frame_rate) and frame_rate > 0):
-            raise OptionError(f"frame_rate must be a positive number, got {frame_rate!r}")
+        check_positive("frame_rate", frame_rate)
         self._path = Path(path).absolute()  # FFmpeg would take the "a:" of a relative "a:b.mp4" for a protocol
         self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
         self._frame_rate = frame_rate

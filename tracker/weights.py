@@ -14,7 +14,7 @@ from pathlib import Path
 import filelock
 import yaml
 
-from .download import download
+from .download import download, file_digest
 from .errors import ModelError, OptionError, OutputError
 
 logger = logging.getLogger(__name__)
@@ -158,11 +158,7 @@ def _url_file_name(url: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return file_digest(path)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    return digest.hexdigest()
