@@ -19,3 +19,7 @@ class ModelError(TrackingError):
 
 class OutputError(TrackingError):
     """A result file cannot be written."""
+
+
+class DataError(TrackingError):
+    """Training data is missing, damaged, or of a layout that is not read."""

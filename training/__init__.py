@@ -1,0 +1,1 @@
+"""Training of the tracker's networks: data in, weights out."""
