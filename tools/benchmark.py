@@ -1,6 +1,8 @@
 """Measure speed, both sides of a comparison in one run.
 
     python tools/benchmark.py tracker      association of one frame, ours and PaddleDetection's, by number of people
+    python tools/benchmark.py forward --detector YOLOX.onnx --reid REID.onnx
+                                           a model's pass over one frame, and a detector with a ReID network a person
 
 More people or frames: see --help of the part. --json FILE keeps the figures.
 """
@@ -12,16 +14,21 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from tracker.config import TrackerConfig
-from tracker.decode import Detections
+from tracker.config import ModelConfig, TrackerConfig, check_whole
+from tracker.decode import Decoder, Detections
+from tracker.errors import OptionError, TrackingError
 from tracker.jde_tracker import JDETracker
+from tracker.letterbox import Letterbox
+from tracker.network import PaddleNetwork, default_threads
+from tracker.weights import find_model
+from training.onnx_networks import OnnxNetwork, ReidNetwork
 
 
 def walkers(people: int, frames: int, dimension: int = 512, seed: int = 0) -> list[Detections]:
@@ -96,6 +103,66 @@ def benchmark_tracker(arguments: argparse.Namespace) -> list[dict]:
     return rows
 
 
+def one_network(model: str, people: int, threads: int) -> Callable[[], object]:
+    """A pass of a model over a frame: its maps, and the embeddings of so many people in it."""
+    folder = find_model(model)
+    config = ModelConfig.load(folder)
+    network, decoder = PaddleNetwork(folder, config, threads=threads), Decoder(config)
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (config.letterbox.height, config.letterbox.width, 3), dtype=np.uint8)
+    blob, placement = Letterbox(config.letterbox)(image)
+    corner = random.uniform([0, 0], [placement.width - 40, placement.height - 100], (people, 2))
+    boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)
+    return lambda: decoder.embed_boxes(network.run(blob), placement, boxes, network.embed)
+
+
+def two_networks(detector: Path, reid: Path, people: int, threads: int) -> Callable[[], object]:
+    """A pass of a detector over a frame, and one of a ReID network over the crop of each of so many people."""
+    find, tell_apart = OnnxNetwork(detector, threads), ReidNetwork(reid, threads)
+    random = np.random.default_rng(0)
+    frame, crop = (random.uniform(0, 255, network.shape).astype(np.float32) for network in (find, tell_apart))
+
+    def run() -> None:
+        find(frame)
+        for _ in range(people):
+            tell_apart(crop)
+
+    return run
+
+
+def benchmark_forward(arguments: argparse.Namespace) -> list[dict]:
+    """ms of the networks on one frame; decoding of boxes, crops and resizing are left out on both sides."""
+    if bool(arguments.detector) != bool(arguments.reid):
+        raise OptionError("--detector and --reid belong together, give both")
+    for name in ("people", "repeats", "threads"):
+        check_whole(name, getattr(arguments, name))
+    threads, people = arguments.threads, arguments.people
+    contestants = {model: one_network(model, people, threads) for model in arguments.model}
+    if arguments.detector:
+        name = f"{arguments.detector.stem} + {people} x {arguments.reid.stem}"
+        contestants[name] = two_networks(arguments.detector, arguments.reid, people, threads)
+    times = np.zeros((len(contestants), arguments.repeats + arguments.warm_up))
+    for turn in range(times.shape[1]):
+        for contestant, run in enumerate(contestants.values()):
+            # threads of the network before may wait busily for more work: Paddle's for 0.2 s
+            time.sleep(arguments.pause)
+            start = time.perf_counter()
+            run()
+            times[contestant, turn] = 1e3 * (time.perf_counter() - start)
+    rows = []
+    for name, values in zip(contestants, times[:, arguments.warm_up :]):
+        row = {"networks": name, "people": people, "threads": threads, "ms": _spread(values)}
+        row["ratio"] = row["ms"]["median"] / (rows or [row])[0]["ms"]["median"]
+        rows.append(row)
+    width = max(map(len, contestants))
+    print(f"{'networks':{width}} {'ms (p10-p90)':>24} {'ratio':>7}    {people} people, {threads} threads")
+    for row in rows:
+        values = row["ms"]
+        cell = f"{values['median']:.1f} ({values['p10']:.1f}-{values['p90']:.1f})"
+        print(f"{row['networks']:{width}} {cell:>24} {row['ratio']:>6.2f}x")
+    return rows
+
+
 def processor() -> str:
     """The processor's name, as Linux tells it."""
     try:
@@ -107,7 +174,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(dest="part", required=True)
     tracker = parts.add_parser("tracker", help="association alone")
@@ -116,8 +183,23 @@ def main() -> int:
     tracker.add_argument("--warm_up", type=int, default=10, help="first frames that do not count")
     tracker.add_argument("--json", type=Path, help="write the figures here")
     tracker.set_defaults(run=benchmark_tracker)
-    arguments = parser.parse_args()
-    rows = arguments.run(arguments)
+    forward = parts.add_parser("forward", help="networks alone")
+    forward.add_argument("--model", nargs="+", default=["compact"], help="inference folders, or compact or full")
+    forward.add_argument("--detector", type=Path, help="an .onnx file, to compare with")
+    forward.add_argument("--reid", type=Path, help="an .onnx file for crops [1, 256, 128, 3], run once a person")
+    forward.add_argument("--people", type=int, default=12, help="people a frame (default: %(default)s)")
+    forward.add_argument("--repeats", type=int, default=30, help="passes that count (default: %(default)s)")
+    forward.add_argument("--warm_up", type=int, default=3, help="first passes that do not count")
+    forward.add_argument("--threads", type=int, default=default_threads(), help="of each network (default: all cores)")
+    forward.add_argument("--pause", type=float, default=0.25, help="seconds before each pass (default: %(default)s)")
+    forward.add_argument("--json", type=Path, help="write the figures here")
+    forward.set_defaults(run=benchmark_forward)
+    arguments = parser.parse_args(argv)
+    try:
+        rows = arguments.run(arguments)
+    except TrackingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     if arguments.json:
         arguments.json.write_text(
             json.dumps({"part": arguments.part, "processor": processor(), "rows": rows}, indent=1)

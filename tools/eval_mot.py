@@ -79,7 +79,7 @@ def evaluate(gt: Path, result: Path, iou: float = 0.5) -> dict[str, float]:
         OptionError: `iou` is out of its range.
         SourceError: a file is missing or malformed, or the two do not belong together.
     """
-    return combine([score(_gt_file(Path(gt)), Path(result), iou)])
+    return combine([score(gt_path(Path(gt)), Path(result), iou)])
 
 
 def score(gt_file: Path, result: Path, iou: float = 0.5) -> Scored:
@@ -87,7 +87,7 @@ def score(gt_file: Path, result: Path, iou: float = 0.5) -> Scored:
     if not 0 < iou <= 1:
         raise OptionError(f"iou must be above 0 and at most 1, got {iou}")
     gt, boxes = read_mot(gt_file), read_mot(result)
-    if not _roles(gt)[0].any():
+    if not roles(gt)[0].any():
         raise SourceError(f"{gt_file}: no box counts (flag 1, pedestrian), there is nothing to score against")
     last = max(int(gt[:, FRAME].max()), _stated_length(gt_file))
     if len(boxes) and boxes[:, FRAME].max() > last:
@@ -173,7 +173,7 @@ def overlaps(gt: np.ndarray, result: np.ndarray) -> list[Overlaps]:
     Returns:
         One entry for each frame that has a box in either file, in the order of the frames.
     """
-    counts, ignored = _roles(gt)
+    counts, ignored = roles(gt)
     frames = []
     for index in np.union1d(gt[:, FRAME], result[:, FRAME]):
         true, found = gt[:, FRAME] == index, result[:, FRAME] == index
@@ -188,7 +188,7 @@ def overlaps(gt: np.ndarray, result: np.ndarray) -> list[Overlaps]:
     return frames
 
 
-def _roles(gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def roles(gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Says which true boxes count and which are ignored, as two [N] bool; boxes of other classes are neither.
 
     MOT16 and later have the class in column 8 and the visibility in column 9, where MOT15 has world coordinates in
@@ -237,7 +237,8 @@ def _stated_length(gt_file: Path) -> int:
         raise SourceError(f"{path}: seqLength, a whole number in [Sequence], cannot be read") from error
 
 
-def _gt_file(gt: Path) -> Path:
+def gt_path(gt: Path) -> Path:
+    """The ground truth file of a sequence folder, or the file itself."""
     return gt / "gt" / "gt.txt" if gt.is_dir() else gt
 
 
@@ -247,14 +248,14 @@ def find_pairs(gt: Path, result: Path) -> list[tuple[str, Path, Path]]:
     `gt` is a ground truth file, a sequence folder or a folder of those. Where `result` is a folder, the result of a
     sequence is its NAME.txt.
     """
-    if gt.is_dir() and not _gt_file(gt).is_file():
+    if gt.is_dir() and not gt_path(gt).is_file():
         files = sorted(gt.glob("*/gt/gt.txt"))
         if not files:
             raise SourceError(f"{gt}: holds neither gt/gt.txt nor any SEQUENCE/gt/gt.txt")
         if not result.is_dir():
             raise SourceError(f"{result}: must be a folder of SEQUENCE.txt, because {gt} is a folder of sequences")
     else:
-        files = [_gt_file(gt)]
+        files = [gt_path(gt)]
     pairs = []
     for file in files:
         folder = file.absolute().parent

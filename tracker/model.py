@@ -73,3 +73,17 @@ class Detector:
             outputs = self._network.run(blob)
         with times.stage("decode"):
             return self._decode(outputs, placement, image.shape[:2], self._network.embed)
+
+    def embed(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Appearance of given boxes, in one forward pass, read as for detections with these boxes.
+
+        Args:
+            image: [H, W, 3] uint8 BGR.
+            boxes: [N, 4] left, top, right, bottom in pixels of the image; N may be 0.
+
+        Returns:
+            [N, D] float32, L2-normalised.
+        """
+        boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        blob, placement = self._letterbox(image)
+        return self._decode.embed_boxes(self._network.run(blob), placement, boxes, self._network.embed)

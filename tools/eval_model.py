@@ -1,0 +1,105 @@
+"""Track sequences with a model and score the result, with and without the model's embeddings.
+
+    python tools/eval_model.py --model FOLDER --sequences SEQUENCE1 SEQUENCE2
+    python tools/eval_model.py --model compact --video VIDEO --gt gt.txt --frame_rate 10
+
+The column "control" is the IDF1 that the same detections reach when everybody looks the same. AP50 is of the detections
+above the model's score threshold, the other columns are of the tracks. Settings are those of the module.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs from any folder, installed or not
+
+from tracker.config import check_positive
+from tracker.errors import OptionError, OutputError, TrackingError
+from tracker.model import Model
+from tracker.weights import find_model
+from training.validation import SequenceFiles, Validation, default_config, validate_model
+
+COLUMNS = {  # field of Scores: heading
+    "mota": "MOTA",
+    "idf1": "IDF1",
+    "control_idf1": "control",
+    "switches": "IDs",
+    "precision": "precision",
+    "recall": "recall",
+    "ap50": "AP50",
+}
+
+
+def format_table(result: Validation) -> str:
+    """Lays out the sequences, and all together where there are several, under a header."""
+    rows = [*result.sequences, result.overall] if len(result.sequences) > 1 else result.sequences
+    width = max(len("sequence"), *(len(row.name) for row in rows))
+    lines = [f"{'sequence':{width}}" + "".join(f"{heading:>11}" for heading in COLUMNS.values())]
+    for row in rows:
+        values = [getattr(row, field) for field in COLUMNS]
+        cells = [str(value) if isinstance(value, int) else f"{value:.3f}" for value in values]
+        lines.append(f"{row.name:{width}}" + "".join(f"{cell:>11}" for cell in cells))
+    return "\n".join(lines)
+
+
+def sequences(args: argparse.Namespace) -> list[SequenceFiles]:
+    """What the command line names.
+
+    Raises:
+        OptionError: nothing, or a video without its ground truth or the other way round.
+        SourceError: a sequence folder is incomplete.
+    """
+    if bool(args.video) != bool(args.gt):
+        raise OptionError("--video and --gt belong together, give both")
+    found = [SequenceFiles.of_folder(folder) for folder in args.sequences]
+    if args.video:
+        found.append(SequenceFiles(args.video.stem, args.video, args.gt))
+    if not found:
+        raise OptionError("nothing to track: give --sequences, or --video and --gt")
+    if args.frame_rate is not None:
+        check_positive("frame_rate", args.frame_rate)
+    return [dataclasses.replace(files, frame_rate=args.frame_rate) for files in found]
+
+
+def run(args: argparse.Namespace) -> None:
+    """Scores what the command line asks for, prints the table and writes the JSON file."""
+    files = sequences(args)
+    model = Model(find_model(args.model), args.use_gpu, args.threads)
+    config = default_config(model).override({"conf_thres": args.conf_thres})
+    result = validate_model(model, files, config, {"nms": args.nms})
+    print(format_table(result))
+    if args.json:
+        try:
+            args.json.write_text(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise OutputError(f"{args.json}: cannot be written ({error.strerror})") from error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns 0, or 2 after one line on stderr."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="inference folder, or compact or full")
+    parser.add_argument("--sequences", type=Path, nargs="+", default=[], help="MOTChallenge sequence folders")
+    parser.add_argument("--video", type=Path, help="a video, or folder of images, beside them")
+    parser.add_argument("--gt", type=Path, help="ground truth of that video")
+    parser.add_argument("--frame_rate", type=float, help="frames per second, in place of what the sequences state")
+    parser.add_argument("--conf_thres", type=float, help="only detections with a higher score are tracked, 0 to 1")
+    parser.add_argument("--nms", type=float, help="IoU above which the weaker of two boxes goes, 0 to 1")
+    parser.add_argument("--use_gpu", action="store_true", help="run the network on the first GPU")
+    parser.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    try:
+        run(parser.parse_args(argv))
+    except TrackingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
