@@ -2,8 +2,8 @@
 
     python tools/export_model.py -c config/jde_darknet53_30e_1088x608.yml --weights FILE.pdparams --output FOLDER
 
-The weights are a .pdparams file of the configured network (for the compact network also an .npz with BatchNorm folded
-into the convolutions). The folder holds model.pdmodel, embed.pdmodel, their parameters and infer_cfg.yml; give it to
+The weights are a .pdparams file of the configured network, or a checkpoint.npz of tools/train.py. The folder holds
+model.pdmodel, embed.pdmodel, their parameters and infer_cfg.yml; give it to
 the module with --model FOLDER.
 """
 
@@ -27,6 +27,8 @@ import yaml
 from tracker.errors import ModelError, TrackingError
 from tracker.pdparams import check_parameters, load_pdparams
 
+AVERAGE, NETWORK = "average/", "network."  # what names in a checkpoint begin with
+
 
 def export(config: Path, weights: Path, output: Path) -> None:
     """Export the network of a configuration with the given weights.
@@ -35,18 +37,17 @@ def export(config: Path, weights: Path, output: Path) -> None:
         ModelError: the configuration cannot be used, or the weights are not for this network.
     """
     try:
-        settings = yaml.safe_load(config.read_text())
-        architecture = settings["architecture"]
+        architecture = yaml.safe_load(config.read_text())["architecture"]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ModelError(f"{config} is no model configuration: {' '.join(str(error).split())}") from error
     exporters = {"JDE": _export_full, "CompactJDE": _export_compact}
     if architecture not in exporters:
         raise ModelError(f"{config} asks for architecture {architecture!r}; known are {', '.join(exporters)}")
-    exporters[architecture](config, settings, weights, output)
+    exporters[architecture](config, weights, output)
 
 
-def _export_full(config: Path, settings: dict, weights: Path, output: Path) -> None:
-    arrays = load_pdparams(weights)  # before the seconds that ppdet takes
+def _export_full(config: Path, weights: Path, output: Path) -> None:
+    arrays = read_weights(weights)  # before the seconds that ppdet takes
 
     from tracker.networks import darknet53
     from tracker.networks.export import EmbeddingGraph, export_folder
@@ -61,33 +62,42 @@ def _export_full(config: Path, settings: dict, weights: Path, output: Path) -> N
     export_folder(darknet53.FullJDE(model), EmbeddingGraph(layers), lengths, infer_cfg, output)
 
 
-def _export_compact(config: Path, settings: dict, weights: Path, output: Path) -> None:
-    from tracker.networks.compact import CompactJDE, unfold_biases
+def _export_compact(config: Path, weights: Path, output: Path) -> None:
+    from tracker.networks import compact
     from tracker.networks.export import EmbeddingGraph, export_folder
 
-    try:
-        network, infer_cfg = CompactJDE(**settings["CompactJDE"]), settings["infer_cfg"]
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{config} lacks or misnames a setting: {error}") from error
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    if weights.suffix == ".npz":
-        try:
-            with np.load(weights, allow_pickle=False) as file:
-                arrays = unfold_biases(dict(file), set(expected))
-        except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-            raise ModelError(f"{weights} is no whole .npz file of arrays: {error}") from error
-    else:
-        arrays = load_pdparams(weights)
-    check_parameters(arrays, expected, str(weights))
+    network, settings = compact.build(config)
+    arrays = read_weights(weights)
+    check_parameters(arrays, {name: tuple(value.shape) for name, value in network.state_dict().items()}, str(weights))
     network.set_state_dict(arrays)
-    rows = network.emb.f[0].weight.shape[0]
-    export_folder(network, EmbeddingGraph([network.emb.f]), [rows], infer_cfg, output)
+    infer_cfg = compact.inference_settings(settings, network)
+    export_folder(network, EmbeddingGraph([network.head]), [network.head.row], infer_cfg, output)
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """Arrays by name, of a ``.pdparams`` file or of the averaged network in a checkpoint of tools/train.py (``.npz``).
+
+    Raises:
+        ModelError: it is no such file, or not whole.
+    """
+    if path.suffix != ".npz":
+        return load_pdparams(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            averages = {name.removeprefix(AVERAGE): file[name] for name in file.files if name.startswith(AVERAGE)}
+    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(f"{path} is no whole checkpoint: {error}") from error
+    if not averages:
+        raise ModelError(f"{path} is no checkpoint of tools/train.py: it has no averaged network")
+    # the compact network is saved with its classifier beside it, the full one has it within
+    inner = {name.removeprefix(NETWORK): value for name, value in averages.items() if name.startswith(NETWORK)}
+    return inner or averages
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-c", "--config", type=Path, required=True, help="a model configuration in config/")
-    parser.add_argument("--weights", type=Path, required=True, help=".pdparams file of that network")
+    parser.add_argument("--weights", type=Path, required=True, help=".pdparams file or checkpoint of it")
     parser.add_argument("--output", type=Path, required=True, help="inference folder to make")
     arguments = parser.parse_args()
     try:

@@ -173,21 +173,28 @@ class EmbeddingConfig:
     Attributes:
         dimension: length of an embedding.
         read: ``cell``: a kernel x kernel patch around the box's own cell, at its own level, through that level's
-            matrix. ``box_center``: the cells under the centre of the box at all levels, joined into one row.
-        strides: the feature maps that are read, in the order of the joined row.
+            matrix. ``box_grid``: bilinear samples in the middles of equal parts of the box, from all maps, joined into
+            one row: part by part, row by row of parts, map by map.
+        strides: of the feature maps that are read, in the order in which they are joined.
         kernel: side of the patch.
+        grid: rows and columns of the parts.
     """
 
     dimension: int
     read: str
     strides: tuple[int, ...]
     kernel: int = 1
+    grid: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         for name, value in (("dimension", self.dimension), ("kernel", self.kernel)):
             check_whole(f"embedding.{name}", value)
-        if self.read not in ("cell", "box_center"):
-            raise ValueError(f"embedding.read must be cell or box_center, not {self.read!r}")
+        if self.read not in ("cell", "box_grid"):
+            raise ValueError(f"embedding.read must be cell or box_grid, not {self.read!r}")
+        if not isinstance(self.grid, (list, tuple)) or len(self.grid) != 2:
+            raise ValueError(f"embedding.grid must be of rows and columns, not {self.grid!r}")
+        for value in self.grid:
+            check_whole("embedding.grid", value)
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def gather_rows(
     """The feature rows from which the embeddings of some boxes are computed.
 
     Args:
-        features: per detection level [1, C, h, w].
+        features: [1, C, h, w] of each detection level whose stride ``config.embedding`` reads, in their order.
         candidates: the boxes kept.
         placement: of the image, to keep box centres within it.
         config: says how rows are read.
@@ -122,15 +122,13 @@ def gather_rows(
     Returns:
         The inputs of the embedding graph, one array [K, R] each, and for every candidate its row among all of them.
     """
-    by_stride = {level.stride: feature[0] for level, feature in zip(config.levels, features)}
     strides = config.embedding.strides
-    if config.embedding.read == "box_center":
-        x = (candidates.boxes[:, 0] + candidates.boxes[:, 2]) / 2
-        y = (candidates.boxes[:, 1] + candidates.boxes[:, 3]) / 2
-        x = np.clip(x, placement.left, placement.left + placement.width - 1).astype(np.int64)
-        y = np.clip(y, placement.top, placement.top + placement.height - 1).astype(np.int64)
-        rows = np.concatenate([by_stride[s][:, y // s, x // s].T for s in strides], axis=1)
-        return [rows], np.arange(len(rows))
+    read = [level.stride for level in config.levels if level.stride in strides]
+    by_stride = {stride: feature[0] for stride, feature in zip(read, features)}
+    if config.embedding.read == "box_grid":
+        x, y = _grid_points(candidates.boxes, placement, config.embedding.grid)
+        points = np.concatenate([_sample(by_stride[s], x / s, y / s) for s in strides], axis=2)
+        return [points.reshape(len(points), -1)], np.arange(len(points))
 
     groups, order = [], []
     for stride in strides:
@@ -142,6 +140,31 @@ def gather_rows(
     place = np.empty(len(candidates.scores), dtype=np.int64)
     place[np.concatenate(order)] = np.arange(len(place))
     return groups, place
+
+
+def _grid_points(boxes: np.ndarray, placement: Placement, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """x and y [K, rows * columns], row by row, of the middles of equal parts of boxes [K, 4], kept within the image."""
+    rows, columns = grid
+    left, top, right, bottom = boxes.T[:, :, None]
+    x = left + (right - left) * (np.arange(columns, dtype=np.float32) + np.float32(0.5)) / columns
+    y = top + (bottom - top) * (np.arange(rows, dtype=np.float32) + np.float32(0.5)) / rows
+    x = x.clip(placement.left, placement.left + placement.width)
+    y = y.clip(placement.top, placement.top + placement.height)
+    return np.tile(x, rows), np.repeat(y, columns, axis=1)
+
+
+def _sample(feature: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Bilinear samples [K, P, C] of [C, h, w] at points [K, P] in cells from the map's corner; the middle of a cell
+    has its value, and what lies beyond the outermost middles has theirs."""
+    channels, height, width = feature.shape
+    x, y = (x - 0.5).clip(0, width - 1), (y - 0.5).clip(0, height - 1)
+    column, row = (np.minimum(z.astype(np.int64), max(size - 2, 0)) for z, size in ((x, width), (y, height)))
+    right, below = min(width - 1, 1), min(height - 1, 1) * width
+    flat, first = feature.reshape(channels, -1), row * width + column
+    x, y = (x - column).astype(np.float32), (y - row).astype(np.float32)
+    upper = flat[:, first] * (1 - x) + flat[:, first + right] * x
+    lower = flat[:, first + below] * (1 - x) + flat[:, first + below + right] * x
+    return (upper * (1 - y) + lower * y).transpose(1, 2, 0)
 
 
 def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: int) -> np.ndarray:
@@ -192,7 +215,61 @@ class Decoder:
         boxes, candidates = boxes[inside], candidates.take(inside)
         if not inside.any():
             return Detections(boxes, candidates.scores, np.zeros((0, self.config.embedding.dimension), np.float32))
-        groups, place = gather_rows(outputs[count:], candidates, placement, self.config)
+        return Detections(boxes, candidates.scores, self._embeddings(outputs, placement, candidates, embed))
+
+    def embed_boxes(
+        self,
+        outputs: Sequence[np.ndarray],
+        placement: Placement,
+        boxes: np.ndarray,
+        embed: Callable[[list[np.ndarray]], np.ndarray],
+    ) -> np.ndarray:
+        """Embeddings of given boxes, read as for detections with these boxes.
+
+        A given box comes from no cell. Where embeddings are read at a box's own cell, it gets the one under its centre,
+        of the level whose anchors fit its size best (IoU).
+
+        Args:
+            outputs: the detection maps of all levels, then their feature maps.
+            placement: where the image lies in the network's input.
+            boxes: [N, 4] left, top, right, bottom in pixels of the original image.
+            embed: the embedding graph: gathered rows to [K, D].
+
+        Returns:
+            [N, D] float32, L2-normalised.
+        """
+        if not len(boxes):
+            return np.zeros((0, self.config.embedding.dimension), np.float32)
+        # float32, as decode_boxes gives them: on the border of two cells every bit counts
+        scale, offset = [placement.scale_x, placement.scale_y] * 2, [placement.left, placement.top] * 2
+        placed = (boxes * np.array(scale) + offset).astype(np.float32)
+        return self._embeddings(outputs, placement, _fitting_cells(placed, placement, self.config), embed)
+
+    def _embeddings(
+        self,
+        outputs: Sequence[np.ndarray],
+        placement: Placement,
+        candidates: Candidates,
+        embed: Callable[[list[np.ndarray]], np.ndarray],
+    ) -> np.ndarray:
+        groups, place = gather_rows(outputs[len(self.config.levels) :], candidates, placement, self.config)
         embeddings = embed(groups)[place]
         length = np.linalg.norm(embeddings, axis=1, keepdims=True)
-        return Detections(boxes, candidates.scores, embeddings / np.maximum(length, 1e-12))
+        return embeddings / np.maximum(length, 1e-12)
+
+
+def _fitting_cells(boxes: np.ndarray, placement: Placement, config: ModelConfig) -> Candidates:
+    """Boxes [N, 4] in network pixels as candidates of score 1, each with the cell under its centre, which is kept
+    within the image, at the level whose anchors come nearest to its size."""
+    size = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    fit = []
+    for level in config.levels:
+        anchors = np.array(level.anchors, dtype=np.float32)
+        shared = np.minimum(size[:, None], anchors).prod(axis=2)
+        fit.append((shared / (size.prod(axis=1)[:, None] + anchors.prod(axis=1) - shared)).max(axis=1))
+    level = np.argmax(fit, axis=0)
+    stride = np.array([item.stride for item in config.levels])[level]
+    low = np.array([placement.left, placement.top])
+    high = low + np.array([placement.width - 1, placement.height - 1])
+    column, row = np.clip((boxes[:, :2] + boxes[:, 2:]) / 2, low, high).astype(np.int64).T // stride
+    return Candidates(boxes, np.ones(len(boxes), np.float32), level, row, column)

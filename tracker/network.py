@@ -50,7 +50,7 @@ class PaddleNetwork:
         self._model = self._worker.submit(_predictor, folder, "model", use_gpu, threads, onednn=True).result()
         # rows come in ever-changing numbers, and oneDNN would keep a primitive for each
         self._embed = self._worker.submit(_predictor, folder, "embed", use_gpu, threads, onednn=False).result()
-        expected = 2 * len(config.levels)
+        expected = len(config.levels) + len(config.embedding.strides)
         found = len(self._model.get_output_names())
         if found != expected:
             raise ModelError(
@@ -65,7 +65,7 @@ class PaddleNetwork:
 
         Returns:
             Detection maps [1, A * 6, h, w] of all levels in the order of ``infer_cfg.yml``, then feature maps
-            [1, C, h, w] likewise.
+            [1, C, h, w] likewise of those levels that embeddings are read from.
 
         Raises:
             ModelError: the graph takes no such input, or gives maps of other sizes.

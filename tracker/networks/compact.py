@@ -11,11 +11,16 @@ into one oneDNN call.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
+import yaml
 from paddle import nn
+
+from ..errors import ModelError
 
 EPSILON = 1e-5  # of every BatchNorm
 
@@ -23,13 +28,16 @@ EPSILON = 1e-5  # of every BatchNorm
 class ConvNorm(nn.Layer):
     """Convolution, BatchNorm, swish."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, padding: int | None = None
+    ) -> None:
         super().__init__()
-        self.c = nn.Conv2D(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias_attr=False)
+        padding = kernel // 2 if padding is None else padding
+        self.c = nn.Conv2D(inputs, outputs, kernel, stride, padding, groups=groups, bias_attr=False)
         self.n = nn.BatchNorm2D(outputs, epsilon=EPSILON)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return F.swish(self.n(self.c(x)))
+        return F.swish(self.n(self.c(x)))  # not silu: it is not fused, and its gradient overflows below -88
 
 
 class Separable(nn.Layer):
@@ -110,9 +118,7 @@ class Detector(nn.Layer):
         self.hs = nn.LayerList([ConvNorm(channels, w3, 1) for channels in levels])
         self.hr = nn.LayerList([nn.Sequential(Separable(w3, w3), Separable(w3, w3)) for _ in levels])
         self.hc = nn.LayerList([nn.Sequential(Separable(w3, w3), Separable(w3, w3)) for _ in levels])
-        self.pr = nn.LayerList([nn.Conv2D(w3, 4, 1) for _ in levels])
-        self.po = nn.LayerList([nn.Conv2D(w3, 1, 1) for _ in levels])
-        self.pc = nn.LayerList([nn.Conv2D(w3, 1, 1) for _ in levels])
+        self.out = nn.LayerList([nn.Conv2D(2 * w3, 6, 1) for _ in levels])
 
     def forward(self, blocks: paddle.Tensor) -> tuple[list[paddle.Tensor], list[paddle.Tensor]]:
         """Args: blocks: [N, 12, H/2, W/2] 2x2 pixel blocks. Returns: maps [N, 6, h, w] by rising stride; inner maps."""
@@ -126,13 +132,11 @@ class Detector(nn.Layer):
         n3 = self.n3(paddle.concat([self.bu2(p3), f1], axis=1))
         n4 = self.n4(paddle.concat([self.bu1(n3), f0], axis=1))
         maps = [self._head(level, x) for level, x in enumerate((p3, n3, n4))]
-        return maps, [c1, c2, p3, n3, n4]
+        return maps, [c1, c2, p3, n3]
 
     def _head(self, level: int, x: paddle.Tensor) -> paddle.Tensor:
         x = self.hs[level](x)
-        regression = self.hr[level](x)
-        logit = _logit_of_both(self.po[level](regression), self.pc[level](self.hc[level](x)))
-        return paddle.concat([self.pr[level](regression), paddle.zeros_like(logit), logit], axis=1)
+        return self.out[level](paddle.concat([self.hr[level](x), self.hc[level](x)], axis=1))
 
 
 class Residual(nn.Layer):
@@ -140,78 +144,121 @@ class Residual(nn.Layer):
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
-        self.d = nn.Conv2D(channels, channels, kernel, padding=kernel // 2, groups=channels, bias_attr=False)
-        self.n = nn.BatchNorm2D(channels, epsilon=EPSILON)
-        self.p = nn.Conv2D(channels, channels, 1, bias_attr=False)
-        self.q = nn.BatchNorm2D(channels, epsilon=EPSILON)
+        self.body = Separable(channels, channels, kernel)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return x + F.swish(self.q(self.p(F.swish(self.n(self.d(x))))))
+        return x + self.body(x)
 
 
 class AppearanceTrunk(nn.Layer):
-    """Appearance maps at strides 32, 16 and 8, and the small network that makes an embedding of one row of each."""
+    """Appearance maps at strides 16 and 8.
 
-    def __init__(self, width: int = 16, dimension: int = 128) -> None:
+    Colours and texture come from the picture in patches of 4x4 pixels and from the detector's first maps; where a
+    person is, and which part of one, from its neck.
+    """
+
+    def __init__(self, width: int, channels: tuple[int, int, int], depths: tuple[int, int, int]) -> None:
         super().__init__()
-        self.i2 = nn.Sequential(ConvNorm(12 + width, 12 + width, 3, 2, 12 + width), ConvNorm(12 + width, 32, 1))
-        self.m2 = ConvNorm(32 + 2 * width, 48, 1)
-        self.b2 = nn.Sequential(Residual(48, 3))
-        taken = {3: (4 * width, 48), 4: (8 * width, 80), 5: (16 * width, 80)}
-        inputs = 48
-        for stage, outputs, depth in ((3, 96, 2), (4, 160, 3), (5, 192, 2)):
-            step = nn.Sequential(ConvNorm(inputs, inputs, 5, 2, inputs), ConvNorm(inputs, outputs, 1))
-            setattr(self, f"i{stage}", step)
-            setattr(self, f"t{stage}", ConvNorm(*taken[stage], 1))
-            setattr(self, f"m{stage}", ConvNorm(outputs + taken[stage][1], outputs, 1))
-            setattr(self, f"b{stage}", nn.Sequential(*(Residual(outputs, 5) for _ in range(depth))))
-            inputs = outputs
-        rows = 96 + 160 + 192
-        self.f = nn.Sequential(
-            nn.Linear(rows, 256), nn.BatchNorm1D(256, epsilon=EPSILON), nn.Swish(), nn.Linear(256, dimension)
-        )
+        e2, e3, e4 = channels
+        self.patch = ConvNorm(3, width, 4, 4, padding=0)
+        self.i2 = ConvNorm(width, width, 3, 2, groups=width)
+        self.m2 = ConvNorm(4 * width, e2, 1)
+        self.b2 = nn.Sequential(*(Residual(e2, 3) for _ in range(depths[0])))
+        self.i3 = Separable(e2, e3, 3, 2)
+        self.t3 = ConvNorm(4 * width, 2 * width, 1)
+        self.m3 = ConvNorm(e3 + 2 * width, e3, 1)
+        self.b3 = nn.Sequential(*(Residual(e3, 3) for _ in range(depths[1])))
+        self.i4 = Separable(e3, e4, 3, 2)
+        self.t4 = ConvNorm(8 * width, 2 * width, 1)
+        self.m4 = ConvNorm(e4 + 2 * width, e4, 1)
+        self.b4 = nn.Sequential(*(Residual(e4, 5) for _ in range(depths[2])))
 
-    def forward(self, blocks: paddle.Tensor, inner: list[paddle.Tensor]) -> list[paddle.Tensor]:
-        """Args: blocks as for the detector; its inner maps. Returns: maps of 96, 160, 192 channels, rising stride."""
-        c1, c2, p3, n3, n4 = inner
-        x = self.i2(paddle.concat([blocks / 64 - 1.7, c1], axis=1))
-        x = self.b2(self.m2(paddle.concat([x, c2], axis=1)))
-        maps = []
-        for stage, taken in ((3, p3), (4, n3), (5, n4)):
-            x, taken = getattr(self, f"i{stage}")(x), getattr(self, f"t{stage}")(taken)
-            x = getattr(self, f"b{stage}")(getattr(self, f"m{stage}")(paddle.concat([x, taken], axis=1)))
-            maps.append(x)
-        return maps
+    def forward(self, image: paddle.Tensor, inner: list[paddle.Tensor]) -> list[paddle.Tensor]:
+        """Args: image [N, 3, H, W]; the detector's inner maps. Returns: maps by rising stride."""
+        c1, c2, p3, n3 = inner
+        x = self.b2(self.m2(paddle.concat([self.patch(image), self.i2(c1), c2], axis=1)))
+        e3 = self.b3(self.m3(paddle.concat([self.i3(x), self.t3(p3)], axis=1)))
+        e4 = self.b4(self.m4(paddle.concat([self.i4(e3), self.t4(n3)], axis=1)))
+        return [e3, e4]
 
-    def embed(self, rows: paddle.Tensor) -> paddle.Tensor:
-        """Args: rows [K, 448], one cell of each map. Returns: [K, dimension], length not yet 1."""
-        return self.f(rows)
+
+class EmbeddingHead(nn.Layer):
+    """Points read from a grid over a box to the embedding of who is in it."""
+
+    def __init__(self, points: int, inputs: int, part: int, hidden: int, dimension: int) -> None:
+        super().__init__()
+        self.inputs, self.length, self.row = inputs, points * part, points * inputs
+        self.part = nn.Linear(inputs, part)
+        self.whole = nn.Linear(points * part, hidden)
+        self.out = nn.Linear(hidden, dimension)
+
+    def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
+        """Args: rows [K, points * inputs]. Returns: [K, dimension], length not yet 1."""
+        parts = F.swish(self.part(paddle.reshape(rows, [-1, self.inputs])))
+        return self.out(F.swish(self.whole(paddle.reshape(parts, [-1, self.length]))))
 
 
 class CompactJDE(nn.Layer):
-    """The whole network: pixels 0 to 255 (BGR) in, raw maps out (the three detection maps, then the feature maps)."""
+    """The whole network: pixels 0 to 255 (BGR) in, raw maps out.
 
-    def __init__(self, width: int = 16, dimension: int = 128) -> None:
+    Args:
+        width: channels of the first convolution; the detector's other widths are multiples of it.
+        channels: of the appearance maps at strides 4, 8 and 16.
+        depths: residual blocks of each.
+        grid: rows and columns of the points that are read from a box.
+        part, hidden: widths of the embedding head: what is kept of a point, and of all together.
+        dimension: length of an embedding.
+    """
+
+    def __init__(
+        self,
+        width: int = 16,
+        channels: tuple[int, int, int] = (32, 64, 96),
+        depths: tuple[int, int, int] = (1, 2, 2),
+        grid: tuple[int, int] = (6, 3),
+        part: int = 48,
+        hidden: int = 256,
+        dimension: int = 128,
+    ) -> None:
         super().__init__()
+        self.grid = tuple(grid)
         self.det = Detector(width)
-        self.emb = AppearanceTrunk(width, dimension)
+        self.emb = AppearanceTrunk(width, tuple(channels), tuple(depths))
+        self.head = EmbeddingHead(grid[0] * grid[1], channels[1] + channels[2], part, hidden, dimension)
         self.register_buffer("blocks", _block_kernel(), persistable=False)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
-        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: maps at strides 32, 16, 8; then features."""
-        blocks = F.conv2d(image, self.blocks, stride=2)
-        maps, inner = self.det(blocks)
-        features = self.emb(blocks, inner)
-        return maps[::-1] + features[::-1]
+        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: detection maps at strides 32, 16, 8; appearance
+        maps at strides 16, 8."""
+        maps, inner = self.det(F.conv2d(image, self.blocks, stride=2))
+        return maps[::-1] + self.emb(image, inner)[::-1]
 
 
-def _logit_of_both(a: paddle.Tensor, b: paddle.Tensor) -> paddle.Tensor:
-    """The logit of sigmoid(a) * sigmoid(b): -log(e^-a + e^-b + e^-(a + b)) = a + log_softmax([-a, -b, -a - b])[0].
+def build(config: Path) -> tuple[CompactJDE, dict[str, Any]]:
+    """The network of a configuration, with fresh weights, and the configuration.
 
-    This form never overflows, and the exporter of Paddle 3.3 can write it; sigmoid, exp and log it cannot.
+    Raises:
+        ModelError: the configuration cannot be read, or lacks or misnames a setting.
     """
-    terms = paddle.concat([-a, -b, -a - b], axis=1)
-    return a + F.log_softmax(terms, axis=1)[:, :1]
+    try:
+        settings = yaml.safe_load(config.read_text())
+        return CompactJDE(**settings["CompactJDE"]), settings
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ModelError(f"{config} lacks or misnames a setting: {' '.join(str(error).split())}") from error
+
+
+def inference_settings(settings: dict[str, Any], network: CompactJDE) -> dict[str, Any]:
+    """Contents of ``infer_cfg.yml``: what the configuration says of inference, and how embeddings are read.
+
+    Raises:
+        ModelError: the configuration lacks a setting.
+    """
+    try:
+        infer_cfg = dict(settings["infer_cfg"])
+        strides = {"dimension": network.head.out.weight.shape[1], "read": "box_grid", "strides": [8, 16]}
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"the configuration lacks a setting: {error}") from error
+    return {**infer_cfg, "embedding": {**strides, "grid": list(network.grid)}}
 
 
 def _double(x: paddle.Tensor) -> paddle.Tensor:

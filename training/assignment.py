@@ -1,0 +1,99 @@
+"""Which cells of an anchor-free detector answer for which person: SimOTA of YOLOX (arXiv 2107.08430)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CENTRE = 2.5  # a cell may answer for a person within so many strides of the centre, or anywhere in the box
+CANDIDATES = 10  # the sum of the IoUs of so many best boxes is how many cells answer for a person
+IOU_WEIGHT = 3.0  # of the box's cost against the confidence's
+INSIDE = 0.5  # share of a box within an ignored one from which it is ignored too
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the cells of one image learn.
+
+    Attributes:
+        cells: [P] cells that answer for a person.
+        people: [P] which one, an index of the people given.
+        ious: [P] IoU of the predicted box of each with the true one.
+        counted: [M] bool, cells whose confidence is learnt.
+    """
+
+    cells: np.ndarray
+    people: np.ndarray
+    ious: np.ndarray
+    counted: np.ndarray
+
+
+def assign(
+    boxes: np.ndarray,
+    ignored: np.ndarray,
+    predicted: np.ndarray,
+    logits: np.ndarray,
+    centres: np.ndarray,
+    strides: np.ndarray,
+) -> Assignment:
+    """Assign the cells of one image to its people.
+
+    Args:
+        boxes: [N, 4] left, top, right, bottom of the people and of the regions in which nothing is learnt, in pixels.
+        ignored: [N] bool, which are such regions.
+        predicted: [M, 4] box that each cell predicts now.
+        logits: [M] confidence of each, before the sigmoid.
+        centres: [M, 2] x, y of each cell's middle.
+        strides: [M] of each cell's level, in pixels.
+    """
+    counted = np.ones(len(predicted), bool)
+    if ignored.any():
+        size = np.maximum(predicted[:, 2:] - predicted[:, :2], 1e-6).prod(axis=1)
+        counted = ~((_overlap(boxes[ignored], predicted) / size) > INSIDE).any(axis=0)
+    people = np.flatnonzero(~ignored)
+    near = _near(boxes[people], centres, strides)
+    cells = np.flatnonzero(near.any(axis=0))
+    if not len(cells):
+        empty = np.zeros(0, np.int64)
+        return Assignment(empty, empty, np.zeros(0, np.float32), counted)
+    iou = _iou(boxes[people], predicted[cells])
+    # -log of the sigmoid, without overflow
+    unsure = np.logaddexp(0, -logits[cells])
+    cost = unsure + IOU_WEIGHT * -np.log(iou + 1e-8) + 1e5 * ~near[:, cells]
+    taken = np.zeros(cost.shape, bool)
+    for person, (costs, ious) in enumerate(zip(cost, iou)):
+        best = np.sort(ious)[-CANDIDATES:]
+        count = int(np.clip(best.sum(), 1, len(cells)))
+        taken[person, np.argpartition(costs, count - 1)[:count]] = True
+    taken &= near[:, cells]
+    disputed = taken.sum(axis=0) > 1
+    taken[:, disputed] = False
+    taken[cost[:, disputed].argmin(axis=0), np.flatnonzero(disputed)] = True
+    person, cell = np.nonzero(taken)
+    counted[cells[cell]] = True
+    return Assignment(cells[cell], people[person], iou[person, cell].astype(np.float32), counted)
+
+
+def _near(boxes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> np.ndarray:
+    """[N, M] whether the middle of a cell lies in a box or close to its centre."""
+    x, y = centres.T
+    left, top, right, bottom = (side[:, None] for side in boxes.T)
+    inside = (x > left) & (x < right) & (y > top) & (y < bottom)
+    reach = CENTRE * strides
+    return inside & (np.abs(x - (left + right) / 2) < reach) & (np.abs(y - (top + bottom) / 2) < reach) | (
+        # a box smaller than a cell may hold the middle of none
+        (np.abs(x - (left + right) / 2) < strides / 2) & (np.abs(y - (top + bottom) / 2) < strides / 2)
+    )
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """[N, M] area common to boxes [N, 4] and [M, 4]."""
+    corner = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    return np.maximum(corner, 0).prod(axis=2)
+
+
+def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    overlap = _overlap(a, b)
+    area_a, area_b = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b))
+    return overlap / np.maximum(area_a[:, None] + area_b - overlap, 1e-6)
