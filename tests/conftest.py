@@ -44,6 +44,18 @@ def module(hub_home):
     return hub.Module(name=NAME, model="compact")
 
 
+@pytest.fixture(scope="module")
+def dynamic_mode():
+    """Paddle as training needs it; the networks of a test before may have left it in static mode."""
+    import paddle
+
+    static = not paddle.in_dynamic_mode()
+    paddle.disable_static()
+    yield
+    if static:
+        paddle.enable_static()
+
+
 @pytest.fixture(scope="session")
 def clip_frames():
     """The first 30 pictures of the demo clip, BGR."""

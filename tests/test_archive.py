@@ -1,5 +1,6 @@
 """The archive for ``hub install``: what it holds, and its life in a PaddleHub home."""
 
+import ast
 import io
 import json
 import os
@@ -93,7 +94,7 @@ def test_it_holds_what_a_user_needs(archive):
     needed |= {
         f"weights/jde_compact/{graph}.{kind}" for graph in ("model", "embed") for kind in ("pdmodel", "pdiparams")
     }
-    needed |= {"weights/jde_compact/infer_cfg.yml"}
+    needed |= {"weights/jde_compact/infer_cfg.yml", "weights/README.md"}
     needed |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "tracker").rglob("*.py")}
     assert needed <= set(found)
 
@@ -107,6 +108,42 @@ def test_it_holds_nothing_else(archive):
     for name in names(archive):
         assert "__pycache__" not in name and not name.endswith(".pyc")
         assert not any(part.startswith(".") for part in name.split("/"))
+        assert not name.startswith("config/train") and not name.endswith((".pdparams", ".npz")), "that is for training"
+
+
+def imported(source):
+    """Modules that a text imports by their full names, those within functions too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+
+
+def test_nothing_in_it_imports_what_stays_out(archive):
+    found = set(names(archive))
+    for name in (name for name in found if name.endswith(".py")):
+        for module in imported((ROOT / name).read_text()):
+            if module.partition(".")[0] in ("tools", "training", "tests"):
+                assert f"{module.replace('.', '/')}.py" in found, f"{name} imports {module}"
+
+
+def test_its_tools_work_without_the_project(archive, tmp_path):
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path, filter="data")
+    case = ROOT / "tests" / "data" / "mot_case"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(tool, *arguments):
+        command = [sys.executable, tmp_path / NAME / "tools" / tool, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+
+    scored = run("eval_mot.py", "--gt", case / "gt.txt", "--result", case / "result.txt")
+    assert scored.returncode == 0 and "MOTA" in scored.stdout, scored.stderr
+    config = tmp_path / NAME / "config" / "jde_compact.yml"
+    refused = run("export_model.py", "-c", config, "--weights", tmp_path / "none.npz", "--output", tmp_path / "out")
+    assert refused.returncode == 1 and refused.stderr.splitlines()[-1].startswith("error: "), refused.stderr
+    assert "none.npz" in refused.stderr
 
 
 def test_everything_lies_in_one_folder_of_plain_files(archive):

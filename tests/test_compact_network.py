@@ -1,8 +1,4 @@
-"""The bundled compact network: the numbers of the original one, its export, and weights that are not its own.
-
-``data/compact_reference.npz`` holds a small picture and samples of what the original network, run by onnxruntime, and
-a few lines of numpy make of it; ``python tests/test_compact_network.py`` writes it anew, ``make_reference`` says how.
-"""
+"""The bundled compact network: its shapes and sizes, its export against the network itself, and other weights."""
 
 import os
 import shutil
@@ -12,223 +8,196 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+
+from tracker.config import ModelConfig
+from tracker.decode import Decoder
+from tracker.errors import ModelError
+from tracker.letterbox import Letterbox
+from tracker.model import Model
+from tracker.network import PaddleNetwork
+from tracker.weights import COMPACT, verified
 
 ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = ROOT / "tests" / "data" / "compact_reference.npz"
-SHARED_WEIGHTS = ROOT.parent / "shared" / "weights"
-ORIGINAL = SHARED_WEIGHTS / "jde_compact_v0.npz"
-ORIGINAL_ONNX = SHARED_WEIGHTS / "jde_compact_v0.onnx"
-FOLDER = ROOT / "weights" / "jde_compact"
 CONFIG = ROOT / "config" / "jde_compact.yml"
 
-STRIDES = (32, 16, 8)  # order of the outputs
-SAMPLES = 400  # of each output
-PEOPLE = 20
 
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x.astype(np.float64)))
-
-
-def make_reference():
-    """The contents of the reference file, from the original network's ONNX and arrays.
-
-    The picture is frame 250 of the demo clip at 204x152, as an input of 816x608 at the top left of 114s.
-    Detection samples are the best cells of each level and random others; embeddings are those of the best boxes with
-    centres at least 24 pixels apart.
-    """
-    import cv2
-    import onnxruntime
-
-    video = cv2.VideoCapture(str(ROOT / "demo" / "pedestrians.mp4"))
-    video.set(cv2.CAP_PROP_POS_FRAMES, 250)
-    picture = cv2.resize(video.read()[1], (204, 152), interpolation=cv2.INTER_AREA)
-
-    blob = np.full((1, 3, 608, 1088), 114, np.float32)
-    blob[0, :, :, :816] = cv2.resize(picture, (816, 608), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)
-    session = onnxruntime.InferenceSession(str(ORIGINAL_ONNX))
-    rows, *features = session.run(None, {session.get_inputs()[0].name: blob})  # strides 8, 16, 32
-    features = dict(zip((8, 16, 32), features))
-
-    random = np.random.default_rng(0)
-    made = {"picture": picture}
-    boxes = []
-    start = 0
-    for stride in (8, 16, 32):
-        height, width = 608 // stride, 1088 // stride
-        level = rows[start : start + height * width]
-        start += height * width
-        score = sigmoid(level[:, 4]) * sigmoid(level[:, 5])
-        best = np.argsort(-score)[: SAMPLES // 4]
-        cells = np.union1d(best, random.choice(len(score), SAMPLES - len(best), replace=False))
-        made[f"cells_{stride}"] = cells.astype(np.int32)
-        made[f"rows_{stride}"] = np.concatenate([level[cells, :4], score[cells, None]], axis=1).astype(np.float32)
-        places = random.choice(features[stride].size, SAMPLES, replace=False)
-        made[f"places_{stride}"] = places.astype(np.int32)
-        made[f"features_{stride}"] = features[stride].ravel()[places]
-        x, y = (np.arange(len(score)) % width + level[:, 0]) * stride, (np.arange(len(score)) // width + level[:, 1])
-        boxes += list(zip(score, [stride] * len(score), np.arange(len(score)), x, y * stride))
-
-    people = []
-    for box in sorted(boxes, reverse=True):
-        if len(people) < PEOPLE and all(abs(box[3] - p[3]) + abs(box[4] - p[4]) > 24 for p in people):
-            people.append(box)
-    made["people"] = np.array([box[1:3] for box in people], np.int32)  # stride and cell
-    made["embeddings"] = original_embeddings([box[3:] for box in people], features)
-    return made
-
-
-def original_embeddings(centres, features):
-    """[K, 128] float32: the original embedding network in plain numpy, at box centres (x, y) in network pixels."""
-    with np.load(ORIGINAL) as file:
-        f = {name[len("emb.f.") :]: file[name].astype(np.float64) for name in file.files if name.startswith("emb.f.")}
-    made = []
-    for x, y in centres:
-        x, y = int(min(max(x, 0), 815)), int(min(max(y, 0), 607))
-        row = np.concatenate([features[s][0, :, y // s, x // s] for s in (8, 16, 32)]).astype(np.float64)
-        hidden = f["0.weight"] @ row + f["0.bias"]
-        hidden = (hidden - f["1.running_mean"]) / np.sqrt(f["1.running_var"] + 1e-5) * f["1.weight"] + f["1.bias"]
-        hidden = hidden / (1 + np.exp(-hidden))
-        embedding = f["3.weight"] @ hidden + f["3.bias"]
-        made.append(embedding / np.sqrt((embedding**2).sum()))
-    return np.array(made, np.float32)
+@pytest.fixture(scope="module")
+def letterboxed(clip_frames):
+    """A picture of the clip as network input, and where it lies in there."""
+    return Letterbox(ModelConfig.load(COMPACT).letterbox)(clip_frames[0])
 
 
 @pytest.fixture(scope="module")
-def reference():
-    with np.load(REFERENCE) as file:
-        return dict(file)
-
-
-@pytest.fixture(scope="module")
-def config():
-    from tracker.config import ModelConfig
-
-    return ModelConfig.load(FOLDER)
-
-
-@pytest.fixture(scope="module")
-def network(config):
-    from tracker.network import PaddleNetwork
-
-    return PaddleNetwork(FOLDER, config)
-
-
-@pytest.fixture(scope="module")
-def letterboxed(reference, config):
-    from tracker.letterbox import Letterbox
-
-    return Letterbox(config.letterbox)(reference["picture"])
-
-
-@pytest.fixture(scope="module")
-def outputs(network, letterboxed):
-    return network.run(letterboxed[0])
-
-
-@pytest.fixture(scope="module")
-def cells(outputs, config):
-    """Every cell's box, in the order of the outputs and row by row."""
-    from tracker.decode import decode_boxes
-
-    return decode_boxes(outputs[:3], config, 0.0)
-
-
-@pytest.fixture
-def dynamic_mode():
+def task(letterboxed, dynamic_mode):
+    """Network and classifier with random weights, statistics of BatchNorm too: near those of the picture, so that
+    signals neither die nor explode on the way."""
     import paddle
 
-    static = not paddle.in_dynamic_mode()
-    paddle.disable_static()
-    yield
-    if static:
-        paddle.enable_static()
+    from training.compact_task import CompactTask
+
+    paddle.seed(0)
+    random = np.random.default_rng(0)
+    task = CompactTask(CONFIG, {"freeze_statistics": False}, identities=4, vectors=6)
+    norms = [layer for layer in task.network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+    for norm in norms:
+        size = norm._num_features
+        norm.weight.set_value(random.uniform(0.5, 1, size).astype(np.float32))
+        norm.bias.set_value(random.normal(0, 0.5, size).astype(np.float32))
+        norm._momentum = 0.0  # the statistics become those of the next input
+    task.train()
+    with paddle.no_grad():
+        task.network(paddle.to_tensor(letterboxed[0]))
+    for norm in norms:
+        size, variance = norm._num_features, norm._variance.numpy()
+        shift = np.sqrt(variance) * random.normal(0, 0.3, size)
+        norm._mean.set_value((norm._mean.numpy() + shift).astype(np.float32))
+        norm._variance.set_value((variance * random.uniform(1, 2, size)).astype(np.float32))
+    task.eval()
+    return task
 
 
-def first_cell(stride):
-    """Where the cells of a level begin."""
-    return sum((608 // s) * (1088 // s) for s in STRIDES[: STRIDES.index(stride)])
+@pytest.fixture(scope="module")
+def maps(task, letterboxed, dynamic_mode):
+    """What the network itself makes of the picture."""
+    import paddle
+
+    with paddle.no_grad():
+        return task.network(paddle.to_tensor(letterboxed[0]))
 
 
-def test_outputs_have_the_promised_shapes(outputs):
-    assert [output.shape for output in outputs] == [
-        (1, 6, 19, 34),
-        (1, 6, 38, 68),
-        (1, 6, 76, 136),
-        (1, 192, 19, 34),
-        (1, 160, 38, 68),
-        (1, 96, 76, 136),
-    ]
-    assert all(output.dtype == np.float32 for output in outputs)
+def save_checkpoint(task, path):
+    """A checkpoint whose averages are the task's numbers; what the last step left are others."""
+    import paddle
+
+    from training.checkpoint import MovingAverage, collect, save_arrays
+
+    average = MovingAverage(task, 0.999)
+    kept = {name: value.clone() for name, value in task.state_dict().items()}
+    for value in task.state_dict().values():
+        value.set_value(value * 0.9)
+    optimizer = paddle.optimizer.Momentum(0.1, parameters=task.parameters())
+    save_arrays(path, collect(task, average, optimizer, step=3))
+    task.set_state_dict(kept)
 
 
-def test_the_picture_has_people_in_it(reference):
-    """So that the other comparisons are of more than background."""
-    scores = np.concatenate([reference[f"rows_{stride}"][:, 4] for stride in STRIDES])
-    assert scores.max() > 0.6 and (scores > 0.3).sum() >= 10 and (scores < 0.01).sum() > 100
+def export(weights, output):
+    command = [sys.executable, str(ROOT / "tools" / "export_model.py"), "-c", str(CONFIG)]
+    command += ["--weights", str(weights), "--output", str(output)]
+    environment = {name: value for name, value in os.environ.items() if name != "FLAGS_enable_pir_api"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
 
 
-@pytest.mark.parametrize("stride", STRIDES)
-def test_boxes_and_scores_equal_the_original(stride, cells, reference):
-    width = 1088 // stride
-    index, rows = reference[f"cells_{stride}"], reference[f"rows_{stride}"].astype(np.float64)
-    x, y = (index % width + rows[:, 0]) * stride, (index // width + rows[:, 1]) * stride
-    w, h = np.exp(rows[:, 2]) * stride, np.exp(rows[:, 3]) * stride
-    expected = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1)
-    mine = first_cell(stride) + index
-    # a thousandth of a pixel, or of the box where that is more
-    error = np.abs(cells.boxes[mine] - expected) / np.maximum(1, np.maximum(w, h))[:, None]
-    assert error.max() < 1e-3
-    np.testing.assert_allclose(cells.scores[mine], rows[:, 4], rtol=0, atol=1e-3)
+@pytest.fixture(scope="module", params=["model.pdparams", "checkpoint.npz"])
+def exported(request, task, dynamic_mode, tmp_path_factory):
+    """The task's network, written in one of two forms and exported to a folder."""
+    from training.run import save_parameters
+
+    scratch = tmp_path_factory.mktemp("exported")
+    weights, folder = scratch / request.param, scratch / "made" / "compact"
+    if weights.suffix == ".npz":
+        save_checkpoint(task, weights)
+    else:
+        save_parameters({name: value.numpy() for name, value in task.network.state_dict().items()}, weights)
+    done = export(weights, folder)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in folder.parent.iterdir()] == ["compact"]  # nothing half-made is left
+    return folder
 
 
-@pytest.mark.parametrize("stride", STRIDES)
-def test_features_equal_the_original(stride, outputs, reference):
-    found = outputs[3 + STRIDES.index(stride)].ravel()[reference[f"places_{stride}"]]
-    expected = reference[f"features_{stride}"]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * np.abs(expected).max())
+def assert_close(found, expected):
+    assert found.shape == expected.shape and found.dtype == np.float32
+    error, size = np.abs(found - expected).max(), np.abs(expected).max()
+    assert error < 1e-4 * size, f"{error} of {size}"
 
 
-def test_embeddings_equal_the_original(outputs, cells, network, letterboxed, config, reference):
-    from tracker.decode import gather_rows
+def test_an_export_computes_what_the_network_does(exported, task, maps, letterboxed):
+    import paddle
+    import paddle.nn.functional as F
 
-    kept = cells.take(np.array([first_cell(stride) + cell for stride, cell in reference["people"]]))
-    groups, place = gather_rows(outputs[3:], kept, letterboxed[1], config)
-    embeddings = network.embed(groups)[place]
-    assert embeddings.shape == (PEOPLE, 128)
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    np.testing.assert_allclose(embeddings, reference["embeddings"], rtol=0, atol=1e-3)
+    from training.compact_task import _grid  # where training reads embeddings
+
+    blob, placement = letterboxed
+    config = ModelConfig.load(verified(exported))
+    network = PaddleNetwork(exported, config)
+    found = network.run(blob)
+    levels, strides = len(config.levels), config.embedding.strides
+    assert len(found) == len(maps) == levels + len(strides)
+    for ours, expected in zip(found, maps):
+        assert np.ptp(expected.numpy()) > 0.1
+        assert_close(ours, expected.numpy())
+
+    # within the picture: what lies beyond is for tests of the decoder
+    random = np.random.default_rng(1)
+    size = np.array([placement.width, placement.height])
+    corner, far = random.uniform(0, 0.8, (20, 2)), random.uniform(0.02, 0.2, (20, 2))
+    placed = np.concatenate([corner * size, (corner + far) * size], axis=1) + [placement.left, placement.top] * 2
+    with paddle.no_grad():
+        grid = _grid(placed, task.network.grid, blob.shape[3], blob.shape[2])
+        features = dict(zip(config.feature_strides, maps[levels:]))
+        read = [F.grid_sample(features[s], grid, padding_mode="border", align_corners=False) for s in strides]
+        rows = paddle.concat(read, axis=1)[0].transpose([1, 2, 0]).flatten(1)
+        expected = F.normalize(task.network.head(rows), axis=1).numpy()
+    embeddings = Decoder(config).embed_boxes(found, placement, placement.to_image(placed), network.embed)
+    assert_close(embeddings, expected)
+    assert np.abs(expected - expected.mean(axis=0)).max() > 0.01, "all look the same"
 
 
-def test_rows_may_come_in_any_number(network):
-    rows = np.random.default_rng(5).normal(size=(7, 448)).astype(np.float32)
+def test_an_export_describes_itself_like_the_bundled_model(exported):
+    assert sorted(path.name for path in exported.iterdir()) == sorted(path.name for path in COMPACT.iterdir())
+    assert ModelConfig.load(exported) == ModelConfig.load(COMPACT)
+
+
+def test_rows_may_come_in_any_number(exported, task):
+    network = PaddleNetwork(exported, ModelConfig.load(exported))
+    rows = np.random.default_rng(5).normal(size=(7, task.network.head.row)).astype(np.float32)
     together = network.embed([rows])
     one_by_one = np.concatenate([network.embed([rows[i : i + 1]]) for i in range(7)])
     np.testing.assert_allclose(together, one_by_one, atol=1e-5)
     assert network.embed([rows[:0]]).shape == (0, 128)
 
 
-def test_the_reference_is_what_the_original_network_gives(reference):
-    for path in (ORIGINAL, ORIGINAL_ONNX):
-        if not path.exists():
-            pytest.skip(f"{path} is not here")
-    pytest.importorskip("onnxruntime")
-    made = make_reference()
-    assert made.keys() == reference.keys()
-    for name, expected in reference.items():
-        np.testing.assert_allclose(made[name], expected, rtol=1e-4, atol=1e-4, err_msg=name)
+def test_the_bundled_model_finds_people_and_tells_them_apart(clip_frames):
+    """That its weights are trained ones, whichever."""
+    found = Model(COMPACT).detector()(clip_frames[20])
+    sure = found.scores > 0.65
+    assert 4 <= sure.sum() <= 6 and found.embeddings.shape == (len(found), 128)
+    alike = found.embeddings[sure] @ found.embeddings[sure].T
+    assert alike[~np.eye(len(alike), dtype=bool)].mean() < 0.7
 
 
 def test_number_of_parameters(dynamic_mode):
-    from tracker.networks.compact import CompactJDE
+    from tracker.networks.compact import build
 
-    network = CompactJDE()
-    learned = {name: parameter.size for name, parameter in network.named_parameters() if not parameter.stop_gradient}
-    # the detector's BatchNorm factors are all 1: in the original they are part of the convolutions
-    folded = sum(size for name, size in learned.items() if name.startswith("det.") and not name.endswith("n.weight"))
-    assert folded == 889_058
-    assert sum(learned.values()) == 1_451_398
-    assert network.emb.f[0].weight.shape == [448, 256] and network.emb.f[3].weight.shape == [256, 128]
+    network, _ = build(CONFIG)
+    parts = dict.fromkeys(("det", "emb", "head"), 0)
+    for name, parameter in network.named_parameters():
+        if not parameter.stop_gradient:
+            parts[name.partition(".")[0]] += parameter.size
+    assert parts == {"det": 897_906, "emb": 406_292, "head": 606_592}
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"width": None}, "NoneType"),
+        ({"depths": [1, 2]}, "shorter"),
+        ({"depths": []}, "out of range"),
+        ({"channels": [32, 64, 96, 128, 160]}, "longer"),
+        ({"channels": []}, "not enough values"),
+        ({"grid": 6}, "int"),
+        ({"kernel": 3}, "kernel"),
+    ],
+)
+def test_sizes_that_make_no_network_are_refused_in_one_line(tmp_path, dynamic_mode, changes, part):
+    from tracker.networks.compact import build
+
+    settings = yaml.safe_load(CONFIG.read_text())
+    settings["CompactJDE"] |= changes
+    (tmp_path / "config.yml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(ModelError, match=r"config\.yml lacks or misnames a setting") as caught:
+        build(tmp_path / "config.yml")
+    assert part in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_unfold_biases_keeps_the_function(dynamic_mode):
@@ -236,7 +205,8 @@ def test_unfold_biases_keeps_the_function(dynamic_mode):
     import paddle
     import paddle.nn.functional as F
 
-    from tracker.networks.compact import ConvNorm, unfold_biases
+    from tracker.networks.compact import ConvNorm
+    from training.pretrained import unfold_biases
 
     random = np.random.default_rng(1)
     weight, bias = random.normal(size=(4, 3, 3, 3)).astype(np.float32), random.normal(size=4).astype(np.float32)
@@ -251,7 +221,7 @@ def test_unfold_biases_keeps_the_function(dynamic_mode):
 
 
 def test_unfold_biases_renames_statistics_and_turns_matrices():
-    from tracker.networks.compact import unfold_biases
+    from training.pretrained import unfold_biases
 
     matrix = np.arange(6.0).reshape(2, 3)
     names = {"f.weight", "f.bias", "n.weight", "n.bias", "n._mean", "n._variance"}
@@ -262,36 +232,12 @@ def test_unfold_biases_renames_statistics_and_turns_matrices():
     np.testing.assert_array_equal(values["n._mean"], matrix[1])
 
 
-def export(weights, output):
-    command = [sys.executable, str(ROOT / "tools" / "export_model.py"), "-c", str(CONFIG)]
-    command += ["--weights", str(weights), "--output", str(output)]
-    environment = {name: value for name, value in os.environ.items() if name != "FLAGS_enable_pir_api"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+def other_checkpoint(path):
+    np.savez(path, **{"average/network.backbone.conv.weight": np.ones((4, 3, 3, 3), np.float32)})
 
 
-def test_a_new_export_gives_the_same_outputs(tmp_path, outputs, letterboxed, network):
-    from tracker.model import ModelConfig
-    from tracker.network import PaddleNetwork
-    from tracker.weights import verified
-
-    if not ORIGINAL.exists():
-        pytest.skip(f"{ORIGINAL} is not here")
-    folder = tmp_path / "made" / "compact"
-    done = export(ORIGINAL, folder)
-    assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in FOLDER.iterdir())
-    assert [p.name for p in folder.parent.iterdir()] == ["compact"]  # nothing half-made is left
-    config = ModelConfig.load(verified(folder))
-    assert config == ModelConfig.load(FOLDER)
-    again = PaddleNetwork(folder, config)
-    for found, expected in zip(again.run(letterboxed[0]), outputs):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
-    rows = np.random.default_rng(2).normal(size=(5, 448)).astype(np.float32)
-    np.testing.assert_allclose(again.embed([rows]), network.embed([rows]), atol=1e-5)
-
-
-def other_npz(path):
-    np.savez(path, **{"backbone.conv.weight": np.ones((4, 3, 3, 3), np.float32)})
+def folded_weights(path):
+    np.savez(path, **{"det.stem.c.weight": np.ones((16, 12, 3, 3), np.float32), "det.stem.c.bias": np.ones(16)})
 
 
 def other_pdparams(path):
@@ -301,8 +247,15 @@ def other_pdparams(path):
 
 
 def damaged_npz(path):
-    np.savez(path, a=np.ones(1000))
+    np.savez(path, **{"average/a": np.ones(1000)})
     path.write_bytes(path.read_bytes()[:500])
+
+
+def flipped_npz(path):
+    np.savez(path, **{"average/a": np.ones(1000)})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def empty_file(path):
@@ -317,13 +270,13 @@ def single_array(path):
 @pytest.mark.parametrize(
     ("name", "write", "words"),
     [
-        pytest.param(
-            "other.npz", other_npz, ["backbone.conv.weight", "det.stem.c.weight"], id="npz of another network"
-        ),
+        pytest.param("other.npz", other_checkpoint, ["backbone.conv.weight", "det.stem.c.weight"], id="checkpoint"),
         pytest.param("other.pdparams", other_pdparams, ["backbone.conv.weight", "det.stem.c.weight"], id="pdparams"),
-        pytest.param("cut.npz", damaged_npz, ["is no whole .npz file", "cut.npz"], id="damaged"),
-        pytest.param("empty.npz", empty_file, ["is no whole .npz file", "empty.npz"], id="empty"),
-        pytest.param("array.npz", single_array, ["is no whole .npz file", "array.npz"], id="a single array"),
+        pytest.param("folded.npz", folded_weights, ["folded.npz is no checkpoint", "no averaged network"], id="folded"),
+        pytest.param("cut.npz", damaged_npz, ["is no whole checkpoint", "cut.npz"], id="damaged"),
+        pytest.param("flip.npz", flipped_npz, ["is no whole checkpoint", "flip.npz"], id="a bit flipped"),
+        pytest.param("empty.npz", empty_file, ["is no whole checkpoint", "empty.npz"], id="empty"),
+        pytest.param("array.npz", single_array, ["is no whole checkpoint", "array.npz"], id="a single array"),
     ],
 )
 def test_weights_of_another_network_are_refused(tmp_path, monkeypatch, capsys, dynamic_mode, name, write, words):
@@ -339,8 +292,3 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch, capsys, d
     for word in words:
         assert word in message
     assert not (tmp_path / "out").exists()
-
-
-if __name__ == "__main__":
-    np.savez_compressed(REFERENCE, **make_reference())
-    print(f"{REFERENCE}: {REFERENCE.stat().st_size} bytes")

@@ -1,13 +1,14 @@
 """Settings of the association and of a model: what the files say, and what is refused in one line."""
 
 import copy
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from tracker.config import LevelConfig, ModelConfig, Thresholds, TrackerConfig
+from tracker.config import EmbeddingConfig, LevelConfig, ModelConfig, Thresholds, TrackerConfig
 from tracker.errors import ModelError, OptionError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,14 +95,16 @@ def test_the_compact_model_describes_itself():
     assert (box.place, box.pad_value, box.interpolation) == ("top_left", 114, "linear")
     assert config.levels == tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8))
     assert config.thresholds == Thresholds(score=0.1, nms=0.55, nms_top_k=2000, keep_top_k=500, confident=0.65)
-    assert (config.embedding.dimension, config.embedding.read) == (128, "box_center")
-    assert config.embedding.strides == (8, 16, 32)
+    assert config.embedding == EmbeddingConfig(128, "box_grid", strides=(8, 16, 32), grid=(5, 1))
 
 
 def test_the_compact_model_was_exported_from_its_configuration():
     stated = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
     assert stated.pop("sha256").keys() == {"model.pdmodel", "model.pdiparams", "embed.pdmodel", "embed.pdiparams"}
-    assert stated == yaml.safe_load((ROOT / "config" / "jde_compact.yml").read_text())["infer_cfg"]
+    settings = yaml.safe_load((ROOT / "config" / "jde_compact.yml").read_text())
+    embedding, network = stated.pop("embedding"), settings["CompactJDE"]
+    assert stated == settings["infer_cfg"]
+    assert (embedding["dimension"], embedding["grid"]) == (network["dimension"], network["grid"])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,18 @@ def test_the_compact_model_was_exported_from_its_configuration():
         pytest.param(("thresholds", "keep_top_k"), 0, "keep_top_k", id="nothing kept"),
         pytest.param(("embedding", "strides"), [8, 64], "do not fit", id="stride of no level"),
         pytest.param(("embedding", "strides"), 8, "TypeError", id="strides"),
+        pytest.param(("embedding", "strides"), [], "do not fit", id="no stride"),
+        pytest.param(("embedding", "strides"), [8, 16, 8], "must be of different strides", id="a stride twice"),
+        pytest.param(("levels", 0, "stride"), 16, "levels must be of different strides", id="a level twice"),
         pytest.param(("embedding", "dimension"), "128", "dimension must be a whole number", id="dimension"),
+        pytest.param(("embedding", "read"), "box_center", "read must be cell or box_grid, not 'box_center'", id="read"),
+        pytest.param(("embedding", "grid"), [6], "grid must be of rows and columns", id="rows only"),
+        pytest.param(("embedding", "grid"), 6, "grid must be of rows and columns", id="a number as grid"),
+        pytest.param(("embedding", "grid"), [6, 0], "grid must be a whole number of at least 1", id="no columns"),
+        pytest.param(("embedding", "grid"), ["6", 3], "grid must be a whole number", id="rows as text"),
+        pytest.param(("embedding", "gird"), [6, 3], "TypeError", id="unknown of the embedding"),
+        pytest.param(("embedding",), ["read"], "ValueError", id="embedding of another form"),
+        pytest.param(("embedding",), None, "TypeError", id="no embedding"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused_in_one_line(tmp_path, path, value, part):
@@ -135,6 +149,12 @@ def test_a_model_that_cannot_be_is_refused_in_one_line(tmp_path, path, value, pa
     (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(changed))
     message = refusal(ModelError, ModelConfig.load, tmp_path)
     assert part in message and "infer_cfg.yml" in message and "export the model again" in message
+
+
+def test_feature_maps_come_in_the_order_of_the_levels():
+    config = ModelConfig.load(COMPACT)
+    embedding = dataclasses.replace(config.embedding, strides=(8, 32))
+    assert dataclasses.replace(config, embedding=embedding).feature_strides == [32, 8]
 
 
 def test_embeddings_of_cells_need_a_matrix_for_every_level(tmp_path):

@@ -49,35 +49,40 @@ def blob(seed):
     return np.random.default_rng(seed).random((1, 3, *SIZE), np.float32) * 255
 
 
-def rows(seed, count, length=448):
+@pytest.fixture(scope="module")
+def length(network, config):
+    """Of a row: channels of all feature maps at every point of a box."""
+    channels = [features.shape[1] for features in network.run(blob(0))[len(config.levels) :]]
+    return config.embedding.grid[0] * config.embedding.grid[1] * sum(channels)
+
+
+def rows(seed, count, length):
     return np.random.default_rng(seed).random((count, length), np.float32)
 
 
 def test_maps_have_the_shapes_of_the_levels(network, config):
     outputs = network.run(blob(0))
     strides = [level.stride for level in config.levels]
-    assert len(outputs) == 2 * len(strides)
-    for stride, detections, features in zip(strides, outputs, outputs[len(strides) :]):
+    assert len(outputs) == len(strides) + len(config.embedding.strides)
+    for stride, detections in zip(strides, outputs):
         assert detections.shape == (1, 6, SIZE[0] // stride, SIZE[1] // stride)
-        assert features.shape[0] == 1 and features.shape[2:] == detections.shape[2:]
-    by_stride = {stride: features.shape[1] for stride, features in zip(strides, outputs[len(strides) :])}
-    # the joined row of a box
-    assert sum(by_stride[stride] for stride in config.embedding.strides) == 448
+    for stride, features in zip(config.feature_strides, outputs[len(strides) :]):
+        assert features.shape == (1, features.shape[1], SIZE[0] // stride, SIZE[1] // stride)
     assert all(output.dtype == np.float32 and np.isfinite(output).all() for output in outputs)
 
 
-def test_every_row_has_its_own_embedding(network, config):
-    three = network.embed([rows(0, 3)])
+def test_every_row_has_its_own_embedding(network, config, length):
+    three = network.embed([rows(0, 3, length)])
     assert three.shape == (3, config.embedding.dimension) and np.isfinite(three).all()
     for number in range(3):
         np.testing.assert_allclose(
-            network.embed([rows(0, 3)[number : number + 1]])[0], three[number], rtol=1e-4, atol=1e-5
+            network.embed([rows(0, 3, length)[number : number + 1]])[0], three[number], rtol=1e-4, atol=1e-5
         )
     assert np.abs(three[0] - three[1]).max() > 0.01
 
 
-def test_no_rows_have_no_embeddings(network, config):
-    assert network.embed([rows(0, 0)]).shape == (0, config.embedding.dimension)
+def test_no_rows_have_no_embeddings(network, config, length):
+    assert network.embed([rows(0, 0, length)]).shape == (0, config.embedding.dimension)
 
 
 class Groups(PaddleNetwork):
@@ -102,8 +107,8 @@ def test_empty_groups_leave_the_others_in_place(sizes):
     assert network.sent == [max(1, count) for count in sizes], "Paddle takes no group without rows"
 
 
-def test_threads_may_share_a_network(network):
-    inputs = [(blob(seed), rows(seed, seed + 1)) for seed in range(4)]
+def test_threads_may_share_a_network(network, length):
+    inputs = [(blob(seed), rows(seed, seed + 1, length)) for seed in range(4)]
 
     def outputs(pair):
         return [*network.run(pair[0]), network.embed([pair[1]])]
@@ -148,10 +153,50 @@ def test_a_missing_file_is_named(copy, config, name):
 
 
 def test_a_graph_with_another_number_of_maps_is_refused(copy):
-    embedding = {"dimension": 128, "read": "box_center", "strides": [32]}
-    set_config(copy, levels=[{"stride": 32, "anchors": [[32, 32]]}], embedding=embedding)
-    with pytest.raises(ModelError, match=r"gives 6 maps where infer_cfg\.yml needs 2: export the model again"):
+    found = 3 + len(ModelConfig.load(copy).embedding.strides)
+    set_config(copy, embedding={"dimension": 128, "read": "box_grid", "strides": [8], "grid": [6, 3]})
+    with pytest.raises(ModelError, match=rf"gives {found} maps where infer_cfg\.yml needs 4: export the model again"):
         PaddleNetwork(copy, ModelConfig.load(copy))
+
+
+class Outputs(PaddleNetwork):
+    """Stands for graphs with given outputs."""
+
+    _model = _embed = None
+
+    def __init__(self, config, *outputs):
+        self.folder, self.config, self.outputs = Path("model"), config, outputs
+
+    def _run(self, predictor, inputs):
+        return list(self.outputs)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ([(1, 6, 2, 3), (1, 6, 4, 6), (1, 5, 4, 6)], None),
+        ([(1, 6, 2, 3), (1, 6, 4, 6), (1, 5, 2, 3)], r"a map of shape \(1, 5, 2, 3\) at stride 16 .* \(1, 5, 4, 6\): "),
+        ([(1, 6, 2, 3), (1, 6, 4, 6), (4, 6)], r"a map of shape \(4, 6\) at stride 16 "),
+        ([(1, 6, 2, 3), (1, 5, 4, 6), (1, 5, 4, 6)], r"a map of shape \(1, 5, 4, 6\) at stride 16 .* \(1, 6, 4, 6\): "),
+    ],
+)
+def test_maps_of_other_shapes_are_refused(shapes, message):
+    levels = [SimpleNamespace(stride=stride, anchors=[(9, 9)]) for stride in (32, 16)]
+    config = SimpleNamespace(levels=levels, feature_strides=[16])
+    network = Outputs(config, *(np.zeros(shape, np.float32) for shape in shapes))
+    if message is None:
+        assert [output.shape for output in network.run(np.zeros((1, 3, 64, 96)))] == shapes
+        return
+    with pytest.raises(ModelError, match=message):
+        network.run(np.zeros((1, 3, 64, 96)))
+
+
+@pytest.mark.parametrize("shape", [(4, 128), (2, 64)])
+def test_other_embeddings_than_asked_for_are_refused(shape):
+    config = SimpleNamespace(embedding=SimpleNamespace(dimension=128))
+    network = Outputs(config, np.zeros(shape, np.float32))
+    with pytest.raises(ModelError, match=rf"embeddings of shape \({shape[0]}, {shape[1]}\) .* needs \(2, 128\)"):
+        network.embed([rows(0, 2, 9)])
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,17 @@ from tracker.errors import SourceError
 from tracker.jde_tracker import JDETracker
 from tracker.model import Model
 from tracker.network import PaddleNetwork
-from tracker.results import MotWriter
+from tracker.results import MotWriter, Tracks
 from tracker.weights import COMPACT
-from training.validation import SequenceFiles, average_precision, default_config, mark, validate, without_appearance
+from training.validation import (
+    SequenceFiles,
+    average_precision,
+    default_config,
+    mark,
+    validate,
+    with_size,
+    without_appearance,
+)
 
 A, B, C = (0, 0, 10, 20), (100, 0, 10, 20), (300, 0, 10, 20)  # left, top, width, height
 A_HALF, A_06 = (5, 0, 10, 20), (2.5, 0, 10, 20)  # IoU with A: 1/3 and 0.6
@@ -59,6 +67,13 @@ def test_the_control_has_one_unit_vector_for_all():
     np.testing.assert_allclose(control.embeddings @ control.embeddings.T, np.ones((2, 2)), atol=1e-6)
     assert control.boxes is found.boxes and control.scores is found.scores
     assert without_appearance(detections()).embeddings.shape == (0, 3)
+
+
+def test_boxes_that_no_file_can_hold_are_left_out():
+    boxes = np.array([A, (0, 0, 10, -5), (0, 0, 0.004, 5), (0, 0, np.inf, 5), (np.nan, 0, 5, 5), B], float)
+    found = with_size(Tracks(np.arange(6), boxes, np.linspace(0, 1, 6)))
+    assert found.ids.tolist() == [0, 5] and found.scores.tolist() == [0, 1]
+    np.testing.assert_array_equal(found.boxes, [A, B])
 
 
 @pytest.fixture(scope="module")

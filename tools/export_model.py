@@ -3,8 +3,7 @@
     python tools/export_model.py -c config/jde_darknet53_30e_1088x608.yml --weights FILE.pdparams --output FOLDER
 
 The weights are a .pdparams file of the configured network, or a checkpoint.npz of tools/train.py. The folder holds
-model.pdmodel, embed.pdmodel, their parameters and infer_cfg.yml; give it to
-the module with --model FOLDER.
+model.pdmodel, embed.pdmodel, their parameters and infer_cfg.yml; give it to the module with --model FOLDER.
 """
 
 from __future__ import annotations

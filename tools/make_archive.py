@@ -16,16 +16,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "jde_darknet53_30e_1088x608"
-# hub install copies all it is given twice, so tests, demo and environments stay out
+# hub install copies all it is given twice, so training, tests, demo and environments stay out
 CONTENTS = (
     "module.py",
     "requirements.txt",
     "README.md",
     "README_cn.md",
     "LICENSE",
-    "config/*.yml",
+    "config/jde_*.yml",
+    "config/tracker.yml",
     "tracker/**/*.py",
-    "weights/**/*",
+    "weights/README.md",
+    "weights/jde_compact/*",
     "tools/export_model.py",
     "tools/eval_mot.py",
     "tools/hota.py",

@@ -191,7 +191,7 @@ class EmbeddingConfig:
             check_whole(f"embedding.{name}", value)
         if self.read not in ("cell", "box_grid"):
             raise ValueError(f"embedding.read must be cell or box_grid, not {self.read!r}")
-        if not isinstance(self.grid, (list, tuple)) or len(self.grid) != 2:
+        if not isinstance(self.grid, tuple) or len(self.grid) != 2:
             raise ValueError(f"embedding.grid must be of rows and columns, not {self.grid!r}")
         for value in self.grid:
             check_whole("embedding.grid", value)
@@ -236,8 +236,16 @@ class ModelConfig:
     def __post_init__(self) -> None:
         strides = sorted(level.stride for level in self.levels)
         read = sorted(self.embedding.strides)
+        for name, values in (("levels", strides), ("embedding.strides", read)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} must be of different strides, not {values}")
         if not read or not set(read) <= set(strides) or (self.embedding.read == "cell" and read != strides):
             raise ValueError(f"embedding.strides {read} do not fit the levels' {strides}")
+
+    @property
+    def feature_strides(self) -> list[int]:
+        """Strides of the network's feature maps, in the order of the levels: those that embeddings are read from."""
+        return [level.stride for level in self.levels if level.stride in self.embedding.strides]
 
     @classmethod
     def load(cls, folder: Path) -> ModelConfig:
@@ -249,6 +257,7 @@ class ModelConfig:
         path = folder / "infer_cfg.yml"
         try:
             values = yaml.safe_load(path.read_text())
+            embedding = dict(values["embedding"])
             return cls(
                 name=values["name"],
                 label=values["label"],
@@ -258,7 +267,9 @@ class ModelConfig:
                     for level in values["levels"]
                 ),
                 thresholds=Thresholds(**values["thresholds"]),
-                embedding=EmbeddingConfig(**{**values["embedding"], "strides": tuple(values["embedding"]["strides"])}),
+                embedding=EmbeddingConfig(
+                    **{name: tuple(value) if isinstance(value, list) else value for name, value in embedding.items()}
+                ),
             )
         except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -116,19 +116,18 @@ def gather_rows(
     Args:
         features: [1, C, h, w] of each detection level whose stride ``config.embedding`` reads, in their order.
         candidates: the boxes kept.
-        placement: of the image, to keep box centres within it.
+        placement: of the image, to keep points of a grid within it.
         config: says how rows are read.
 
     Returns:
         The inputs of the embedding graph, one array [K, R] each, and for every candidate its row among all of them.
     """
     strides = config.embedding.strides
-    read = [level.stride for level in config.levels if level.stride in strides]
-    by_stride = {stride: feature[0] for stride, feature in zip(read, features)}
+    by_stride = {stride: feature[0] for stride, feature in zip(config.feature_strides, features)}
     if config.embedding.read == "box_grid":
         x, y = _grid_points(candidates.boxes, placement, config.embedding.grid)
         points = np.concatenate([_sample(by_stride[s], x / s, y / s) for s in strides], axis=2)
-        return [points.reshape(len(points), -1)], np.arange(len(points))
+        return [points.reshape(len(points), points.shape[1] * points.shape[2])], np.arange(len(points))
 
     groups, order = [], []
     for stride in strides:

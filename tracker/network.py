@@ -72,11 +72,15 @@ class PaddleNetwork:
         """
         outputs = self._run(self._model, [blob])
         height, width = blob.shape[2:]
-        for level, raw in zip(self.config.levels, outputs):
-            shape = (1, 6 * len(level.anchors), height // level.stride, width // level.stride)
+        expected = [(level.stride, 6 * len(level.anchors)) for level in self.config.levels]
+        # a feature map has as many channels as it likes
+        features = zip(self.config.feature_strides, outputs[len(expected) :])
+        expected += [(stride, *raw.shape[1:2]) for stride, raw in features]
+        for (stride, *channels), raw in zip(expected, outputs):
+            shape = (1, *channels, height // stride, width // stride)
             if raw.shape != shape:
                 raise ModelError(
-                    f"{self.folder} gives a map of shape {raw.shape} at stride {level.stride} "
+                    f"{self.folder} gives a map of shape {raw.shape} at stride {stride} "
                     f"where infer_cfg.yml needs {shape}: export the model again"
                 )
         return outputs
@@ -85,15 +89,16 @@ class PaddleNetwork:
         """Embeddings [K, D] float32, not yet of length 1, of groups of rows [K_i, R_i]; K is the sum of the K_i.
 
         Raises:
-            ModelError: the graph takes no such rows.
+            ModelError: the graph takes no such rows, or makes another number of embeddings of them.
         """
         # a matrix product without rows is an error in Paddle: an empty group sends one row, dropped afterwards
         sent = [group if len(group) else np.zeros((1, group.shape[1]), np.float32) for group in rows]
         (embeddings,) = self._run(self._embed, [np.ascontiguousarray(group, dtype=np.float32) for group in sent])
-        if embeddings.shape[1] != self.config.embedding.dimension:
+        shape = (sum(map(len, sent)), self.config.embedding.dimension)
+        if embeddings.shape != shape:  # rows of another grid may happen to be cut into whole ones
             raise ModelError(
-                f"{self.folder} gives embeddings of length {embeddings.shape[1]} where infer_cfg.yml states "
-                f"{self.config.embedding.dimension}: export the model again"
+                f"{self.folder} gives embeddings of shape {embeddings.shape} where infer_cfg.yml needs {shape}: "
+                "export the model again"
             )
         keep = np.concatenate([np.full(len(after), len(before) > 0) for before, after in zip(rows, sent)])
         return embeddings[keep]

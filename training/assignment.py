@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CENTRE = 2.5  # a cell may answer for a person within so many strides of the centre, or anywhere in the box
+CENTRE = 2.5  # a cell may answer for a person if its middle is in the box, within so many strides of the centre
 CANDIDATES = 10  # the sum of the IoUs of so many best boxes is how many cells answer for a person
 IOU_WEIGHT = 3.0  # of the box's cost against the confidence's
 INSIDE = 0.5  # share of a box within an ignored one from which it is ignored too

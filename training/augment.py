@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from tracker.config import check_number, check_positive, check_whole
 from tracker.errors import OptionError
 
 from .samples import NOBODY, Sample
@@ -50,11 +51,19 @@ class AugmentSettings:
     pasted_height: tuple[float, float] = (36, 320)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            numbers = value if isinstance(value, (tuple, list)) else [value]
-            if not all(isinstance(x, (int, float)) and not isinstance(x, bool) and x >= 0 for x in numbers):
-                raise OptionError(f"augment.{field.name} must be of numbers of at least 0, not {value!r}")
+        for name in ("mosaic", "flip", "dusk", "blur", "paste"):
+            check_number(f"augment.{name}", getattr(self, name), 0, 1)
+        for name in ("rotation", "color", "hue"):
+            check_number(f"augment.{name}", getattr(self, name), 0)
+        for name in ("scale", "reference", "pasted_height"):
+            value = getattr(self, name)
+            if not isinstance(value, (tuple, list)) or len(value) != 2:
+                raise OptionError(f"augment.{name} must be a pair of numbers, not {value!r}")
+            for number in value:
+                check_positive(f"augment.{name}", number)
+            if name != "reference" and value[0] > value[1]:
+                raise OptionError(f"augment.{name} must be the smaller number first, not {value!r}")
+        check_whole("augment.pasted", self.pasted)
 
 
 @dataclass
@@ -131,8 +140,11 @@ def draw_frame(
     if rng.random() < settings.flip:
         matrix[0] *= -1
         matrix[0, 2] += size[0]
+    # OpenCV counts from the middle of the first pixel, boxes from its corner
+    of_middles = matrix.copy()
+    of_middles[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     warped = cv2.warpAffine(
-        image, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD)
+        image, of_middles, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD)
     )
     canvas.image[top:bottom, left:right] = warped
     moved = transform_boxes(boxes, matrix)

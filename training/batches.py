@@ -110,7 +110,8 @@ class BatchStream:
                 crops = self._crops[rng.choice(len(self._crops), p=self._crop_odds)]
                 image, identity, vector = crops[int(rng.integers(len(crops)))]
                 crop = recolor(image, settings, rng)
-                paste(canvas, crop, identity + self._first[id(crops)], vector, settings, rng)
+                identity = identity + self._first[id(crops)] if identity >= 0 else NOBODY
+                paste(canvas, crop, identity, vector, settings, rng)
         return canvas
 
 

@@ -57,7 +57,11 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            np.savez(file, **arrays)
+            # as numpy.savez, which leaves its archive open when the disk is full and reports that later again
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, value in arrays.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                        np.lib.format.write_array(entry, np.asanyarray(value), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -95,11 +99,11 @@ def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddl
     groups: dict[str, dict[str, Any]] = {"task": {}, "average": {}, "optimizer": {}}
     for key, value in arrays.items():
         group, _, name = key.partition("/")
-        if name:
+        if name and group in groups:
             groups[group][name] = value
     for found, expected in ((groups["task"], task.state_dict()), (groups["average"], average.state)):
         wrong = [name for name in expected if name not in found or list(found[name].shape) != expected[name].shape]
-        if wrong or len(found) != len(expected):
+        if wrong or len(found) != len(expected) or not {"step", "average_steps"} <= set(arrays):
             raise ModelError(
                 f"{path} is of a run with another network or other data ({', '.join(wrong[:2]) or 'more parameters'}); "
                 "give another --output to start anew"

@@ -70,9 +70,9 @@ class CompactSettings:
             if name not in known:
                 raise OptionError(f"the compact network has no setting {name!r}; known are {', '.join(known)}")
             if name == "freeze_statistics":
-                check_flag(f"train.task.{name}", value)
+                check_flag(f"task.{name}", value)
             else:
-                check_number(f"train.task.{name}", value, 0)
+                check_number(f"task.{name}", value, 0)
         return cls(**values)
 
 
@@ -154,7 +154,7 @@ class CompactTask(nn.Layer):
             "%d parameters from %s, %d freshly drawn", len(self.network.state_dict()) - len(left), path, len(left)
         )
         if path.suffix == ".npz":
-            normalise(self.network.det, [self._blocks(_to_tensor(image)) for image in images])
+            normalise(self.network.det, [self.network.to_blocks(_to_tensor(image)) for image in images])
         return left
 
     def fit_teacher(self, vectors: np.ndarray) -> None:
@@ -186,19 +186,17 @@ class CompactTask(nn.Layer):
         """Losses of a batch; ``total`` is the weighted sum of the others."""
         self.train()
         image = _to_tensor(batch.images)
+        blocks = self.network.to_blocks(image)
         if self.settings.detector_factor:
-            maps, inner = self.network.det(self._blocks(image))
+            maps, inner = self.network.det(blocks)
             parts = self._detection(maps[::-1], batch)
         else:
             with paddle.no_grad():
-                _, inner = self.network.det(self._blocks(image))
+                _, inner = self.network.det(blocks)
             parts = {}
-        parts |= self._appearance(self.network.emb(image, inner), batch)
+        parts |= self._appearance(self.network.emb(blocks, inner), batch)
         total = sum(getattr(self.settings, name) * value for name, value in parts.items())
         return {"total": total, **parts}
-
-    def _blocks(self, image: paddle.Tensor) -> paddle.Tensor:
-        return F.conv2d(image, self.network.blocks, stride=2)
 
     def _detection(self, maps: list[paddle.Tensor], batch: Batch) -> dict[str, paddle.Tensor]:
         raw = paddle.concat([x.flatten(2).transpose([0, 2, 1]) for x in maps], axis=1)  # [B, M, 6]

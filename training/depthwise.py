@@ -31,7 +31,7 @@ def use_opencv(network: nn.Layer) -> int:
     count = 0
     for parent in network.sublayers(include_self=True):
         for name, layer in parent.named_children():
-            if type(layer) is nn.Conv2D and layer._groups == layer._in_channels > 1:
+            if _can_replace(layer):
                 new = DepthwiseConv2D(
                     layer._in_channels,
                     layer._out_channels,
@@ -47,11 +47,26 @@ def use_opencv(network: nn.Layer) -> int:
     return count
 
 
+def _can_replace(layer: nn.Layer) -> bool:
+    if type(layer) is not nn.Conv2D or not layer._groups == layer._in_channels == layer._out_channels > 1:
+        return False
+    side, half = layer._kernel_size[0], layer._kernel_size[0] // 2
+    return (
+        list(layer._kernel_size) == [side, side]
+        and side % 2 == 1 < side
+        and layer._stride[0] == layer._stride[1]
+        and layer._padding in (half, [half, half], (half, half))
+        and list(layer._dilation) == [1, 1]
+        and layer._padding_mode == "zeros"
+        and layer.bias is None
+    )
+
+
 class _Depthwise(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx, x: paddle.Tensor, weight: paddle.Tensor, stride: int) -> paddle.Tensor:  # noqa: ANN001
         ctx.save_for_backward(x, weight)
-        ctx.stride = stride
+        ctx.stride, ctx.learns = stride, not x.stop_gradient
         y = _correlate(np.from_dlpack(x.detach()), np.from_dlpack(weight.detach())[:, 0])
         return from_dlpack(np.ascontiguousarray(y[:, :, ::stride, ::stride]))
 
@@ -63,14 +78,15 @@ class _Depthwise(paddle.autograd.PyLayer):
             spread = np.zeros_like(x)
             spread[:, :, :: ctx.stride, :: ctx.stride] = gradient
             gradient = spread
-        turned = np.ascontiguousarray(weight[:, 0, ::-1, ::-1])
-        of_weight = _weight_gradient(x, gradient, weight.shape[-1])
-        return from_dlpack(_correlate(gradient, turned)), from_dlpack(of_weight[:, None])
+        of_weight = from_dlpack(_weight_gradient(x, gradient, weight.shape[-1])[:, None])
+        if not ctx.learns:  # what came before is frozen, and Paddle takes no gradient for it
+            return None, of_weight
+        return from_dlpack(_correlate(gradient, np.ascontiguousarray(weight[:, 0, ::-1, ::-1]))), of_weight
 
 
 def _correlate(x: np.ndarray, kernels: np.ndarray) -> np.ndarray:
     """[N, C, H, W] with [C, k, k], zeros beyond the border, to [N, C, H, W]."""
-    result = np.empty_like(x)
+    result = np.empty(x.shape, x.dtype)  # row by row, however x lies in memory
     for planes, filtered in zip(x, result):
         for plane, kernel, target in zip(planes, kernels, filtered):
             cv2.filter2D(plane, -1, kernel, target, borderType=cv2.BORDER_CONSTANT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import paddle
 from paddle import nn
 
 from tracker.errors import ModelError
-from tracker.networks.compact import unfold_biases
+from tracker.networks.compact import EPSILON
 from tracker.pdparams import load_pdparams
 
 JOINED = (0.642, 0.584, -1.42)  # of the logit of objectness, of that of the class, and a constant
@@ -28,9 +28,35 @@ def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:
         return load_pdparams(path)
     try:
         with np.load(path, allow_pickle=False) as file:
-            return unfold_biases(join_heads(dict(file)), set(network.state_dict()))
+            return unfold_biases(spread_head(join_heads(dict(file)), network), set(network.state_dict()))
     except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"{path} is no whole .npz file of arrays: {error}") from error
+
+
+def unfold_biases(arrays: Mapping[str, np.ndarray], names: set[str]) -> dict[str, np.ndarray]:
+    """Weights in PyTorch's layout, with BatchNorm folded into the convolutions, as parameters of a network.
+
+    A folded convolution has a bias: it becomes a BatchNorm that does nothing but add it. Matrices are transposed.
+
+    Args:
+        arrays: names and values; ``X.c.bias`` is a folded bias; BatchNorm statistics end in running_mean/running_var.
+        names: the parameter names of the network.
+    """
+    values: dict[str, np.ndarray] = {}
+    for name, value in arrays.items():
+        name = name.replace("running_mean", "_mean").replace("running_var", "_variance")
+        if name in names:
+            values[name] = value.T if value.ndim == 2 else value
+            continue
+        prefix = name.removesuffix("c.bias")
+        if prefix == name or f"{prefix}n.bias" not in names:
+            values[name] = value  # of another network: kept under its name for the refusal to say so
+            continue
+        values[f"{prefix}n.bias"] = value
+        values[f"{prefix}n.weight"] = np.ones_like(value)
+        values[f"{prefix}n._mean"] = np.zeros_like(value)
+        values[f"{prefix}n._variance"] = np.full_like(value, 1 - EPSILON)
+    return values
 
 
 def join_heads(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -53,6 +79,27 @@ def join_heads(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         bias[5] = JOINED[0] * logits[0] + JOINED[1] * logits[1] + JOINED[2]
         joined |= {f"det.out.{level}.weight": weight, f"det.out.{level}.bias": bias}
     return joined
+
+
+def spread_head(arrays: dict[str, np.ndarray], network: nn.Layer) -> dict[str, np.ndarray]:
+    """Give the embedding head of a network that reads a box at its centre (``emb.f``: linear, BatchNorm, swish, linear)
+    to one that reads a grid: the middle point keeps its weights, all others begin with 0.
+    """
+    if "emb.f.0.weight" not in arrays:
+        return arrays
+    kept = {name: value for name, value in arrays.items() if not name.startswith("emb.f.")}
+    scale = arrays["emb.f.1.weight"] / np.sqrt(arrays["emb.f.1.running_var"] + EPSILON)
+    centre = (arrays["emb.f.0.weight"] * scale[:, None]).T
+    points = network.grid[0] * network.grid[1]
+    weight = np.zeros((points, *centre.shape), centre.dtype)
+    weight[points // 2] = centre
+    bias = (arrays["emb.f.0.bias"] - arrays["emb.f.1.running_mean"]) * scale + arrays["emb.f.1.bias"]
+    return kept | {
+        "head.hidden.weight": weight.reshape(-1, centre.shape[1]).T,
+        "head.hidden.bias": bias,
+        "head.out.weight": arrays["emb.f.3.weight"],
+        "head.out.bias": arrays["emb.f.3.bias"],
+    }
 
 
 def start_from(network: nn.Layer, arrays: dict[str, np.ndarray]) -> list[str]:

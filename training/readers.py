@@ -18,6 +18,7 @@ from tracker.errors import DataError, SourceError
 from tracker.images import find_images, is_image, natural_order
 
 from .labels import PERSON, label_path, read_penn_fudan, read_relative, read_siwr, read_text, read_voc, to_pixels
+from .recompose import recompose
 from .samples import NOBODY, Dataset, Identities, Sample, make_sample, read_image
 
 IMAGE_FOLDERS = ("images", "jpegimages", "pngimages")  # in lower case
@@ -260,6 +261,39 @@ class IdentityFolders:
         path, label = self._crops[index]
         return path, self._number[label]
 
+    def read(self, index: int) -> tuple[np.ndarray, int]:
+        path, identity = self[index]
+        return read_image(path), identity
+
+
+class RecomposedPeople:
+    """As many new people as a folder of crops has crops, each always the same; their identities are unknown.
+
+    Args:
+        folder: as of `IdentityFolders`.
+
+    Raises:
+        DataError: the folder is missing or has no crops.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self._crops = IdentityFolders(folder)
+        self.name, self.identities = f"{self._crops.name}-recomposed", 0
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def read(self, index: int) -> tuple[np.ndarray, int]:
+        """The person made on the base of a crop, [H, W, 3] uint8 BGR of its size, and -1.
+
+        Raises:
+            DataError: one of the two crops cannot be read.
+        """
+        rng = np.random.default_rng([7, index])
+        upper, _ = self._crops.read(index)
+        lower, _ = self._crops.read(int(rng.integers(len(self._crops))))
+        return recompose(upper, lower, rng), NOBODY
+
 
 READERS = {
     "mot": MotSequence,
@@ -268,6 +302,7 @@ READERS = {
     "pascal": PascalImages,
     "yolo": YoloImages,
     "siwr": SiwrStreet,
+    "recomposed": RecomposedPeople,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -16,7 +17,8 @@ import numpy as np
 import paddle
 import yaml
 
-from tracker.errors import ModelError, OptionError
+from tracker.config import check_whole
+from tracker.errors import ModelError, OptionError, OutputError
 
 from .batches import BatchStream
 from .readers import open_dataset
@@ -114,6 +116,9 @@ def learn(settings: TrainSettings, output: Path, processes: int = 1, use_gpu: bo
     Raises:
         TrackingError: data, teacher, weights or configuration cannot be used, or the results not be written.
     """
+    check_whole("processes", processes)
+    if use_gpu and not (paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() >= processes):
+        raise ModelError(f"use_gpu needs the GPU build of Paddle, and a GPU for each of the {processes} processes")
     threads = max(1, (os.cpu_count() or 1) // processes)
     open_data(settings, output / "teachers", threads)  # once, not in each process
     if processes == 1:
@@ -134,7 +139,7 @@ def run_process(settings: TrainSettings, output: Path, use_gpu: bool, threads: i
     paddle.distributed.init_parallel_env()
     rank = paddle.distributed.get_rank()
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
-    prepare_process(threads)
+    prepare_process(threads, started=paddle.distributed.get_world_size() > 1)
     paddle.seed(settings.seed)
     data = open_data(settings, output / "teachers", threads)
     streams = [
@@ -159,10 +164,19 @@ def run_process(settings: TrainSettings, output: Path, use_gpu: bool, threads: i
 
 
 def save_parameters(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write a ``.pdparams`` file, whole or not at all."""
+    """Write a ``.pdparams`` file, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     part = path.with_name(f".{path.name}.part")
-    paddle.save({name: paddle.to_tensor(value) for name, value in arrays.items()}, str(part))
-    part.replace(path)
+    try:
+        paddle.save({name: paddle.to_tensor(value) for name, value in arrays.items()}, str(part))
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise OutputError(f"cannot save {path}: {error.strerror or error}") from error
 
 
 def export(config: Path, weights: Path, folder: Path) -> None:
@@ -176,15 +190,15 @@ def export(config: Path, weights: Path, folder: Path) -> None:
 
 def validate(task: Task, settings: TrainSettings, output: Path, state: dict[str, np.ndarray], step: int) -> None:
     """Track the held-back sequences with the weights as they are, and log how well; a failure is logged, too."""
-    with tempfile.TemporaryDirectory(prefix="validation.", dir=output) as scratch:
-        weights, folder = Path(scratch) / "model.pdparams", Path(scratch) / "model"
-        save_parameters(task.export_state(state), weights)
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="validation.", dir=output) as scratch:
+            weights, folder = Path(scratch) / "model.pdparams", Path(scratch) / "model"
+            save_parameters(task.export_state(state), weights)
             export(model_config(settings), weights, folder)
             report = _run_tool("eval_model.py", "--model", folder, "--sequences", *settings.data.sequences())
-        except ModelError as error:
-            logger.warning("step %d cannot be validated: %s", step, error)
-            return
+    except (ModelError, OutputError, OSError) as error:
+        logger.warning("step %d cannot be validated: %s", step, error)
+        return
     logger.info("validation after step %d:\n%s", step, report.rstrip())
 
 

@@ -59,15 +59,19 @@ class Dataset(Protocol):
 
 
 class Identities(Protocol):
-    """Crops of one person each, listed but not read; attributes as of `Dataset`."""
+    """Crops of one person each; attributes as of `Dataset`."""
 
     name: str
     identities: int
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> tuple[Path, int]:
-        """Name a crop's file, for `read_image`, and the identity it shows."""
+    def read(self, index: int) -> tuple[np.ndarray, int]:
+        """Read a crop, [H, W, 3] uint8 BGR, and the identity it shows, -1 for nobody else's.
+
+        Raises:
+            DataError: it is damaged.
+        """
 
 
 def make_sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -44,13 +45,20 @@ class DataSettings:
             if not isinstance(entry, Mapping):
                 raise OptionError(f"an entry of data must be a mapping with kind and path, not {entry!r}")
             check_number("weight of a dataset", entry.get("weight", 1), 0)
+        for name in ("frames", "crops"):
+            weights = [entry.get("weight", 1) for entry in getattr(self, name)]
+            if weights and not any(weights):
+                raise OptionError(f"data.{name} has no dataset with a weight above 0")
+        for path in (self.root, *self.validation):
+            if not isinstance(path, str):
+                raise OptionError(f"data.root and data.validation must be of paths, not {path!r}")
 
     def entries(self, name: str) -> list[tuple[dict[str, Any], float]]:
         """Entries of ``frames`` or ``crops`` for `open_dataset`, paths resolved, and their weights."""
         return [
             (
-                {key: str(Path(self.root, value)) if key in ("path", "root") else value for key, value in entry.items()
-                 if key != "weight"},
+                {key: str(Path(self.root, value)) if key in ("path", "root") and isinstance(value, str) else value
+                 for key, value in entry.items() if key != "weight"},
                 float(entry.get("weight", 1)),
             )
             for entry in getattr(self, name)
@@ -91,7 +99,14 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         check_whole("batch", self.batch)
-        for size in self.sizes if isinstance(self.sizes, (list, tuple)) else [self.sizes]:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise OptionError(f"seed must be a whole number of at least 0, not {self.seed!r}")
+        if not isinstance(self.model, str) or not isinstance(self.pretrain_weights, (str, type(None))):
+            wrong = self.model if not isinstance(self.model, str) else self.pretrain_weights
+            raise OptionError(f"model and pretrain_weights must be names of files, not {wrong!r}")
+        if not isinstance(self.task, Mapping):
+            raise OptionError(f"task must be a mapping of names to values, not {self.task!r}")
+        for size in self.sizes if isinstance(self.sizes, (list, tuple)) and self.sizes else [self.sizes]:
             sides = size if isinstance(size, (list, tuple)) and len(size) == 2 else [None]
             if not all(isinstance(side, int) and side > 0 and side % 32 == 0 for side in sides):
                 raise OptionError(f"sizes must be of heights and widths that are multiples of 32, not {size!r}")
@@ -129,6 +144,9 @@ def _replace(values: dict[str, Any], change: str) -> None:
             raise OptionError(f"{name} cannot be set: {group} is no group of settings")
     try:
         values[last] = yaml.safe_load(text)
+        if isinstance(values[last], str):
+            with contextlib.suppress(ValueError):
+                values[last] = float(text)  # YAML takes 1e-4 for a word
     except yaml.YAMLError as error:
         raise OptionError(f"the value of {change!r} cannot be read: {' '.join(str(error).split())}") from error
 

@@ -6,22 +6,22 @@ What they say of an image never changes, so it is asked once and kept on disk.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from tracker.config import LetterboxConfig, Thresholds
+from tracker.config import LetterboxConfig, Thresholds, check_number
 from tracker.decode import non_maximum_suppression
 from tracker.download import file_digest
-from tracker.errors import DataError, ModelError
+from tracker.errors import DataError, ModelError, OptionError
 from tracker.letterbox import Letterbox
 from tracker.matching import iou_distance
 
+from .checkpoint import load_arrays, save_arrays
 from .onnx_networks import OnnxNetwork, ReidNetwork
-from .samples import NOBODY, Dataset, Identities, Sample, read_image
+from .samples import NOBODY, Dataset, Identities, Sample
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class BoxTeacher:
     """
 
     def __init__(self, path: Path, threads: int) -> None:
-        self._network = OnnxNetwork(path, threads)
+        self._path, self._network = path, OnnxNetwork(path, threads)
         shape = self._network.shape
         if len(shape) != 4 or shape[:2] != (1, 3) or shape[2] % STRIDES[-1] or shape[3] % STRIDES[-1]:
             raise ModelError(f"{path} must take images [1, 3, H, W], H and W multiples of 32, not {list(shape)}")
@@ -62,6 +62,8 @@ class BoxTeacher:
         """Find people in [H, W, 3] uint8 BGR: boxes [N, 4] left, top, right, bottom in its pixels; scores [N]."""
         blob, placement = self._letterbox(image)
         rows = self._network(blob)[0]
+        if rows.ndim != 2 or len(rows) != len(self._cells) or rows.shape[1] < 6:
+            raise ModelError(f"{self._path} gives {list(rows.shape)}, not [{len(self._cells)}, 6 or more]")
         scores = rows[:, 4] * rows[:, 5]
         found = np.flatnonzero(scores > self._thresholds.score)
         stride = self._cells[found, 2:]
@@ -87,6 +89,13 @@ class TeacherSettings:
     embeddings: str | None = None
     sure: float = 0.5
     doubtful: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name in ("boxes", "embeddings"):
+            if not isinstance(getattr(self, name), (str, type(None))):
+                raise OptionError(f"teachers.{name} must be the name of a file, not {getattr(self, name)!r}")
+        for name in ("sure", "doubtful"):
+            check_number(f"teachers.{name}", getattr(self, name), 0, 1)
 
 
 class TaughtDataset:
@@ -140,8 +149,8 @@ class TaughtCrops:
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int, np.ndarray]:
         index = self._readable[index]
-        path, identity = self._crops[index]
-        return read_image(path), identity, self._answers["vectors"][self._answers["starts"][index]].astype(np.float32)
+        image, identity = self._crops.read(index)
+        return image, identity, self._answers["vectors"][self._answers["starts"][index]].astype(np.float32)
 
 
 class Teachers:
@@ -174,13 +183,10 @@ class Teachers:
     def _answers(self, name: str, count: int, items: Iterable[dict[str, np.ndarray] | None]) -> dict[str, np.ndarray]:
         path = self._cache / f"{name}-{count}-{self._key}.npz"
         if path.is_file():
-            with np.load(path) as file:
-                return dict(file)
+            return load_arrays(path)
         answers = _join(items)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part.npz")
-        np.savez(part, **answers)
-        part.replace(path)
+        if answers["readable"].any():  # or what is repaired later would be refused on and on
+            save_arrays(path, answers)
         return answers
 
     def _ask_images(self, dataset: Dataset) -> Iterable[dict[str, np.ndarray] | None]:
@@ -224,9 +230,9 @@ class Teachers:
         return vectors
 
     def _ask_crops(self, crops: Identities) -> Iterable[dict[str, np.ndarray] | None]:
-        for path, _ in (crops[index] for index in range(len(crops))):
+        for index in range(len(crops)):
             try:
-                image = read_image(path)
+                image, _ = crops.read(index)
             except DataError as error:
                 logger.warning("skipped: %s", error)
                 yield None

@@ -6,6 +6,8 @@ import ctypes
 import logging
 import math
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -224,15 +226,18 @@ def average_between_processes(layer: nn.Layer) -> None:
             value.set_value(part.reshape(value.shape))
 
 
-def prepare_process(threads: int) -> None:
+def prepare_process(threads: int, started: bool) -> None:
     """Set up a process that trains on a processor.
 
     Args:
         threads: for OpenCV; Paddle's are set by ``OMP_NUM_THREADS`` before it is imported.
+        started: by another one, that waits for it: it must not go on alone when that one is killed.
     """
     import cv2
 
     cv2.setNumThreads(threads)
+    if started and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     # keep freed memory: giving it back and getting it anew every step takes a tenth of the time
     if os.name == "posix":
         library = ctypes.CDLL(None)

@@ -23,10 +23,11 @@ from tracker.decode import Detections
 from tracker.errors import SourceError
 from tracker.jde_tracker import JDETracker
 from tracker.model import Detector, Model
-from tracker.results import MotWriter
+from tracker.results import MotWriter, Tracks
 from tracker.sources import open_source
 from tracker.weights import ROOT
 
+SMALLEST = 0.01  # pixels; what is smaller is written as 0
 MATCH = 0.5  # least IoU of a detection and its true box
 
 
@@ -166,7 +167,7 @@ class _Run:
             for frame in source:
                 found = detector(frame.image)
                 for tracker, text, detections in zip(trackers, texts, (found, without_appearance(found))):
-                    text.write(frame.index + 1, tracker.update(detections))
+                    text.write(frame.index + 1, with_size(tracker.update(detections)))
                 here = gt[:, FRAME] == frame.index + 1
                 marks.append(mark(found, gt[here & counts, BOX], gt[here & ignored, BOX]))
             for text in texts:
@@ -179,6 +180,13 @@ def without_appearance(detections: Detections) -> Detections:
     """The detections with one and the same unit vector for everybody."""
     shape = detections.embeddings.shape
     return dataclasses.replace(detections, embeddings=np.full(shape, shape[1] ** -0.5, np.float32))
+
+
+def with_size(tracks: Tracks) -> Tracks:
+    """The tracks whose boxes can be written and scored: a network at its beginning may ask for boxes of any size, and a
+    Kalman filter that followed them for boxes of a negative one."""
+    kept = np.isfinite(tracks.boxes).all(axis=1) & (tracks.boxes[:, 2:] >= SMALLEST).all(axis=1)
+    return Tracks(tracks.ids[kept], tracks.boxes[kept], tracks.scores[kept])
 
 
 def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.ndarray:

@@ -1,16 +1,15 @@
 """The compact JDE network: a YOLOX-nano style detector, and an appearance trunk beside it.
 
 The detector's neck throws appearance away, so the trunk starts from the picture at strides 2 and 4, takes the
-detector's maps in on the way down, and ends in one map a level; the embedding of a person is read from all three maps
-under the centre of the predicted box.
+detector's maps in on the way down, and ends in one map a level; the embedding of a person is made of what all of them
+show at a grid of points over the predicted box.
 
-Every convolution is followed by BatchNorm and swish, without a bias of its own: paddle.inference fuses exactly that
-into one oneDNN call.
+Every convolution but the last of a level is followed by BatchNorm and swish, without a bias of its own:
+paddle.inference fuses exactly that into one oneDNN call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,9 @@ EPSILON = 1e-5  # of every BatchNorm
 class ConvNorm(nn.Layer):
     """Convolution, BatchNorm, swish."""
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, padding: int | None = None
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
-        padding = kernel // 2 if padding is None else padding
-        self.c = nn.Conv2D(inputs, outputs, kernel, stride, padding, groups=groups, bias_attr=False)
+        self.c = nn.Conv2D(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias_attr=False)
         self.n = nn.BatchNorm2D(outputs, epsilon=EPSILON)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -132,7 +128,7 @@ class Detector(nn.Layer):
         n3 = self.n3(paddle.concat([self.bu2(p3), f1], axis=1))
         n4 = self.n4(paddle.concat([self.bu1(n3), f0], axis=1))
         maps = [self._head(level, x) for level, x in enumerate((p3, n3, n4))]
-        return maps, [c1, c2, p3, n3]
+        return maps, [c1, c2, p3, n3, n4]
 
     def _head(self, level: int, x: paddle.Tensor) -> paddle.Tensor:
         x = self.hs[level](x)
@@ -144,58 +140,63 @@ class Residual(nn.Layer):
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
-        self.body = Separable(channels, channels, kernel)
+        self.d = nn.Conv2D(channels, channels, kernel, padding=kernel // 2, groups=channels, bias_attr=False)
+        self.n = nn.BatchNorm2D(channels, epsilon=EPSILON)
+        self.p = nn.Conv2D(channels, channels, 1, bias_attr=False)
+        self.q = nn.BatchNorm2D(channels, epsilon=EPSILON)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return x + self.body(x)
+        return x + F.swish(self.q(self.p(F.swish(self.n(self.d(x))))))
 
 
 class AppearanceTrunk(nn.Layer):
-    """Appearance maps at strides 16 and 8.
+    """Appearance maps at strides 8, 16 and 32.
 
-    Colours and texture come from the picture in patches of 4x4 pixels and from the detector's first maps; where a
-    person is, and which part of one, from its neck.
+    Colours and texture come from the picture and the detector's first maps; where a person is, and which part of one,
+    from its neck.
     """
 
-    def __init__(self, width: int, channels: tuple[int, int, int], depths: tuple[int, int, int]) -> None:
+    def __init__(self, width: int, channels: tuple[int, ...], taken: tuple[int, ...], depths: tuple[int, ...]) -> None:
         super().__init__()
-        e2, e3, e4 = channels
-        self.patch = ConvNorm(3, width, 4, 4, padding=0)
-        self.i2 = ConvNorm(width, width, 3, 2, groups=width)
-        self.m2 = ConvNorm(4 * width, e2, 1)
-        self.b2 = nn.Sequential(*(Residual(e2, 3) for _ in range(depths[0])))
-        self.i3 = Separable(e2, e3, 3, 2)
-        self.t3 = ConvNorm(4 * width, 2 * width, 1)
-        self.m3 = ConvNorm(e3 + 2 * width, e3, 1)
-        self.b3 = nn.Sequential(*(Residual(e3, 3) for _ in range(depths[1])))
-        self.i4 = Separable(e3, e4, 3, 2)
-        self.t4 = ConvNorm(8 * width, 2 * width, 1)
-        self.m4 = ConvNorm(e4 + 2 * width, e4, 1)
-        self.b4 = nn.Sequential(*(Residual(e4, 5) for _ in range(depths[2])))
+        inputs, *outputs = channels
+        self.i2 = nn.Sequential(
+            ConvNorm(12 + width, 12 + width, 3, 2, groups=12 + width), ConvNorm(12 + width, 2 * width, 1)
+        )
+        self.m2 = ConvNorm(4 * width, inputs, 1)
+        self.b2 = nn.Sequential(*(Residual(inputs, 3) for _ in range(depths[0])))
+        for stage, maps, neck, kept, depth in zip((3, 4, 5), outputs, (4, 8, 16), taken, depths[1:], strict=True):
+            step = nn.Sequential(ConvNorm(inputs, inputs, 5, 2, groups=inputs), ConvNorm(inputs, maps, 1))
+            setattr(self, f"i{stage}", step)
+            setattr(self, f"t{stage}", ConvNorm(neck * width, kept, 1))
+            setattr(self, f"m{stage}", ConvNorm(maps + kept, maps, 1))
+            setattr(self, f"b{stage}", nn.Sequential(*(Residual(maps, 5) for _ in range(depth))))
+            inputs = maps
 
-    def forward(self, image: paddle.Tensor, inner: list[paddle.Tensor]) -> list[paddle.Tensor]:
-        """Args: image [N, 3, H, W]; the detector's inner maps. Returns: maps by rising stride."""
-        c1, c2, p3, n3 = inner
-        x = self.b2(self.m2(paddle.concat([self.patch(image), self.i2(c1), c2], axis=1)))
-        e3 = self.b3(self.m3(paddle.concat([self.i3(x), self.t3(p3)], axis=1)))
-        e4 = self.b4(self.m4(paddle.concat([self.i4(e3), self.t4(n3)], axis=1)))
-        return [e3, e4]
+    def forward(self, blocks: paddle.Tensor, inner: list[paddle.Tensor]) -> list[paddle.Tensor]:
+        """Args: blocks as for the detector; its inner maps. Returns: maps by rising stride."""
+        c1, c2, *necks = inner
+        x = self.i2(paddle.concat([blocks / 64 - 1.7, c1], axis=1))
+        x = self.b2(self.m2(paddle.concat([x, c2], axis=1)))
+        maps = []
+        for stage, neck in zip((3, 4, 5), necks):
+            x, neck = getattr(self, f"i{stage}")(x), getattr(self, f"t{stage}")(neck)
+            x = getattr(self, f"b{stage}")(getattr(self, f"m{stage}")(paddle.concat([x, neck], axis=1)))
+            maps.append(x)
+        return maps
 
 
 class EmbeddingHead(nn.Layer):
     """Points read from a grid over a box to the embedding of who is in it."""
 
-    def __init__(self, points: int, inputs: int, part: int, hidden: int, dimension: int) -> None:
+    def __init__(self, row: int, hidden: int, dimension: int) -> None:
         super().__init__()
-        self.inputs, self.length, self.row = inputs, points * part, points * inputs
-        self.part = nn.Linear(inputs, part)
-        self.whole = nn.Linear(points * part, hidden)
+        self.row = row
+        self.hidden = nn.Linear(row, hidden)
         self.out = nn.Linear(hidden, dimension)
 
     def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
-        """Args: rows [K, points * inputs]. Returns: [K, dimension], length not yet 1."""
-        parts = F.swish(self.part(paddle.reshape(rows, [-1, self.inputs])))
-        return self.out(F.swish(self.whole(paddle.reshape(parts, [-1, self.length]))))
+        """Args: rows [K, points * channels]. Returns: [K, dimension], length not yet 1."""
+        return self.out(F.swish(self.hidden(rows)))
 
 
 class CompactJDE(nn.Layer):
@@ -203,35 +204,41 @@ class CompactJDE(nn.Layer):
 
     Args:
         width: channels of the first convolution; the detector's other widths are multiples of it.
-        channels: of the appearance maps at strides 4, 8 and 16.
+        channels: of the appearance maps at strides 4, 8, 16 and 32.
+        taken: channels that the last three take in from the detector's neck.
         depths: residual blocks of each.
         grid: rows and columns of the points that are read from a box.
-        part, hidden: widths of the embedding head: what is kept of a point, and of all together.
+        hidden: width of the embedding head.
         dimension: length of an embedding.
     """
 
     def __init__(
         self,
         width: int = 16,
-        channels: tuple[int, int, int] = (32, 64, 96),
-        depths: tuple[int, int, int] = (1, 2, 2),
-        grid: tuple[int, int] = (6, 3),
-        part: int = 48,
+        channels: tuple[int, ...] = (48, 96, 160, 192),
+        taken: tuple[int, ...] = (48, 80, 80),
+        depths: tuple[int, ...] = (1, 2, 3, 2),
+        grid: tuple[int, int] = (5, 1),
         hidden: int = 256,
         dimension: int = 128,
     ) -> None:
         super().__init__()
         self.grid = tuple(grid)
         self.det = Detector(width)
-        self.emb = AppearanceTrunk(width, tuple(channels), tuple(depths))
-        self.head = EmbeddingHead(grid[0] * grid[1], channels[1] + channels[2], part, hidden, dimension)
+        self.emb = AppearanceTrunk(width, tuple(channels), tuple(taken), tuple(depths))
+        self.head = EmbeddingHead(grid[0] * grid[1] * sum(channels[1:]), hidden, dimension)
         self.register_buffer("blocks", _block_kernel(), persistable=False)
+
+    def to_blocks(self, image: paddle.Tensor) -> paddle.Tensor:
+        """[N, 3, H, W] to 2x2 pixel blocks [N, 12, H/2, W/2]."""
+        return F.conv2d(image, self.blocks, stride=2)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
         """Args: image [N, 3, H, W], H and W multiples of 32. Returns: detection maps at strides 32, 16, 8; appearance
-        maps at strides 16, 8."""
-        maps, inner = self.det(F.conv2d(image, self.blocks, stride=2))
-        return maps[::-1] + self.emb(image, inner)[::-1]
+        maps likewise."""
+        blocks = self.to_blocks(image)
+        maps, inner = self.det(blocks)
+        return maps[::-1] + self.emb(blocks, inner)[::-1]
 
 
 def build(config: Path) -> tuple[CompactJDE, dict[str, Any]]:
@@ -243,7 +250,7 @@ def build(config: Path) -> tuple[CompactJDE, dict[str, Any]]:
     try:
         settings = yaml.safe_load(config.read_text())
         return CompactJDE(**settings["CompactJDE"]), settings
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError) as error:
         raise ModelError(f"{config} lacks or misnames a setting: {' '.join(str(error).split())}") from error
 
 
@@ -255,10 +262,11 @@ def inference_settings(settings: dict[str, Any], network: CompactJDE) -> dict[st
     """
     try:
         infer_cfg = dict(settings["infer_cfg"])
-        strides = {"dimension": network.head.out.weight.shape[1], "read": "box_grid", "strides": [8, 16]}
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"the configuration lacks a setting: {error}") from error
-    return {**infer_cfg, "embedding": {**strides, "grid": list(network.grid)}}
+    dimension = network.head.out.weight.shape[1]
+    embedding = {"dimension": dimension, "read": "box_grid", "strides": [8, 16, 32], "grid": list(network.grid)}
+    return {**infer_cfg, "embedding": embedding}
 
 
 def _double(x: paddle.Tensor) -> paddle.Tensor:
@@ -273,29 +281,3 @@ def _block_kernel() -> paddle.Tensor:
         for channel in range(3):
             kernel[place * 3 + channel, channel, row, column] = 1
     return paddle.to_tensor(kernel)
-
-
-def unfold_biases(arrays: Mapping[str, np.ndarray], names: set[str]) -> dict[str, np.ndarray]:
-    """Weights in PyTorch's layout, with BatchNorm folded into the convolutions, as parameters of the network above.
-
-    A folded convolution has a bias: it becomes a BatchNorm that does nothing but add it. Matrices are transposed.
-
-    Args:
-        arrays: names and values; ``X.c.bias`` is a folded bias; BatchNorm statistics end in running_mean/running_var.
-        names: the parameter names of the network.
-    """
-    values: dict[str, np.ndarray] = {}
-    for name, value in arrays.items():
-        name = name.replace("running_mean", "_mean").replace("running_var", "_variance")
-        if name in names:
-            values[name] = value.T if value.ndim == 2 else value
-            continue
-        prefix = name.removesuffix("c.bias")
-        if prefix == name or f"{prefix}n.bias" not in names:
-            values[name] = value  # of another network: kept under its name for the refusal to say so
-            continue
-        values[f"{prefix}n.bias"] = value
-        values[f"{prefix}n.weight"] = np.ones_like(value)
-        values[f"{prefix}n._mean"] = np.zeros_like(value)
-        values[f"{prefix}n._variance"] = np.full_like(value, 1 - EPSILON)
-    return values

@@ -1,0 +1,294 @@
+"""What the compact network learns: losses by hand, gradients where they belong, and reading as in inference."""
+
+import dataclasses
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from training_parts import TINY, make_batch, tiny_config
+
+from tracker.config import EmbeddingConfig, LetterboxConfig, LevelConfig, ModelConfig, Thresholds
+from tracker.decode import Candidates, decode_boxes, gather_rows
+from tracker.errors import ModelError
+from tracker.letterbox import Placement
+from training import compact_task
+from training.compact_task import CompactTask, _giou, _grid
+
+pytestmark = pytest.mark.usefixtures("dynamic_mode")
+
+SIZE = (96, 128)
+ONE, TWO, LOW = [8, 10, 40, 90], [70, 20, 100, 88], [-10, 60, 30, 130]
+PEOPLE = [[(ONE, 0, False), (TWO, 1, False)], [(LOW, 2, False), (TWO, -1, False)]]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return tiny_config(tmp_path_factory.mktemp("config"))
+
+
+def make_task(config, vectors=4, **values):
+    paddle.seed(2)
+    task = CompactTask(config, {"freeze_statistics": False, **values}, 5, vectors)
+    task.fit_teacher(np.random.default_rng(0).normal(size=(30, vectors)))
+    task.seed([0, 0])
+    return task
+
+
+def numbers(losses):
+    return {name: float(value) for name, value in losses.items()}
+
+
+def model_config(grid):
+    return ModelConfig(
+        name="test",
+        label="pedestrian",
+        letterbox=LetterboxConfig(*SIZE, "BGR", 1.0, "top_left", 114, "linear"),
+        levels=tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8)),
+        thresholds=Thresholds(score=0.0, nms=0.5, nms_top_k=100, keep_top_k=50, confident=0.5),
+        embedding=EmbeddingConfig(8, "box_grid", (8, 16), grid=grid),
+    )
+
+
+def rows_in_inference(maps, boxes, grid, size=SIZE):
+    """What tracker/decode.py reads for boxes; maps at strides 16 and 8 as the exported network has them."""
+    nothing = np.zeros(len(boxes), np.int64)
+    candidates = Candidates(np.asarray(boxes, np.float32), np.ones(len(boxes)), nothing, nothing, nothing)
+    placement = Placement(0, 0, size[1], size[0], 1.0, 1.0)
+    return gather_rows(maps, candidates, placement, model_config(grid))[0][0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    grid=st.tuples(st.integers(1, 6), st.integers(1, 4)),
+    size=st.sampled_from([(96, 128), (32, 64), (64, 32)]),
+)
+def test_training_reads_a_box_as_inference_does(seed, grid, size):
+    random = np.random.default_rng(seed)
+    coarse, fine = (
+        random.normal(size=(1, channels, size[0] // stride, size[1] // stride)).astype(np.float32)
+        for channels, stride in ((5, 16), (3, 8))
+    )
+    corner = random.uniform(-30, size[::-1], (6, 2))
+    boxes = np.concatenate([corner, corner + random.uniform(1, 90, (6, 2))], axis=1).astype(np.float32)
+    points = _grid(boxes, grid, size[1], size[0])
+    maps = [paddle.to_tensor(x) for x in (fine, coarse)]
+    read = [F.grid_sample(x, points, padding_mode="border", align_corners=False) for x in maps]
+    found = paddle.concat(read, axis=1)[0].transpose([1, 2, 0]).flatten(1).numpy()
+    np.testing.assert_allclose(found, rows_in_inference([coarse, fine], boxes, grid, size), atol=1e-4)
+
+
+def test_embeddings_are_of_the_rows_that_inference_reads(config):
+    task = make_task(config, box_jitter=0)
+    batch = make_batch(*PEOPLE)
+    seen = []
+    hook = task.network.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].numpy()))
+    task.losses(batch)
+    hook.remove()
+    outputs = [x.numpy() for x in task.network(paddle.to_tensor(batch.images.transpose(0, 3, 1, 2).astype(np.float32)))]
+    grid = tuple(TINY["grid"])
+    expected = [rows_in_inference([x[i : i + 1] for x in outputs[3:]], batch.boxes[i], grid) for i in range(2)]
+    assert seen[0].shape == (4, task.network.head.row)
+    scale = np.abs(seen[0]).max()
+    np.testing.assert_allclose(seen[0], np.concatenate(expected), atol=1e-4 * scale)
+
+
+def test_boxes_are_those_that_inference_decodes(config, monkeypatch):
+    task = make_task(config)
+    batch = make_batch(PEOPLE[0])
+    seen = []
+    assign = compact_task.assign
+    monkeypatch.setattr(compact_task, "assign", lambda *given: seen.append(given) or assign(*given))
+    task.losses(batch)
+    outputs = [x.numpy() for x in task.network(paddle.to_tensor(batch.images.transpose(0, 3, 1, 2).astype(np.float32)))]
+    cells = decode_boxes(outputs[:3], model_config((1, 1)), 0.0)
+    _, _, predicted, logits, middles, strides = seen[0]
+    np.testing.assert_allclose(predicted, cells.boxes, rtol=1e-3, atol=0.05)
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), cells.scores, atol=1e-3)
+    stride = np.array([32, 16, 8])[cells.level]
+    np.testing.assert_array_equal(strides, stride)
+    np.testing.assert_array_equal(middles, (np.stack([cells.column, cells.row], axis=1) + 0.5) * stride[:, None])
+
+
+BOX = st.tuples(st.floats(-50, 50), st.floats(-50, 50), st.floats(0.5, 80), st.floats(0.5, 80)).map(
+    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(a=BOX, b=BOX)
+@example(a=(0, 0, 10, 10), b=(0, 0, 10, 10))
+@example(a=(0, 0, 10, 10), b=(10, 0, 20, 10))
+@example(a=(0, 0, 10, 10), b=(300, 0, 310, 10))
+def test_giou_by_hand(a, b):
+    width, height = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    union = sum(areas) - width * height
+    hull = (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
+    first = paddle.to_tensor([a], dtype="float32", stop_gradient=False)
+    found = _giou(first, paddle.to_tensor([b], dtype="float32"))
+    assert float(found) == pytest.approx(width * height / union - (hull - union) / hull, abs=1e-4)
+    found.sum().backward()
+    assert np.isfinite(first.grad.numpy()).all()
+
+
+@pytest.mark.parametrize(
+    "people",
+    [[[], []], [[([0, 0, 128, 96], -1, True)], []], [[], [(ONE, 0, False)]], [[(ONE, 3, True)], []]],
+    ids=["nobody", "ignored", "one picture", "a pasted crop"],
+)
+@pytest.mark.parametrize("factor", [0.1, 0])
+def test_losses_of_batches_with_few_people(config, people, factor):
+    task = make_task(config, detector_factor=factor)
+    batch = make_batch(*people)
+    for vectors, ignored, identities in zip(batch.vectors, batch.ignored, batch.identities):
+        vectors[ignored & (identities < 0)] = 0
+    losses = task.losses(batch)
+    losses["total"].backward()
+    found = numbers(losses)
+    assert np.isfinite(list(found.values())).all()
+    gradients = {name: p.grad for name, p in task.named_parameters() if p.grad is not None}
+    assert all(np.isfinite(value.numpy()).all() for value in gradients.values())
+    known = any((identities >= 0).any() for identities in batch.identities)
+    assert (found["vector"] > 0) == known and (found["identity"] > 0) == known
+    trunk = any(float(gradients[name].abs().sum()) > 0 for name in gradients if name.startswith("network.emb."))
+    assert trunk == known
+    detector = [name for name in gradients if name.startswith("network.det.")]
+    assert bool(detector) == bool(factor) == ("confidence" in found)
+    if factor:
+        assert (found["box"] > 0) == (batch.boxes[1].size > 0) and found["confidence"] > 0
+
+
+def test_the_total_is_the_weighted_sum(config):
+    batch = make_batch(*PEOPLE)
+    weights = {"box": 2.0, "confidence": 0.5, "vector": 3.0, "relation": 0.25, "identity": 7.0}
+    found = numbers(make_task(config, **weights).losses(batch))
+    assert set(found) == {*weights, "total"}
+    assert found["total"] == pytest.approx(sum(weights[name] * found[name] for name in weights), rel=1e-5)
+
+
+def test_every_part_of_the_network_learns(config):
+    task = make_task(config)
+    task.losses(make_batch(*PEOPLE))["total"].backward()
+    grouped = [p for group in task.parameter_groups(1e-3) for p in group["params"]]
+    trained = {name: p for name, p in task.named_parameters() if not p.stop_gradient}
+    assert sorted(id(p) for p in grouped) == sorted(id(p) for p in trained.values())
+    dead = [name for name, p in trained.items() if p.grad is None or not np.isfinite(p.grad.numpy()).all()]
+    assert dead == []
+
+
+def test_learning_rates_and_decay_of_the_groups(config):
+    task = make_task(config, detector_factor=0.3)
+    names = {id(p): name for name, p in task.named_parameters()}
+    chosen = {
+        names[id(p)]: (group["learning_rate"], group.get("weight_decay"))
+        for group in task.parameter_groups(1e-3)
+        for p in group["params"]
+    }
+    assert chosen["network.det.stem.c.weight"] == (0.3, None) and chosen["network.det.stem.n.bias"] == (0.3, 0)
+    assert chosen["network.emb.patch.c.weight"] == (1, None) and chosen["network.head.out.bias"] == (1, 0)
+    assert chosen["classifier.weight"] == (1, None)
+    frozen = make_task(config, detector_factor=0)
+    names = {id(p): name for name, p in frozen.named_parameters()}
+    kept = [names[id(p)] for group in frozen.parameter_groups(1e-3) for p in group["params"]]
+    assert kept and not [name for name in kept if name.startswith("network.det.")]
+
+
+def test_one_small_batch_can_be_learnt_by_heart(config):
+    task = make_task(config, box_jitter=0, detector_factor=1)
+    batch = make_batch(*PEOPLE)
+    optimizer = paddle.optimizer.AdamW(1e-2, parameters=task.parameter_groups(1e-2))
+    history = []
+    for _ in range(18):
+        losses = task.losses(batch)
+        losses["total"].backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        history.append(numbers(losses))
+    parts = {"total": 0.3, "box": 0.8, "confidence": 0.25, "vector": 0.7, "relation": 0.6, "identity": 0.7}
+    for name, part in parts.items():
+        assert np.mean([losses[name] for losses in history[-4:]]) < part * history[0][name], name
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_statistics_stay(config, frozen):
+    task = make_task(config, freeze_statistics=frozen)
+    state = task.state_dict()
+    statistics = {name: state[name].numpy() for name in state if name.endswith(("_mean", "_variance"))}
+    task.losses(make_batch(*PEOPLE))
+    changed = {name for name, value in statistics.items() if (task.state_dict()[name].numpy() != value).any()}
+    detector = {name for name in statistics if name.startswith("network.det.")}
+    assert changed == set(statistics) - (detector if frozen else set())
+
+
+def test_who_is_unknown_or_ignored(config):
+    """A box without identity counts for boxes and, with a vector, for appearance; an ignored one not for boxes."""
+    whole = numbers(make_task(config, box_jitter=0).losses(make_batch(PEOPLE[0])))
+    unknown = make_batch([(box, -1, False) for box, *_ in PEOPLE[0]])
+    found = numbers(make_task(config, box_jitter=0).losses(unknown))
+    assert found["identity"] == 0 < whole["identity"]
+    assert (found["box"], found["vector"]) == pytest.approx((whole["box"], whole["vector"]), rel=1e-3)
+    silent = dataclasses.replace(unknown, vectors=[np.zeros_like(vectors) for vectors in unknown.vectors])
+    found = numbers(make_task(config, box_jitter=0).losses(silent))
+    assert found["vector"] == found["relation"] == found["identity"] == 0 < found["box"]
+    pasted = make_batch([(box, who, True) for box, who, _ in PEOPLE[0]])
+    found = numbers(make_task(config, box_jitter=0).losses(pasted))
+    assert found["box"] == 0 and found["identity"] == pytest.approx(whole["identity"], rel=1e-3)
+
+
+def test_boxes_for_embeddings_are_drawn_anew_each_step_and_again_for_the_same(config):
+    task, boxes = make_task(config, box_jitter=0.1), np.array([ONE, TWO] * 200, np.float32)
+    drawn = []
+    for step in (3, 3, 4):
+        task.seed([step, 0])
+        drawn.append(task._jittered(boxes))
+    assert (drawn[0] == drawn[1]).all() and (drawn[0] != drawn[2]).any() and drawn[0].dtype == np.float32
+    size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    np.testing.assert_allclose(((drawn[0] - boxes) / size).std(axis=0), 0.1, rtol=0.15)
+
+
+@pytest.mark.parametrize(("rank", "exact"), [(5, True), (8, True), (20, False)])
+def test_the_main_directions_of_the_teacher(config, rank, exact):
+    """Eight dimensions hold the cosines of vectors that span no more."""
+    random = np.random.default_rng(rank)
+    vectors = (random.normal(size=(60, rank)) @ random.normal(size=(rank, 32))).astype(np.float32)
+    task = make_task(config, vectors=32)
+    task.fit_teacher(vectors)
+
+    def cosines(x):
+        x = x / np.linalg.norm(x, axis=1, keepdims=True)
+        return x @ x.T
+
+    directions = task.directions.numpy()
+    assert directions.shape == (32, 8)
+    difference = np.abs(cosines(vectors @ directions) - cosines(vectors)).max()
+    assert (difference < 1e-4) == exact
+    shared = directions.T @ directions
+    np.testing.assert_allclose(shared, np.eye(8), atol=1e-5)
+
+
+def test_a_teacher_that_said_nothing(config):
+    for vectors, length in ((np.zeros((0, 0)), 0), (np.zeros((0, 6)), 6)):
+        task = CompactTask(config, {}, 3, length)
+        task.fit_teacher(vectors)
+        batch = make_batch(*PEOPLE, vectors=length)
+        silent = dataclasses.replace(batch, vectors=[np.zeros_like(v) for v in batch.vectors])
+        assert np.isfinite(float(task.losses(silent)["total"]))
+
+
+def test_what_is_exported_is_the_network(config):
+    task = make_task(config)
+    state = {name: value.numpy() for name, value in task.state_dict().items()}
+    exported = task.export_state(state)
+    assert exported.keys() == task.network.state_dict().keys()
+    assert all((exported[name] == value.numpy()).all() for name, value in task.network.state_dict().items())
+
+
+def test_a_configuration_of_another_network_is_refused(tmp_path):
+    path = tmp_path / "other.yml"
+    path.write_text("CompactJDE: {depth: 5}\n")
+    with pytest.raises(ModelError, match=r"other\.yml lacks or misnames"):
+        CompactTask(path, {}, 3)
