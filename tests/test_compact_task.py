@@ -48,12 +48,12 @@ def model_config(grid):
         letterbox=LetterboxConfig(*SIZE, "BGR", 1.0, "top_left", 114, "linear"),
         levels=tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8)),
         thresholds=Thresholds(score=0.0, nms=0.5, nms_top_k=100, keep_top_k=50, confident=0.5),
-        embedding=EmbeddingConfig(8, "box_grid", (8, 16), grid=grid),
+        embedding=EmbeddingConfig(8, "box_grid", (8, 16, 32), grid=grid),
     )
 
 
 def rows_in_inference(maps, boxes, grid, size=SIZE):
-    """What tracker/decode.py reads for boxes; maps at strides 16 and 8 as the exported network has them."""
+    """What tracker/decode.py reads for boxes; maps at strides 32, 16 and 8, as the exported network has them."""
     nothing = np.zeros(len(boxes), np.int64)
     candidates = Candidates(np.asarray(boxes, np.float32), np.ones(len(boxes)), nothing, nothing, nothing)
     placement = Placement(0, 0, size[1], size[0], 1.0, 1.0)
@@ -68,17 +68,17 @@ def rows_in_inference(maps, boxes, grid, size=SIZE):
 )
 def test_training_reads_a_box_as_inference_does(seed, grid, size):
     random = np.random.default_rng(seed)
-    coarse, fine = (
+    maps = [
         random.normal(size=(1, channels, size[0] // stride, size[1] // stride)).astype(np.float32)
-        for channels, stride in ((5, 16), (3, 8))
-    )
+        for channels, stride in ((5, 32), (4, 16), (3, 8))
+    ]
     corner = random.uniform(-30, size[::-1], (6, 2))
     boxes = np.concatenate([corner, corner + random.uniform(1, 90, (6, 2))], axis=1).astype(np.float32)
     points = _grid(boxes, grid, size[1], size[0])
-    maps = [paddle.to_tensor(x) for x in (fine, coarse)]
-    read = [F.grid_sample(x, points, padding_mode="border", align_corners=False) for x in maps]
+    tensors = [paddle.to_tensor(x) for x in maps[::-1]]
+    read = [F.grid_sample(x, points, padding_mode="border", align_corners=False) for x in tensors]
     found = paddle.concat(read, axis=1)[0].transpose([1, 2, 0]).flatten(1).numpy()
-    np.testing.assert_allclose(found, rows_in_inference([coarse, fine], boxes, grid, size), atol=1e-4)
+    np.testing.assert_allclose(found, rows_in_inference(maps, boxes, grid, size), atol=1e-4)
 
 
 def test_embeddings_are_of_the_rows_that_inference_reads(config):
@@ -111,6 +111,27 @@ def test_boxes_are_those_that_inference_decodes(config, monkeypatch):
     stride = np.array([32, 16, 8])[cells.level]
     np.testing.assert_array_equal(strides, stride)
     np.testing.assert_array_equal(middles, (np.stack([cells.column, cells.row], axis=1) + 0.5) * stride[:, None])
+
+
+def test_the_loss_of_the_confidence_by_hand(config, monkeypatch):
+    """Cross-entropy of the score that inference gives: to the IoU where a cell answers for somebody, to 0 elsewhere,
+    nothing in ignored regions; for each cell that answers."""
+    task = make_task(config)
+    batch = make_batch([(ONE, 0, False), ([50, -50, 300, 300], -1, True)], PEOPLE[1])
+    parts = []
+    assign = compact_task.assign
+    monkeypatch.setattr(compact_task, "assign", lambda *given: parts.append(assign(*given)) or parts[-1])
+    found = numbers(task.losses(batch))["confidence"]
+    outputs = [x.numpy() for x in task.network(paddle.to_tensor(batch.images.transpose(0, 3, 1, 2).astype(np.float32)))]
+    expected = 0.0
+    for i, part in enumerate(parts):
+        scores = decode_boxes([x[i : i + 1] for x in outputs[:3]], model_config((1, 1)), 0.0).scores.astype(np.float64)
+        target = np.zeros(len(scores))
+        target[part.cells] = part.ious
+        entropy = -target * np.log(scores) - (1 - target) * np.log(1 - scores)
+        expected += entropy[part.counted].sum()
+    assert not parts[0].counted.all() and all(part.ious.max() > 0.01 for part in parts)
+    assert found == pytest.approx(expected / sum(len(part.cells) for part in parts), rel=1e-3)
 
 
 BOX = st.tuples(st.floats(-50, 50), st.floats(-50, 50), st.floats(0.5, 80), st.floats(0.5, 80)).map(
@@ -189,7 +210,7 @@ def test_learning_rates_and_decay_of_the_groups(config):
         for p in group["params"]
     }
     assert chosen["network.det.stem.c.weight"] == (0.3, None) and chosen["network.det.stem.n.bias"] == (0.3, 0)
-    assert chosen["network.emb.patch.c.weight"] == (1, None) and chosen["network.head.out.bias"] == (1, 0)
+    assert chosen["network.emb.m2.c.weight"] == (1, None) and chosen["network.head.out.bias"] == (1, 0)
     assert chosen["classifier.weight"] == (1, None)
     frozen = make_task(config, detector_factor=0)
     names = {id(p): name for name, p in frozen.named_parameters()}

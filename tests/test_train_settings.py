@@ -44,7 +44,7 @@ def test_values_and_defaults(tmp_path):
 def test_values_from_the_command_line(tmp_path):
     changes = [
         "schedule.steps=20",
-        "schedule.learning_rate=5.0e-4",
+        "schedule.learning_rate=5e-4",  # for YAML 1.1 a number has a point
         "augment.scale=[0.9, 1.1]",
         "teachers.boxes=some=thing.onnx",
         "data.validation=[x, y]",
@@ -105,7 +105,7 @@ def test_paths_are_relative_to_the_root():
         ("schedule.steps=0", "schedule.steps must be a whole number of at least 1, not 0"),
         ("schedule.steps=many", "schedule.steps must be a whole number of at least 1, not 'many'"),
         ("schedule.learning_rate=0", "schedule.learning_rate must be a positive number, got 0"),
-        ("schedule.learning_rate=1e-3", "got '1e-3'"),  # for YAML 1.1 a number has a point
+        ("schedule.learning_rate=1e-3x", "schedule.learning_rate must be a positive number, got '1e-3x'"),
         ("schedule.final=2", "schedule.final must be a number from 0 to 1, not 2"),
         ("schedule.warmup=-5", "schedule.warmup must be a number of at least 0, not -5"),
         ("augment.mosaic=2", "augment.mosaic must be a number from 0 to 1, not 2"),

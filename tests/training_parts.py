@@ -10,10 +10,10 @@ from training.samples import NOBODY, make_sample
 
 TINY = {
     "width": 4,
-    "channels": [8, 8, 8],
-    "depths": [1, 1, 1],
-    "grid": [2, 2],
-    "part": 4,
+    "channels": [8, 10, 12, 14],
+    "taken": [4, 4, 4],
+    "depths": [1, 1, 1, 1],
+    "grid": [3, 2],
     "hidden": 16,
     "dimension": 8,
 }

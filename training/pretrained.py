@@ -29,7 +29,7 @@ def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return unfold_biases(spread_head(join_heads(dict(file)), network), set(network.state_dict()))
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, TypeError, ValueError, LookupError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"{path} is no whole .npz file of arrays: {error}") from error
 
 
