@@ -56,14 +56,15 @@ def open_data(settings: TrainSettings, cache: Path, threads: int) -> Data:
         DataError: a folder is missing, or holds nothing that can be read.
         ModelError: a teacher cannot be loaded.
     """
+    # all are opened before the teachers begin, who take their time
     opened = {
-        name: [(open_dataset(entry), weight) for entry, weight in settings.data.entries(name)]
-        for name in ("frames", "crops")
+        name: [(open_dataset(entry), str(Path(entry["path"]).resolve()), weight) for entry, weight in entries]
+        for name, entries in ((name, settings.data.entries(name)) for name in ("frames", "crops"))
     }
     teachers = Teachers(settings.teachers, cache, threads)
     return Data(
-        [(teachers.teach(dataset), weight) for dataset, weight in opened["frames"]],
-        [(teachers.teach_crops(crops), weight) for crops, weight in opened["crops"]],
+        [(teachers.teach(dataset, origin), weight) for dataset, origin, weight in opened["frames"]],
+        [(teachers.teach_crops(crops, origin), weight) for crops, origin, weight in opened["crops"]],
     )
 
 

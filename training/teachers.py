@@ -5,6 +5,7 @@ What they say of an image never changes, so it is asked once and kept on disk.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -172,16 +173,24 @@ class Teachers:
         files = [Path(name) for name in (settings.boxes, settings.embeddings) if name]
         self._key = "-".join([*(file_digest(file)[:8] for file in files), f"{settings.sure:g}-{settings.doubtful:g}"])
 
-    def teach(self, dataset: Dataset) -> TaughtDataset:
-        """A dataset with the teachers' boxes where it has none, doubtful regions, and a vector for every person."""
-        return TaughtDataset(dataset, self._answers(dataset.name, len(dataset), self._ask_images(dataset)))
+    def teach(self, dataset: Dataset, origin: str = "") -> TaughtDataset:
+        """A dataset with the teachers' boxes where it has none, doubtful regions, and a vector for every person.
 
-    def teach_crops(self, crops: Identities) -> TaughtCrops:
-        """Crops of people with a vector each."""
-        return TaughtCrops(crops, self._answers(crops.name, len(crops), self._ask_crops(crops)))
+        Args:
+            dataset: what to look at.
+            origin: where it comes from: answers are kept for the name, the origin and the number of items.
+        """
+        return TaughtDataset(dataset, self._answers(dataset, origin, self._ask_images(dataset)))
 
-    def _answers(self, name: str, count: int, items: Iterable[dict[str, np.ndarray] | None]) -> dict[str, np.ndarray]:
-        path = self._cache / f"{name}-{count}-{self._key}.npz"
+    def teach_crops(self, crops: Identities, origin: str = "") -> TaughtCrops:
+        """Crops of people with a vector each; arguments as of `teach`."""
+        return TaughtCrops(crops, self._answers(crops, origin, self._ask_crops(crops)))
+
+    def _answers(
+        self, dataset: Dataset | Identities, origin: str, items: Iterable[dict[str, np.ndarray] | None]
+    ) -> dict[str, np.ndarray]:
+        place = hashlib.sha256(origin.encode()).hexdigest()[:8]
+        path = self._cache / f"{dataset.name}-{place}-{len(dataset)}-{self._key}.npz"
         if path.is_file():
             return load_arrays(path)
         answers = _join(items)
