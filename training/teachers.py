@@ -99,13 +99,10 @@ class TeacherSettings:
             check_number(f"teachers.{name}", getattr(self, name), 0, 1)
 
 
-class TaughtDataset:
-    """A dataset with what the teachers say of it.
+class _Taught:
+    """Those items of a dataset that could be read, with the teachers' answers."""
 
-    Items are a `Sample` and the vectors [N, D] float32 of its boxes, L2-normalised; zeros where no teacher looked.
-    """
-
-    def __init__(self, dataset: Dataset, answers: dict[str, np.ndarray]) -> None:
+    def __init__(self, dataset: Dataset | Identities, answers: dict[str, np.ndarray]) -> None:
         self.name, self.identities = dataset.name, dataset.identities
         self._dataset, self._answers = dataset, answers
         self._readable = np.flatnonzero(answers["readable"])
@@ -121,6 +118,13 @@ class TaughtDataset:
     def __len__(self) -> int:
         return len(self._readable)
 
+
+class TaughtDataset(_Taught):
+    """A dataset with what the teachers say of it.
+
+    Items are a `Sample` and the vectors [N, D] float32 of its boxes, L2-normalised; zeros where no teacher looked.
+    """
+
     def __getitem__(self, index: int) -> tuple[Sample, np.ndarray]:
         index = self._readable[index]
         part = slice(*self._answers["starts"][index : index + 2])
@@ -129,28 +133,12 @@ class TaughtDataset:
         return sample, self._answers["vectors"][part].astype(np.float32)
 
 
-class TaughtCrops:
+class TaughtCrops(_Taught):
     """Crops with the teacher's vectors: items are an image [H, W, 3], its identity and a vector [D]."""
-
-    def __init__(self, crops: Identities, answers: dict[str, np.ndarray]) -> None:
-        self.name, self.identities = crops.name, crops.identities
-        self._crops, self._answers = crops, answers
-        self._readable = np.flatnonzero(answers["readable"])
-        if not len(self._readable):
-            raise DataError(f"{self.name}: all {len(crops)} crops are damaged")
-
-    @property
-    def vectors(self) -> np.ndarray:
-        """[K, D] all of the teacher's embeddings."""
-        vectors = self._answers["vectors"]
-        return vectors[vectors.any(axis=1)]
-
-    def __len__(self) -> int:
-        return len(self._readable)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int, np.ndarray]:
         index = self._readable[index]
-        image, identity = self._crops.read(index)
+        image, identity = self._dataset.read(index)
         return image, identity, self._answers["vectors"][self._answers["starts"][index]].astype(np.float32)
 
 
