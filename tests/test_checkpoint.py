@@ -9,9 +9,10 @@ import pytest
 from training_parts import Crops, Frames, tiny_config
 
 from tracker.errors import ModelError, OutputError
+from tracker.pdparams import load_npz
 from training.augment import AugmentSettings
 from training.batches import BatchStream
-from training.checkpoint import MovingAverage, load_arrays, restore, save_arrays
+from training.checkpoint import MovingAverage, restore, save_arrays
 from training.compact_task import CompactTask
 from training.trainer import Schedule, Trainer
 
@@ -36,7 +37,7 @@ def test_arrays_come_back(tmp_path):
     arrays = {"a/b.c": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(3), "flags": np.array([True])}
     path = tmp_path / "new" / "checkpoint.npz"
     save_arrays(path, arrays)
-    found = load_arrays(path)
+    found = load_npz(path)
     assert list(found) == list(arrays)
     for name, value in arrays.items():
         assert found[name].dtype == value.dtype
@@ -170,13 +171,13 @@ def test_a_resumed_run_of_the_compact_network(tmp_path, stream):
 def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     trainer = Trainer(Numbers(), Schedule(3, **SCHEDULE), tmp_path)
     trainer.run(pictures)
-    before = load_arrays(trainer.checkpoint)
+    before = load_npz(trainer.checkpoint)
     for steps in (3, 2):
         again = Trainer(Numbers(), Schedule(steps, **SCHEDULE), tmp_path)
         again.resume()
         again.run(pictures)
         assert again.step == 3
-        after = load_arrays(trainer.checkpoint)
+        after = load_npz(trainer.checkpoint)
         assert after.keys() == before.keys()
         assert all((after[name] == value).all() for name, value in before.items())
 
@@ -191,7 +192,7 @@ def test_a_run_outlives_a_checkpoint_that_cannot_be_written(tmp_path, caplog):
     trainer.run(room_at_the_end)
     warnings = [record.message for record in caplog.records if "training goes on" in record.message]
     assert len(warnings) == 2 and str(trainer.checkpoint) in warnings[0]
-    assert int(load_arrays(trainer.checkpoint)["step"]) == 3
+    assert int(load_npz(trainer.checkpoint)["step"]) == 3
 
 
 def test_progress_checkpoints_and_validations_come_in_time(tmp_path, caplog):
@@ -234,7 +235,7 @@ def test_checkpoints_of_other_runs_are_refused(tmp_path, stream):
 def test_checkpoints_with_other_names_are_refused(tmp_path, stream, change):
     trainer = new_trainer(tmp_path, stream)
     trainer.save()
-    arrays = load_arrays(trainer.checkpoint)
+    arrays = load_npz(trainer.checkpoint)
     if change == "more":
         arrays["task/network.more"] = np.ones(3)
     elif change == "less":
@@ -255,7 +256,7 @@ def test_a_file_that_ends_early_is_refused(tmp_path, part):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
     with pytest.raises(ModelError, match="is no whole") as caught:
-        load_arrays(path)
+        load_npz(path)
     assert str(path) in str(caught.value)
 
 
@@ -269,7 +270,7 @@ def test_files_of_another_kind_are_refused(tmp_path):
     damaged.write_bytes(data)
     for name in ("array.npy", "objects.npz", "damaged.npz", "missing.npz", "."):
         with pytest.raises(ModelError, match="is no whole"):
-            load_arrays(tmp_path / name)
+            load_npz(tmp_path / name)
 
 
 def test_the_moving_average_by_hand():

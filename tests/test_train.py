@@ -13,8 +13,8 @@ import yaml
 from tools import train
 from tracker.errors import ModelError, OptionError, OutputError
 from tracker.model import Model
+from tracker.pdparams import load_npz
 from training import run
-from training.checkpoint import load_arrays
 from training.settings import load_settings
 from training.smoke import SIZE, draw_dataset, smoke_settings
 
@@ -41,7 +41,7 @@ def assert_smoke(config, output, *arguments):
     assert "DRAWN" in table and "MOTA" in table and "IDF1" in table, log
     assert {"checkpoint.npz", "model.pdparams", "model"} <= {path.name for path in output.iterdir()}
     assert not [path.name for path in output.iterdir() if "part" in path.name or path.name.startswith("validation")]
-    checkpoint = load_arrays(output / "checkpoint.npz")
+    checkpoint = load_npz(output / "checkpoint.npz")
     assert (int(checkpoint["step"]), int(checkpoint["average_steps"])) == (4, 4)
     assert all(np.isfinite(value).all() for value in checkpoint.values())
     found = Model(output / "model").detector({"score": 0.0})(np.full((120, 160, 3), 99, np.uint8))

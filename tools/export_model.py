@@ -14,8 +14,6 @@ os.environ["FLAGS_enable_pir_api"] = "0"  # noqa: SIM112 (Paddle's name); read b
 
 import argparse
 import sys
-import zipfile
-import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -24,7 +22,7 @@ import numpy as np
 import yaml
 
 from tracker.errors import ModelError, TrackingError
-from tracker.pdparams import check_parameters, load_pdparams
+from tracker.pdparams import check_parameters, load_npz, load_pdparams
 
 AVERAGE, NETWORK = "average/", "network."  # what names in a checkpoint begin with
 
@@ -81,11 +79,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
     """
     if path.suffix != ".npz":
         return load_pdparams(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            averages = {name.removeprefix(AVERAGE): file[name] for name in file.files if name.startswith(AVERAGE)}
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{path} is no whole checkpoint: {error}") from error
+    averages = load_npz(path, "checkpoint", AVERAGE)
     if not averages:
         raise ModelError(f"{path} is no checkpoint of tools/train.py: it has no averaged network")
     # the compact network is saved with its classifier beside it, the full one has it within

@@ -125,7 +125,7 @@ def gather_rows(
     strides = config.embedding.strides
     by_stride = {stride: feature[0] for stride, feature in zip(config.feature_strides, features)}
     if config.embedding.read == "box_grid":
-        x, y = _grid_points(candidates.boxes, placement, config.embedding.grid)
+        x, y = grid_points(candidates.boxes, placement, config.embedding.grid)
         points = np.concatenate([_sample(by_stride[s], x / s, y / s) for s in strides], axis=2)
         return [points.reshape(len(points), points.shape[1] * points.shape[2])], np.arange(len(points))
 
@@ -141,7 +141,7 @@ def gather_rows(
     return groups, place
 
 
-def _grid_points(boxes: np.ndarray, placement: Placement, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def grid_points(boxes: np.ndarray, placement: Placement, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """x and y [K, rows * columns], row by row, of the middles of equal parts of boxes [K, 4], kept within the image."""
     rows, columns = grid
     left, top, right, bottom = boxes.T[:, :, None]
@@ -240,8 +240,7 @@ class Decoder:
         if not len(boxes):
             return np.zeros((0, self.config.embedding.dimension), np.float32)
         # float32, as decode_boxes gives them: on the border of two cells every bit counts
-        scale, offset = [placement.scale_x, placement.scale_y] * 2, [placement.left, placement.top] * 2
-        placed = (boxes * np.array(scale) + offset).astype(np.float32)
+        placed = placement.to_network(boxes).astype(np.float32)
         return self._embeddings(outputs, placement, _fitting_cells(placed, placement, self.config), embed)
 
     def _embeddings(

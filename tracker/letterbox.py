@@ -29,6 +29,12 @@ class Placement:
         scale = np.array([self.scale_x, self.scale_y] * 2)
         return (boxes - offset) / scale
 
+    def to_network(self, boxes: np.ndarray) -> np.ndarray:
+        """The other way round."""
+        offset = np.array([self.left, self.top] * 2)
+        scale = np.array([self.scale_x, self.scale_y] * 2)
+        return boxes * scale + offset
+
 
 class Letterbox:
     """Scales images into one network input that is kept and filled anew, aspect ratio unchanged, the rest padded."""

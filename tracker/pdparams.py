@@ -12,6 +12,8 @@ import math
 import pickle
 import pickletools
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -290,3 +292,21 @@ def _shown(text: str) -> str:
 def _first(texts: list[str]) -> str:
     """The first few, and dots for the rest."""
     return ", ".join(texts[:SHOWN_PARAMETERS]) + (", ..." if len(texts) > SHOWN_PARAMETERS else "")
+
+
+def load_npz(path: Path, what: str = ".npz file of arrays", prefix: str = "") -> dict[str, np.ndarray]:
+    """Read the plain arrays of an ``.npz`` file; nothing in it is executed.
+
+    Args:
+        path: the file.
+        what: it should be, for the message.
+        prefix: only arrays whose names begin with this are read, and it is taken off.
+
+    Raises:
+        ModelError: it is none, or not whole.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name.removeprefix(prefix): file[name] for name in file.files if name.startswith(prefix)}
+    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(f"{path} is no whole {what}: {error}") from error

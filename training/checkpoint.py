@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import paddle
 from paddle import nn
 
 from tracker.errors import ModelError, OutputError
+from tracker.pdparams import load_npz
 
 
 class MovingAverage:
@@ -95,7 +95,7 @@ def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddl
     Raises:
         ModelError: the file is not whole, or of a run with another network or other data.
     """
-    arrays = load_arrays(path)
+    arrays = load_npz(path)
     groups: dict[str, dict[str, Any]] = {"task": {}, "average": {}, "optimizer": {}}
     for key, value in arrays.items():
         group, _, name = key.partition("/")
@@ -119,19 +119,6 @@ def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddl
     optimizer.set_state_dict(state)
     average.steps = int(arrays["average_steps"])
     return int(arrays["step"])
-
-
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read an ``.npz`` file of plain arrays.
-
-    Raises:
-        ModelError: it is none, or not whole.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{path} is no whole .npz file of arrays: {error}") from error
 
 
 def _names(task: nn.Layer) -> dict[str, str]:

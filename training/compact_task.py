@@ -19,7 +19,9 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from tracker.config import check_flag, check_number
+from tracker.decode import grid_points
 from tracker.errors import OptionError
+from tracker.letterbox import Placement
 from tracker.networks.compact import build
 
 from .assignment import assign
@@ -288,11 +290,8 @@ def _cells(sizes: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 def _grid(boxes: np.ndarray, grid: tuple[int, int], width: int, height: int) -> paddle.Tensor:
     """[1, K, points, 2] in the units of ``grid_sample``, -1 to 1 over the image, for boxes [K, 4] in pixels."""
-    rows, columns = grid
-    x = boxes[:, :1] + (boxes[:, 2:3] - boxes[:, :1]) * (np.arange(columns) + 0.5) / columns
-    y = boxes[:, 1:2] + (boxes[:, 3:] - boxes[:, 1:2]) * (np.arange(rows) + 0.5) / rows
-    x, y = x.clip(0, width), y.clip(0, height)
-    points = np.stack(np.broadcast_arrays(x[:, None, :], y[:, :, None]), axis=3).reshape(len(boxes), -1, 2)
+    whole = Placement(left=0, top=0, width=width, height=height, scale_x=1, scale_y=1)
+    points = np.stack(grid_points(boxes, whole, grid), axis=2)
     return paddle.to_tensor((points * 2 / [width, height] - 1)[None].astype(np.float32))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from paddle import nn
 
 from tracker.errors import ModelError
 from tracker.networks.compact import EPSILON
-from tracker.pdparams import load_pdparams
+from tracker.pdparams import load_npz, load_pdparams
 
 JOINED = (0.642, 0.584, -1.42)  # of the logit of objectness, of that of the class, and a constant
 
@@ -26,10 +24,10 @@ def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:
     """
     if path.suffix != ".npz":
         return load_pdparams(path)
+    arrays = load_npz(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return unfold_biases(spread_head(join_heads(dict(file)), network), set(network.state_dict()))
-    except (OSError, EOFError, TypeError, ValueError, LookupError, zipfile.BadZipFile, zlib.error) as error:
+        return unfold_biases(spread_head(join_heads(arrays), network), set(network.state_dict()))
+    except (TypeError, ValueError, LookupError) as error:
         raise ModelError(f"{path} is no whole .npz file of arrays: {error}") from error
 
 

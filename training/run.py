@@ -121,7 +121,7 @@ def learn(settings: TrainSettings, output: Path, processes: int = 1, use_gpu: bo
     if use_gpu and not (paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() >= processes):
         raise ModelError(f"use_gpu needs the GPU build of Paddle, and a GPU for each of the {processes} processes")
     threads = max(1, (os.cpu_count() or 1) // processes)
-    open_data(settings, output / "teachers", threads)  # once, not in each process
+    open_data(settings, output / "teachers", threads)  # mistakes show before all else, teachers look once
     if processes == 1:
         run_process(settings, output, use_gpu, threads)
     else:

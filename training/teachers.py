@@ -19,8 +19,9 @@ from tracker.download import file_digest
 from tracker.errors import DataError, ModelError, OptionError
 from tracker.letterbox import Letterbox
 from tracker.matching import iou_distance
+from tracker.pdparams import load_npz
 
-from .checkpoint import load_arrays, save_arrays
+from .checkpoint import save_arrays
 from .onnx_networks import OnnxNetwork, ReidNetwork
 from .samples import NOBODY, Dataset, Identities, Sample
 
@@ -180,7 +181,7 @@ class Teachers:
         place = hashlib.sha256(origin.encode()).hexdigest()[:8]
         path = self._cache / f"{dataset.name}-{place}-{len(dataset)}-{self._key}.npz"
         if path.is_file():
-            return load_arrays(path)
+            return load_npz(path)
         answers = _join(items)
         if answers["readable"].any():  # or what is repaired later would be refused on and on
             save_arrays(path, answers)
