@@ -96,11 +96,12 @@ class JDETracker:
         self._last_id = 0
         self._table: TrackTable | None = None
 
-    def update(self, detections: Detections) -> Tracks:
+    def update(self, detections: Detections, camera: np.ndarray | None = None) -> Tracks:
         """Take the next frame.
 
         Args:
             detections: the people found in it, in pixels of the original image; there may be none.
+            camera: ignored, for the reference knows no motion of the camera.
 
         Returns:
             The confirmed tracks seen in this frame, in the order of their tracking, boxes in the same pixels.
@@ -222,7 +223,7 @@ class JDETracker:
         rows = rows[plausible]
         self.people += int((~table.shown[rows]).sum())
         table.shown[rows] = True
-        return Tracks(ids=table.ids[rows], boxes=boxes[plausible], scores=table.scores[rows])
+        return Tracks(table.ids[rows], boxes[plausible], table.scores[rows], table.embeddings[rows])
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .associations import make_tracker
 from .config import TrackerConfig, check_flag, check_number
 from .draw import draw_tracks
 from .errors import OptionError, OutputError
 from .frame import Frame
 from .images import to_bgr8
 from .interrupts import StopRequest
-from .jde_tracker import JDETracker
 from .model import Detector, Model
 from .results import FrameTracks, MotWriter, TrackingResult, Tracks
 from .sources import Source
@@ -83,7 +83,7 @@ class SequenceRun:
         self.times = StageTimes()
         self._model = model
         self._detector = detector
-        self._tracker = JDETracker(config, frame_rate)
+        self._tracker = make_tracker(config, frame_rate)
         self._options = options
         self._text: MotWriter | None = None
         self._video: VideoWriter | None = None

@@ -29,11 +29,13 @@ class Tracks:
         ids: [N] int64 identities from 1.
         boxes: [N, 4] float64 left, top, width, height in pixels of the original image; parts may lie outside of it.
         scores: [N] float64 confidence of the detection, 0 to 1.
+        embeddings: [N, D] float32 appearance of the tracks so far, L2-normalised; None where nobody needs it.
     """
 
     ids: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
+    embeddings: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -17,11 +17,11 @@ import numpy as np
 
 from tools.eval_mot import BOX, FRAME, box_iou, combine, read_mot, roles, score
 from tools.hota import TOLERANCE
+from tracker.associations import make_tracker
 from tracker.boxes import ltrb_to_ltwh
 from tracker.config import TrackerConfig
 from tracker.decode import Detections
 from tracker.errors import SourceError
-from tracker.jde_tracker import JDETracker
 from tracker.model import Detector, Model
 from tracker.results import MotWriter, Tracks
 from tracker.sources import open_source
@@ -162,7 +162,7 @@ class _Run:
         marks = []
         with tempfile.TemporaryDirectory() as scratch, open_source(files.source, frame_rate=files.frame_rate) as source:
             paths = [Path(scratch, f"{name}.txt") for name in ("tracks", "control")]
-            trackers = [JDETracker(config, source.frame_rate) for _ in paths]
+            trackers = [make_tracker(config, source.frame_rate) for _ in paths]
             texts = [MotWriter(path) for path in paths]
             for frame in source:
                 found = detector(frame.image)

@@ -1,0 +1,45 @@
+"""How detections become identities: the associations by name."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from .config import TrackerConfig
+from .decode import Detections
+from .jde_tracker import JDETracker
+from .results import Tracks
+
+
+class Tracker(Protocol):
+    """Follows the people of one sequence, a frame at a time; all state is in the instance.
+
+    Attributes:
+        people: different identities given out so far.
+    """
+
+    people: int
+
+    def update(self, detections: Detections, camera: np.ndarray | None = None) -> Tracks:
+        """Take the next frame.
+
+        Args:
+            detections: the people found in it, in pixels of the original image, low scores included.
+            camera: [2, 3] affine map from pixels of the frame before to those of this one, see `camera_motion`; None
+                for a camera that stands still.
+
+        Returns:
+            The tracks in sight.
+        """
+        ...
+
+
+def make_tracker(config: TrackerConfig, frame_rate: float) -> Tracker:
+    """A tracker for one sequence.
+
+    Args:
+        config: names the association and holds its settings.
+        frame_rate: frames per second of the sequence.
+    """
+    return JDETracker(config, frame_rate)
