@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.eval_mot import evaluate
+from tools.mot_metrics import evaluate
 
 PETS = Path(__file__).resolve().parents[2] / "shared" / "data" / "pets09_s2l1"
 

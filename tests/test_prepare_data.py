@@ -12,7 +12,8 @@ from dataset_files import PENN_FUDAN, write_crops, write_image, write_mot, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.eval_mot import evaluate, read_mot
+from tools.mot_files import read_mot
+from tools.mot_metrics import evaluate
 from tools.prepare_data import main, prepare
 from tracker.errors import DataError, OptionError, OutputError
 from training.readers import IdentityFolders, JdeList, MotSequence

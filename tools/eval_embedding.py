@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs 
 
 import numpy as np
 
-from tools.eval_mot import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path, read_mot, roles
+from tools.mot_files import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path, read_mot, roles
 from tracker.boxes import ltwh_to_ltrb
 from tracker.config import check_number, check_whole
 from tracker.errors import OptionError, OutputError, SourceError, TrackingError

@@ -31,6 +31,9 @@ CONTENTS = (
     "tools/export_model.py",
     "tools/eval_mot.py",
     "tools/hota.py",
+    "tools/mot_files.py",
+    "tools/mot_metrics.py",
+    "tools/stored_detections.py",
 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.eval_mot import BOX, FRAME, ID, read_mot, roles
+from tools.mot_files import BOX, FRAME, ID, read_mot, roles
 from tracker.boxes import ltwh_to_ltrb
 from tracker.errors import DataError, SourceError
 from tracker.images import find_images, is_image, natural_order
