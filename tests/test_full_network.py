@@ -15,7 +15,8 @@ from tracker.config import LetterboxConfig, ModelConfig
 from tracker.decode import Decoder, decode_boxes, gather_rows, non_maximum_suppression
 from tracker.errors import ModelError
 from tracker.letterbox import Letterbox
-from tracker.network import PaddleNetwork
+from tracker.openvino_network import OpenVINONetwork
+from tracker.paddle_network import PaddleNetwork
 from tracker.weights import FULL_CONFIG, cache_folder, find_model
 
 pytestmark = pytest.mark.slow
@@ -169,7 +170,8 @@ def test_the_folder_says_what_the_configuration_says(config):
     assert (box.height, box.width, box.color, box.place, box.pad_value) == (608, 1088, "RGB", "center", 127.5)
     assert box.scale == pytest.approx(1 / 255)
     limits = config.thresholds
-    assert (limits.score, limits.nms, limits.nms_top_k, limits.keep_top_k) == (0.5, 0.4, 2000, 500)
+    assert (limits.confident, limits.nms, limits.nms_top_k, limits.keep_top_k) == (0.5, 0.4, 2000, 500)
+    assert limits.score == 0.1  # lower than the reference's: doubtful boxes continue tracks
     assert [level.stride for level in config.levels] == [32, 16, 8]
     assert config.levels[0].anchors[0] == (128, 384) and config.levels[2].anchors[3] == (23, 68)
     assert config.embedding.dimension == 512
@@ -186,7 +188,7 @@ def test_a_second_use_converts_nothing(reference, folder):
 
 def test_detections_equal_the_reference_in_network_pixels(frame, network, config):
     count = len(config.levels)
-    candidates = decode_boxes(frame["outputs"][:count], config, config.thresholds.score)
+    candidates = decode_boxes(frame["outputs"][:count], config, config.thresholds.confident)
     kept = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, config.thresholds))
     groups, place = gather_rows(frame["outputs"][count:], kept, frame["placement"], config)
     embeddings = network.embed(groups)[place]
@@ -242,6 +244,20 @@ def test_letterbox_equals_the_reference(reference, config):
         assert error.max() < 0.51 / 255  # theirs is filled with 127.5 rounded to 128
         assert error[:, rows, columns].max() < 1e-6
         assert (placement.height, placement.width) == tuple(sample["im_shape"].astype(int))
+
+
+def test_openvino_gives_the_same_maps_and_embeddings(folder, config, network, frame, reference):
+    pytest.importorskip("openvino")
+    other = OpenVINONetwork(folder, config)
+    blob = Letterbox(config.letterbox)(frame["image"])[0]
+    for found, expected in zip(other.run(blob), frame["outputs"], strict=True):
+        assert found.shape == expected.shape and np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
+    # groups of rows of three lengths, which OpenVINO lists in another order
+    channels = [features.shape[1] for features in frame["outputs"][len(config.levels) :]]
+    random = np.random.default_rng(0)
+    rows = [random.normal(size=(k, 9 * c)).astype(np.float32) for k, c in zip((3, 0, 5), channels)]
+    found, expected = other.embed(rows), network.embed(rows)
+    assert len(expected) == 8 and np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 def test_weights_that_lack_an_array_are_refused(reference, home, tmp_path):

@@ -5,23 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from crowds import crowd, detections_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.config import TrackerConfig
-from tracker.decode import Detections
-from tracker.errors import OptionError
 from tracker.jde_tracker import JDETracker
+from tracker.tracker_config import TrackerConfig
 
 SHARED_DETECTIONS = Path(__file__).resolve().parents[2] / "shared" / "data" / "detections"
-
-
-def detections_of(boxes, scores, embeddings):
-    return Detections(
-        np.asarray(boxes, np.float32).reshape(-1, 4),
-        np.asarray(scores, np.float32),
-        np.asarray(embeddings, np.float32),
-    )
 
 
 def reference_run(frames, conf_thres, frame_rate, **thresholds):
@@ -54,37 +45,6 @@ def assert_same(frames, conf_thres=0.0, frame_rate=30.0, **thresholds):
         np.testing.assert_allclose(
             np.array(ours).reshape(-1, 6), np.array(theirs).reshape(-1, 6), atol=1e-3, rtol=0, err_msg=f"frame {number}"
         )
-
-
-def crowd(seed, people, frames, miss=0.1, noise=2.0, dimension=16, empty=0.05, width=1920):
-    """Frames of people who walk, are missed, leave and come, with false alarms and with frames without anybody."""
-    random = np.random.default_rng(seed)
-    centre = random.uniform([0, 0], [width, 1080], (people, 2))
-    height = random.uniform(40, 400, people)
-    velocity = random.normal(0, 4, (people, 2))
-    looks = random.normal(size=(people, dimension))
-    made = []
-    for _ in range(frames):
-        centre += velocity
-        gone = (centre < -50).any(axis=1) | (centre > [width + 50, 1130]).any(axis=1)
-        centre[gone] = random.uniform([0, 0], [width, 1080], (gone.sum(), 2))
-        looks[gone] = random.normal(size=(gone.sum(), dimension))
-        seen = random.random(people) > (1.0 if random.random() < empty else miss)
-        false_alarms = random.poisson(1)
-        size = np.stack([height * 0.4, height], axis=1)[seen] * random.normal(1, 0.02, (seen.sum(), 2))
-        middle = centre[seen] + random.normal(0, noise, (seen.sum(), 2))
-        boxes = np.concatenate([middle - size / 2, middle + size / 2], axis=1)
-        clutter = random.uniform([0, 0, 20, 20], [width, 1080, 200, 300], (false_alarms, 4))
-        clutter[:, 2:] += clutter[:, :2]
-        scores = random.uniform(0.05, 1, seen.sum() + false_alarms)
-        embeddings = np.concatenate(
-            [
-                looks[seen] + random.normal(0, 0.2, (seen.sum(), dimension)),
-                random.normal(size=(false_alarms, dimension)),
-            ]
-        )
-        made.append(detections_of(np.concatenate([boxes, clutter]), scores, embeddings))
-    return made
 
 
 @settings(max_examples=40, deadline=None)
@@ -219,12 +179,3 @@ def test_memory_does_not_grow_with_the_length_of_the_sequence():
         tracemalloc.stop()
     assert tracker.frame == 23 * 200
     assert grown < 200_000, f"{grown} bytes more after 4000 frames"
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"det_thresh": 1.5}, {"track_buffer": -1}, {"association": "magic"}, {"tracked_thresh": "0.7"}, {"nothing": 1}],
-)
-def test_bad_settings_are_refused_by_name(options):
-    with pytest.raises(OptionError, match=next(iter(options))):
-        TrackerConfig().override(options)

@@ -1,8 +1,11 @@
 """Measure speed, both sides of a comparison in one run.
 
     python tools/benchmark.py tracker      association of one frame, ours and PaddleDetection's, by number of people
+    python tools/benchmark.py memory       resident memory of the association over a long run
+    python tools/benchmark.py forward --backend paddle openvino openvino:bf16
+                                           a model's pass over one frame, in one backend and another
     python tools/benchmark.py forward --detector YOLOX.onnx --reid REID.onnx
-                                           a model's pass over one frame, and a detector with a ReID network a person
+                                           the same beside a detector with a ReID network a person
 
 More people or frames: see --help of the part. --json FILE keeps the figures.
 """
@@ -10,8 +13,10 @@ More people or frames: see --help of the part. --json FILE keeps the figures.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,14 +26,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from tracker.config import ModelConfig, TrackerConfig, check_whole
+from tracker.associations import make_tracker
+from tracker.config import ModelConfig, check_whole
 from tracker.decode import Decoder, Detections
 from tracker.errors import OptionError, TrackingError
-from tracker.jde_tracker import JDETracker
 from tracker.letterbox import Letterbox
-from tracker.network import PaddleNetwork, default_threads
+from tracker.network import default_threads, open_network
+from tracker.tracker_config import ASSOCIATIONS, TrackerConfig
 from tracker.weights import find_model
 from training.onnx_networks import OnnxNetwork, ReidNetwork
+
+FRAME_RATE = 30.0
 
 
 def walkers(people: int, frames: int, dimension: int = 512, seed: int = 0) -> list[Detections]:
@@ -76,16 +84,18 @@ def _spread(values: np.ndarray) -> dict[str, float]:
 
 
 def benchmark_tracker(arguments: argparse.Namespace) -> list[dict]:
-    """ms per frame of our association and of ppdet's JDETracker on the same detections."""
+    """ms per frame of our associations and of ppdet's JDETracker on the same detections."""
     from ppdet.modeling.mot.tracker import JDETracker as Reference
 
     rows = []
-    print(f"{'people':>7} {'ours ms (p10-p90)':>24} {'ppdet ms (p10-p90)':>24} {'ppdet/ours':>11}")
+    names = [*arguments.association, "ppdet"]
+    print(f"{'people':>7} " + " ".join(f"{f'{name} ms (p10-p90)':>22}" for name in names))
     for people in arguments.people:
         made = walkers(people, arguments.frames)
-        ours = JDETracker(TrackerConfig())
-        theirs = Reference(metric_type="euclidean")
-        theirs.max_time_lost = ours.max_time_lost
+        # people score between 0.6 and 1: for fused and byte some are doubtful
+        settings = [TrackerConfig(association=name, conf_thres=0.65) for name in arguments.association]
+        updates = [make_tracker(config, FRAME_RATE).update for config in settings]
+        theirs = Reference(metric_type="euclidean", conf_thres=0.65)
         tables = {
             id(frame): np.concatenate([np.zeros((len(frame), 1)), frame.scores[:, None], frame.boxes], axis=1)
             for frame in made
@@ -94,26 +104,68 @@ def benchmark_tracker(arguments: argparse.Namespace) -> list[dict]:
         def reference_update(frame: Detections) -> None:
             theirs.update(tables[id(frame)], frame.embeddings.copy())  # noqa: B023 (called within this iteration)
 
-        mine, reference = _milliseconds([ours.update, reference_update], made, arguments.warm_up)
-        row = {"people": people, "ours_ms": _spread(mine), "ppdet_ms": _spread(reference)}
-        row["ratio"] = row["ppdet_ms"]["median"] / row["ours_ms"]["median"]
+        times = _milliseconds([*updates, reference_update], made, arguments.warm_up)
+        row = {"people": people, **{f"{name}_ms": _spread(values) for name, values in zip(names, times)}}
+        for name in arguments.association:
+            row[f"{name}_ratio"] = row["ppdet_ms"]["median"] / row[f"{name}_ms"]["median"]
         rows.append(row)
-        cells = [f"{v['median']:.2f} ({v['p10']:.2f}-{v['p90']:.2f})" for v in (row["ours_ms"], row["ppdet_ms"])]
-        print(f"{people:>7} {cells[0]:>24} {cells[1]:>24} {row['ratio']:>10.1f}x", flush=True)
+        spreads = [row[f"{name}_ms"] for name in names]
+        cells = [f"{v['median']:.2f} ({v['p10']:.2f}-{v['p90']:.2f})" for v in spreads]
+        print(f"{people:>7} " + " ".join(f"{cell:>22}" for cell in cells), flush=True)
     return rows
 
 
-def one_network(model: str, people: int, threads: int) -> Callable[[], object]:
-    """A pass of a model over a frame: its maps, and the embeddings of so many people in it."""
+def benchmark_memory(arguments: argparse.Namespace) -> list[dict]:
+    """Resident memory of an association over many frames in which people come and go all the time."""
+    tracker = make_tracker(TrackerConfig(association=arguments.association, conf_thres=0.65), FRAME_RATE)
+    rows = []
+    print(f"{'frame':>8} {'people so far':>14} {'resident MB':>12}")
+    step = max(arguments.frames // 10, 1)
+    frame = 0
+    for part in itertools.count():
+        # every part shows other people at other places
+        for detections in walkers(arguments.people, min(500, arguments.frames - frame), 128, seed=part):
+            tracker.update(detections)
+            frame += 1
+            if frame % step == 0 or frame == min(1000, step):
+                rows.append({"frame": frame, "people": tracker.people, "resident_mb": _resident_mb()})
+                print(f"{frame:>8} {tracker.people:>14} {rows[-1]['resident_mb']:>12.1f}", flush=True)
+        if frame >= arguments.frames:
+            break
+    return rows
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def one_network(model: str, backend: str, people: int, threads: int) -> tuple[str, Callable[[], object]]:
+    """A pass of a model over a frame: its maps, and the embeddings of so many people in it.
+
+    Args:
+        model: its folder or name.
+        backend: that runs it, with ``:`` and a precision where it is not the usual one.
+        people, threads: how many.
+
+    Returns:
+        What runs, in words, and the pass.
+    """
+    backend, _, precision = backend.partition(":")
     folder = find_model(model)
     config = ModelConfig.load(folder)
-    network, decoder = PaddleNetwork(folder, config, threads=threads), Decoder(config)
+    network = open_network(folder, config, backend, precision or "auto", threads=threads)
+    decoder = Decoder(config)
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (config.letterbox.height, config.letterbox.width, 3), dtype=np.uint8)
     blob, placement = Letterbox(config.letterbox)(image)
     corner = random.uniform([0, 0], [placement.width - 40, placement.height - 100], (people, 2))
     boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)
-    return lambda: decoder.embed_boxes(network.run(blob), placement, boxes, network.embed)
+
+    def run() -> object:
+        return decoder.embed_boxes(network.run(blob), placement, boxes, network.embed)
+
+    return f"{model}, {network.description}", run
 
 
 def two_networks(detector: Path, reid: Path, people: int, threads: int) -> Callable[[], object]:
@@ -137,7 +189,9 @@ def benchmark_forward(arguments: argparse.Namespace) -> list[dict]:
     for name in ("people", "repeats", "threads"):
         check_whole(name, getattr(arguments, name))
     threads, people = arguments.threads, arguments.people
-    contestants = {model: one_network(model, people, threads) for model in arguments.model}
+    contestants = dict(
+        one_network(model, backend, people, threads) for model in arguments.model for backend in arguments.backend
+    )
     if arguments.detector:
         name = f"{arguments.detector.stem} + {people} x {arguments.reid.stem}"
         contestants[name] = two_networks(arguments.detector, arguments.reid, people, threads)
@@ -178,13 +232,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(dest="part", required=True)
     tracker = parts.add_parser("tracker", help="association alone")
-    tracker.add_argument("--people", type=int, nargs="+", default=[10, 50, 100, 200, 500])
+    tracker.add_argument("--people", type=int, nargs="+", default=[10, 50, 100, 200, 300, 500])
+    tracker.add_argument("--association", nargs="+", choices=ASSOCIATIONS, default=ASSOCIATIONS)
     tracker.add_argument("--frames", type=int, default=40)
     tracker.add_argument("--warm_up", type=int, default=10, help="first frames that do not count")
     tracker.add_argument("--json", type=Path, help="write the figures here")
     tracker.set_defaults(run=benchmark_tracker)
+    memory = parts.add_parser("memory", help="resident memory of the association")
+    memory.add_argument("--association", choices=ASSOCIATIONS, default="fused")
+    memory.add_argument("--people", type=int, default=12, help="at a time (default: %(default)s)")
+    memory.add_argument("--frames", type=int, default=100_000)
+    memory.add_argument("--json", type=Path, help="write the figures here")
+    memory.set_defaults(run=benchmark_memory)
     forward = parts.add_parser("forward", help="networks alone")
     forward.add_argument("--model", nargs="+", default=["compact"], help="inference folders, or compact or full")
+    forward.add_argument(
+        "--backend", nargs="+", default=["auto"], help="what runs them: paddle, openvino, or openvino:bf16"
+    )
     forward.add_argument("--detector", type=Path, help="an .onnx file, to compare with")
     forward.add_argument("--reid", type=Path, help="an .onnx file for crops [1, 256, 128, 3], run once a person")
     forward.add_argument("--people", type=int, default=12, help="people a frame (default: %(default)s)")

@@ -6,10 +6,12 @@ from typing import Protocol
 
 import numpy as np
 
-from .config import TrackerConfig
+from .camera_motion import CameraMotion
 from .decode import Detections
+from .fused_tracker import FusedTracker
 from .jde_tracker import JDETracker
 from .results import Tracks
+from .tracker_config import TrackerConfig
 
 
 class Tracker(Protocol):
@@ -35,6 +37,11 @@ class Tracker(Protocol):
         ...
 
 
+def make_camera_motion(config: TrackerConfig) -> CameraMotion | None:
+    """What tells a tracker of one sequence how the camera moves; None where that is not asked for."""
+    return CameraMotion() if config.uses("camera_motion") and config.camera_motion else None
+
+
 def make_tracker(config: TrackerConfig, frame_rate: float) -> Tracker:
     """A tracker for one sequence.
 
@@ -42,4 +49,6 @@ def make_tracker(config: TrackerConfig, frame_rate: float) -> Tracker:
         config: names the association and holds its settings.
         frame_rate: frames per second of the sequence.
     """
-    return JDETracker(config, frame_rate)
+    if config.association == "jde":
+        return JDETracker(config, frame_rate)
+    return FusedTracker(config, frame_rate, appearance=config.association == "fused")

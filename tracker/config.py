@@ -1,11 +1,10 @@
-"""Settings: of the association (``config/tracker.yml``) and of a model (``infer_cfg.yml`` in its folder)."""
+"""Settings of a model (``infer_cfg.yml`` in its folder), and the checks of single values."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import numbers
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import yaml
 
 from .errors import ModelError, OptionError
 
-ASSOCIATIONS = ("jde",)
 LARGEST = 1e15  # of any number in the settings: infinity has no place among them
 
 
@@ -28,6 +26,22 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> f
         bounds = f"a number of at least {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
         raise OptionError(f"{name} must be {bounds}, not {value!r}")
     return float(value)
+
+
+def number(default: float, help: str, low: float = 0.0, high: float = math.inf, **metadata: Any) -> Any:
+    """A field of a dataclass of settings, for numbers from low to high; ``check_numbers`` holds it to that."""
+    return dataclasses.field(default=default, metadata={"help": help, "range": (low, high), **metadata})
+
+
+def check_numbers(settings: Any, prefix: str = "") -> None:
+    """Check all fields of a dataclass that ``number`` made.
+
+    Raises:
+        OptionError: one is out of its range; it is called by the prefix and its name.
+    """
+    for field in dataclasses.fields(settings):
+        if "range" in field.metadata:
+            check_number(f"{prefix}{field.name}", getattr(settings, field.name), *field.metadata["range"])
 
 
 def check_positive(name: str, value: Any) -> float:
@@ -61,62 +75,6 @@ def check_whole(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= value <= LARGEST:
         raise OptionError(f"{name} must be a whole number of at least 1, not {value!r}")
     return value
-
-
-@dataclass(frozen=True)
-class TrackerConfig:
-    """Thresholds of the association; ``config/tracker.yml`` explains each with its unit.
-
-    Raises:
-        OptionError: a value is out of range.
-    """
-
-    association: str = "jde"
-    conf_thres: float = 0.0
-    det_thresh: float = 0.3
-    track_buffer: float = 30
-    tracked_thresh: float = 0.7
-    r_tracked_thresh: float = 0.5
-    unconfirmed_thresh: float = 0.7
-    embedding_momentum: float = 0.9
-    min_box_area: float = 0.0
-    vertical_ratio: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.association not in ASSOCIATIONS:
-            raise OptionError(f"association must be one of {', '.join(ASSOCIATIONS)}, not {self.association!r}")
-        for name in ("conf_thres", "det_thresh", "r_tracked_thresh", "unconfirmed_thresh", "embedding_momentum"):
-            check_number(name, getattr(self, name), 0, 1)
-        check_number("tracked_thresh", self.tracked_thresh, 0, 2)
-        for name in ("track_buffer", "min_box_area", "vertical_ratio"):
-            check_number(name, getattr(self, name), 0)
-
-    def override(self, options: Mapping[str, Any]) -> TrackerConfig:
-        """A copy with some values replaced; None leaves a value as it is.
-
-        Raises:
-            OptionError: an unknown name or a value out of range.
-        """
-        known = {field.name for field in dataclasses.fields(self)}
-        for name in options:
-            if name not in known:
-                raise OptionError(f"unknown tracker option {name!r}; known are {', '.join(sorted(known))}")
-        return dataclasses.replace(self, **{name: value for name, value in options.items() if value is not None})
-
-    @classmethod
-    def load(cls, path: Path) -> TrackerConfig:
-        """Read a YAML file of these names.
-
-        Raises:
-            OptionError: no readable YAML mapping, an unknown name, or a value out of range.
-        """
-        try:
-            values = yaml.safe_load(path.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise OptionError(f"cannot read tracker settings {path}: {' '.join(str(error).split())}") from error
-        if not isinstance(values, dict):
-            raise OptionError(f"tracker settings {path} must be a mapping of names to values")
-        return cls().override(values)
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,17 @@ import numpy as np
 
 from . import kalman
 from .boxes import ltrb_to_ltwh, ltwh_to_ltrb, ltwh_to_xyah, xyah_to_ltwh
-from .config import TrackerConfig
 from .decode import Detections
-from .matching import appearance_and_motion, iou_distance, linear_assignment
+from .matching import appearance_and_motion, iou_distance, linear_assignment, normalised
 from .results import Tracks
+from .table import Table
+from .tracker_config import TrackerConfig
 
 DUPLICATE_DISTANCE = 0.15  # a tracked and a lost track closer than this (1 - IoU) are one person
 
 
 @dataclass
-class TrackTable:
+class TrackTable(Table):
     """All live tracks, a row each: first the tracked ones, then the lost ones, each in the order they came to be so.
 
     ``tracked`` is False for a lost track. ``confirmed`` is False for a track seen in one frame only. A track whose time
@@ -57,19 +58,6 @@ class TrackTable:
             confirmed=flags,
             expired=flags,
             shown=flags,
-        )
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def take(self, rows: np.ndarray) -> TrackTable:
-        """A new table of the given rows in the given order."""
-        return TrackTable(**{name: column[rows] for name, column in vars(self).items()})
-
-    def append(self, other: TrackTable) -> TrackTable:
-        """A new table with the rows of ``other`` after these."""
-        return TrackTable(
-            **{name: np.concatenate([column, getattr(other, name)]) for name, column in vars(self).items()}
         )
 
     def corners(self, rows: np.ndarray) -> np.ndarray:
@@ -154,7 +142,7 @@ class JDETracker:
         )
         old, new = config.embedding_momentum, 1.0 - config.embedding_momentum
         mixed = old * table.embeddings[rows] + new * found.embeddings[which]
-        table.embeddings[rows] = _normalised(mixed)
+        table.embeddings[rows] = normalised(mixed)
         # a track that comes back keeps its old score until the next frame, as in the reference
         steady = table.tracked[rows]
         table.scores[rows[steady]] = found.scores[which[steady]]
@@ -245,15 +233,8 @@ class _Measurements:
             ltrb=ltwh_to_ltrb(ltwh),
             xyah=ltwh_to_xyah(ltwh),
             scores=detections.scores[keep].astype(np.float64),
-            # one broken vector must not spoil the running mean of a track for good
-            embeddings=_normalised(np.nan_to_num(detections.embeddings[keep].astype(np.float32), posinf=0, neginf=0)),
+            embeddings=normalised(detections.embeddings[keep].astype(np.float32)),
         )
-
-
-def _normalised(vectors: np.ndarray) -> np.ndarray:
-    """[N, D] rows scaled to length 1; a zero row stays zero."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(length > 0, length, 1)
 
 
 def _duplicates(table: TrackTable, count: int) -> np.ndarray:

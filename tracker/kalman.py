@@ -1,15 +1,19 @@
 """Constant-velocity Kalman filter over a whole table of tracks at once.
 
-State of a track: (x, y, a, h, vx, vy, va, vh) with the box centre (x, y) in pixels, aspect ratio a = width / height,
-height h in pixels, and their change per frame. The box (x, y, a, h) is measured directly. Noise grows with the height
-of the box, as in DeepSORT (Wojke et al., "Simple online and realtime tracking with a deep association metric", 2017).
+State of a track: four coordinates of its box and their change per frame; the box is measured directly. There are two
+choices of coordinates, each with its noise. ``ASPECT``: (x, y, a, h) with the box centre (x, y) in pixels, aspect ratio
+a = width / height and height h in pixels; noise grows with the height, as in DeepSORT (Wojke et al., "Simple online and
+realtime tracking with a deep association metric", 2017). ``SIZE``: (x, y, w, h); noise across grows with the width and
+noise along with the height, as in BoT-SORT (Aharon et al., arXiv 2206.14651).
 
-Every matrix of this model couples a coordinate only with its own velocity, so the 8x8 covariance is four independent
+Every matrix of these models couples a coordinate only with its own velocity, so the 8x8 covariance is four independent
 2x2 blocks. A covariance is therefore kept as [N, 3, 4]: the position variances, the position-velocity covariances and
 the velocity variances of the four coordinates. The arithmetic is the dense filter's, without its zeros.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,69 +22,99 @@ VELOCITY_WEIGHT = 1.0 / 160
 CHI2_95_4DOF = 9.4877  # 0.95 quantile of the chi-square distribution with 4 degrees of freedom: the motion gate
 
 
-def _std(height: np.ndarray, weight: float, aspect: float) -> np.ndarray:
-    """[N, 4] standard deviations of (x, y, a, h) for boxes of the given heights."""
-    std = np.repeat((weight * height)[:, None], 4, axis=1)
-    std[:, 2] = aspect
-    return std
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviations of the four coordinates: a share of the box's size, or a constant where that has no unit.
+
+    Attributes:
+        aspect: whether the third coordinate is the aspect ratio, with constant noise, and not the width.
+    """
+
+    aspect: bool
+
+    def start(self, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """[N, 4] of the coordinates and of the velocities of new tracks."""
+        return self._std(mean, 2 * POSITION_WEIGHT, 1e-2), self._std(mean, 10 * VELOCITY_WEIGHT, 1e-5)
+
+    def process(self, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """[N, 4] of what a frame may add to the coordinates and to the velocities."""
+        return self._std(mean, POSITION_WEIGHT, 1e-2), self._std(mean, VELOCITY_WEIGHT, 1e-5)
+
+    def measurement(self, mean: np.ndarray) -> np.ndarray:
+        """[N, 4] of a measured box."""
+        return self._std(mean, POSITION_WEIGHT, 1e-1)
+
+    def _std(self, mean: np.ndarray, weight: float, constant: float) -> np.ndarray:
+        height = weight * mean[:, 3]
+        if self.aspect:
+            return np.stack([height, height, np.full_like(height, constant), height], axis=1)
+        width = weight * mean[:, 2]
+        return np.stack([width, height, width, height], axis=1)
 
 
-def initiate(measurement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+ASPECT, SIZE = Noise(aspect=True), Noise(aspect=False)
+
+
+def initiate(measurement: np.ndarray, noise: Noise = ASPECT) -> tuple[np.ndarray, np.ndarray]:
     """State of new tracks from their first boxes, velocities unknown and taken as 0.
 
     Args:
-        measurement: [N, 4] boxes (x, y, a, h).
+        measurement: [N, 4] boxes in the coordinates of ``noise``.
+        noise: of the model.
 
     Returns:
         Mean [N, 8] and covariance [N, 3, 4], float64.
     """
     measurement = np.asarray(measurement, dtype=np.float64)
-    height = measurement[:, 3]
     mean = np.concatenate([measurement, np.zeros_like(measurement)], axis=1)
     covariance = np.zeros((len(mean), 3, 4))
-    covariance[:, 0] = _std(height, 2 * POSITION_WEIGHT, 1e-2) ** 2
-    covariance[:, 2] = _std(height, 10 * VELOCITY_WEIGHT, 1e-5) ** 2
+    position, velocity = noise.start(mean)
+    covariance[:, 0], covariance[:, 2] = position**2, velocity**2
     return mean, covariance
 
 
-def predict(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def predict(mean: np.ndarray, covariance: np.ndarray, noise: Noise = ASPECT) -> tuple[np.ndarray, np.ndarray]:
     """One frame ahead: x' = F x, P' = F P F^T + Q.
 
     Args:
         mean: [N, 8].
         covariance: [N, 3, 4].
+        noise: of the model.
 
     Returns:
         New arrays of the same shapes.
     """
-    height = mean[:, 3]
+    added, added_velocity = noise.process(mean)
     position, cross, velocity = covariance[:, 0], covariance[:, 1], covariance[:, 2]
     ahead = mean.copy()
     ahead[:, :4] += mean[:, 4:]
     grown = np.empty_like(covariance)
-    grown[:, 0] = position + 2 * cross + velocity + _std(height, POSITION_WEIGHT, 1e-2) ** 2
+    grown[:, 0] = position + 2 * cross + velocity + added**2
     grown[:, 1] = cross + velocity
-    grown[:, 2] = velocity + _std(height, VELOCITY_WEIGHT, 1e-5) ** 2
+    grown[:, 2] = velocity + added_velocity**2
     return ahead, grown
 
 
-def _innovation_variance(mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """[N, 4] diagonal of S = H P H^T + R."""
-    return covariance[:, 0] + _std(mean[:, 3], POSITION_WEIGHT, 1e-1) ** 2
-
-
-def update(mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def update(
+    mean: np.ndarray,
+    covariance: np.ndarray,
+    measurement: np.ndarray,
+    noise: Noise = ASPECT,
+    doubt: np.ndarray | float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Correct predicted states by measured boxes: K = P H^T S^-1, x' = x + K (z - H x), P' = P - K S K^T.
 
     Args:
         mean: [N, 8].
         covariance: [N, 3, 4].
-        measurement: [N, 4] boxes (x, y, a, h), row by row for the same tracks.
+        measurement: [N, 4] boxes in the coordinates of ``noise``, row by row for the same tracks.
+        noise: of the model.
+        doubt: [N, 1] or one number: factor on the variance of the measurement.
 
     Returns:
         New arrays of the shapes of mean and covariance.
     """
-    variance = _innovation_variance(mean, covariance)
+    variance = covariance[:, 0] + doubt * noise.measurement(mean) ** 2
     gain = covariance[:, :2] / variance[:, None]  # [N, 2, 4]: for the position and for the velocity
     innovation = measurement - mean[:, :4]
     corrected = mean + (gain * innovation[:, None]).reshape(len(mean), 8)
@@ -94,7 +128,7 @@ def update(mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray) ->
 def gate(
     mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of tracks and measured boxes that the predicted motion allows.
+    """The pairs of tracks and measured boxes (``ASPECT``) that the predicted motion allows.
 
     A pair is allowed while its squared Mahalanobis distance is at most the 0.95 quantile of the chi-square
     distribution. States or boxes that are not finite pass no gate.
@@ -107,7 +141,7 @@ def gate(
     Returns:
         Rows [P], columns [P] and squared distances [P] of the allowed pairs, row by row.
     """
-    precision = 1.0 / _innovation_variance(mean, covariance)
+    precision = 1.0 / (covariance[:, 0] + ASPECT.measurement(mean) ** 2)
     # the position alone rules most pairs out: the rest is computed for the few that are left
     x = measurement[None, :, 0] - mean[:, 0, None]
     y = measurement[None, :, 1] - mean[:, 1, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import lap
 import numpy as np
 
@@ -32,6 +34,45 @@ def iou_distance(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
     overlap = np.where((width > 0) & (height > 0), width * height, np.float32(0))
     iou = np.divide(overlap, area_a[:, None] + area_b[None, :] - overlap, out=np.zeros_like(overlap), where=overlap > 0)
     return one - iou
+
+
+def overlapping(boxes_a: np.ndarray, boxes_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [P] and columns [P] of the pairs of boxes [N, 4] and [M, 4] (left, top, right, bottom) that share any area.
+
+    Of many people few are close to each other: what follows has to look at these pairs alone.
+    """
+    a, b = boxes_a.astype(np.float32), boxes_b.astype(np.float32)  # half the memory to go through
+    apart = a[:, None, 0] >= b[:, 2]
+    apart |= a[:, None, 2] <= b[:, 0]
+    apart |= a[:, None, 1] >= b[:, 3]
+    apart |= a[:, None, 3] <= b[:, 1]
+    return np.divmod(np.flatnonzero(~apart), max(len(b), 1))  # several times as fast as nonzero of a matrix
+
+
+def intersection(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
+    """[P] area in square pixels that two boxes share, of pairs [P, 4] and [P, 4] (left, top, right, bottom)."""
+    sides = np.minimum(boxes_a[:, 2:], boxes_b[:, 2:]) - np.maximum(boxes_a[:, :2], boxes_b[:, :2])
+    np.maximum(sides, 0, out=sides)
+    return sides[:, 0] * sides[:, 1]
+
+
+def iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
+    """[P] IoU of pairs of boxes [P, 4] and [P, 4] (left, top, right, bottom) of positive size."""
+    shared = intersection(boxes_a, boxes_b)
+    size_a, size_b = boxes_a[:, 2:] - boxes_a[:, :2], boxes_b[:, 2:] - boxes_b[:, :2]
+    return shared / (size_a[:, 0] * size_a[:, 1] + size_b[:, 0] * size_b[:, 1] - shared)
+
+
+def normalised(vectors: np.ndarray) -> np.ndarray:
+    """[N, D] rows scaled to length 1; a zero row stays zero, and what is not finite counts as 0.
+
+    For one broken vector must not spoil the running mean of a track for good.
+    """
+    length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    if not np.isfinite(length).all():
+        vectors = np.where(np.isfinite(vectors), vectors, 0)
+        length = np.linalg.norm(vectors, axis=1)
+    return vectors / np.where(length > 0, length, 1)[:, None]
 
 
 def embedding_distance(tracks: np.ndarray, detections: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -88,25 +129,84 @@ def linear_assignment(cost: np.ndarray, limit: float) -> tuple[np.ndarray, np.nd
     Returns:
         Pairs [K, 2] in order of rows, the rows left alone, and the columns left alone, both ascending.
     """
-    row_match = np.full(cost.shape[0], -1)
-    column_match = np.full(cost.shape[1], -1)
-    possible = cost < limit
-    degree_row, degree_column = possible.sum(axis=1), possible.sum(axis=0)
+    rows, columns = np.nonzero(cost < limit)
+    pairs = assign_pairs(rows, columns, cost[rows, columns], cost.shape, limit)
+    left_rows, left_columns = np.ones(cost.shape[0], bool), np.ones(cost.shape[1], bool)
+    left_rows[rows[pairs]] = left_columns[columns[pairs]] = False
+    return np.stack([rows[pairs], columns[pairs]], axis=1), np.flatnonzero(left_rows), np.flatnonzero(left_columns)
 
+
+def assign_pairs(
+    rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, shape: tuple[int, int], limit: float
+) -> np.ndarray:
+    """As `linear_assignment`, for a matrix of which only some pairs are possible.
+
+    Args:
+        rows, columns: [P] of each possible pair.
+        cost: [P] of it, below ``limit``.
+        shape: of the whole matrix.
+        limit: see `linear_assignment`.
+
+    Returns:
+        [K] indices of the pairs that are made, in order of rows.
+    """
     # A pair in which each has no other choice needs no solver, and what has no choice at all stays alone. In a scene
     # that is not one single crowd this leaves a small problem for the O(n^3) part.
-    rows, columns = np.nonzero(possible & (degree_row == 1)[:, None] & (degree_column == 1)[None])
-    row_match[rows], column_match[columns] = columns, rows
-    hard_rows = np.flatnonzero((degree_row > 0) & (row_match < 0))
-    hard_columns = np.flatnonzero((degree_column > 0) & (column_match < 0))
-    if len(hard_rows):
-        part = np.array(cost[np.ix_(hard_rows, hard_columns)], dtype=np.float64)
-        part[np.isnan(part)] = np.inf  # the solver would pair them
+    rivals = np.maximum(np.bincount(rows, minlength=shape[0])[rows], np.bincount(columns, minlength=shape[1])[columns])
+    hard = np.flatnonzero(rivals > 1)
+    made = rivals == 1
+    if len(hard):
+        hard_rows, row = np.unique(rows[hard], return_inverse=True)
+        hard_columns, column = np.unique(columns[hard], return_inverse=True)
+        part = np.full((len(hard_rows), len(hard_columns)), np.inf)
+        part[row, column] = cost[hard]
         _, x, _ = lap.lapjv(part, extend_cost=True, cost_limit=limit)
-        matched = np.flatnonzero(x >= 0)
-        row_match[hard_rows[matched]] = hard_columns[x[matched]]
-        column_match[hard_columns[x[matched]]] = hard_rows[matched]
+        made[hard] = x[row] == column
+    made = np.flatnonzero(made)
+    return made[np.argsort(rows[made], kind="stable")]
 
-    matched = np.flatnonzero(row_match >= 0)
-    pairs = np.stack([matched, row_match[matched]], axis=1)
-    return pairs, np.flatnonzero(row_match < 0), np.flatnonzero(column_match < 0)
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs [P] of tracks (rows) and detections (columns), and the IoU of their boxes."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    overlap: np.ndarray
+
+    def take(self, which: np.ndarray) -> Pairs:
+        """Some of the pairs."""
+        return Pairs(self.rows[which], self.columns[which], self.overlap[which])
+
+    def where(self, rows: np.ndarray, columns: np.ndarray) -> Pairs:
+        """The pairs of marked rows [N] bool with marked columns [M] bool."""
+        return self.take(rows[self.rows] & columns[self.columns])
+
+
+class Matching:
+    """Which detection each of N tracks got, and which of M detections are still free.
+
+    Attributes:
+        detection: [N] index, -1 for none.
+        free: [M] bool.
+    """
+
+    def __init__(self, tracks: int, detections: int) -> None:
+        self.detection = np.full(tracks, -1)
+        self.free = np.ones(detections, bool)
+
+    @property
+    def waiting(self) -> np.ndarray:
+        """[N] bool: tracks without a detection."""
+        return self.detection < 0
+
+    def assign(self, pairs: Pairs, cost: np.ndarray, limit: float) -> np.ndarray:
+        """Give detections to tracks at the least cost below the limit; returns the indices of the pairs made."""
+        possible = np.flatnonzero(cost < limit)
+        if not len(possible):
+            return possible
+        rows, columns = pairs.rows[possible], pairs.columns[possible]
+        made = assign_pairs(rows, columns, cost[possible], (len(self.detection), len(self.free)), limit)
+        self.detection[rows[made]] = columns[made]
+        self.free[columns[made]] = False
+        return possible[made]

@@ -12,6 +12,8 @@ from typing import Any
 import paddle
 from paddle import nn
 
+DOUBTFUL = 0.1  # score from which a box may continue a track; PaddleDetection drops all below its conf_thresh
+
 
 class FullJDE(nn.Layer):
     """Raw maps of a ppdet ``JDE`` model: three detection maps, then the feature maps its embeddings are made of."""
@@ -68,7 +70,7 @@ def inference_settings(settings: dict[str, Any]) -> dict[str, Any]:
         {"stride": stride // 2**level, "anchors": [list(head["anchors"][index]) for index in mask]}
         for level, mask in enumerate(head["anchor_masks"])
     ]
-    score = post["decode"]["conf_thresh"]
+    confident = post["decode"]["conf_thresh"]
     return {
         "name": "jde_darknet53_30e_1088x608",
         "label": "pedestrian",
@@ -83,11 +85,11 @@ def inference_settings(settings: dict[str, Any]) -> dict[str, Any]:
         },
         "levels": levels,
         "thresholds": {
-            "score": score,
+            "score": min(DOUBTFUL, confident),
             "nms": post["nms"]["nms_threshold"],
             "nms_top_k": post["nms"]["nms_top_k"],
             "keep_top_k": post["nms"]["keep_top_k"],
-            "confident": score,
+            "confident": confident,
         },
         "embedding": {
             "dimension": settings["JDEEmbeddingHead"]["embedding_dim"],

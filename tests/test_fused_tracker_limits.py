@@ -1,0 +1,162 @@
+"""The associations fused and byte: input that should not be, and sequences without end."""
+
+import pickle
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from crowds import LOOKS, crowd, detections_of, frame_of, person
+from fused_runs import fused_and_byte, ids_at, people_of, run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracker.fused_tracker import FusedTracker
+from tracker.tracker_config import TrackerConfig
+
+INF, NAN = np.inf, np.nan
+warns_of_infinity = pytest.mark.xfail(strict=True, reason="inf - inf in Measurements.of is a RuntimeWarning")
+warns_of_overflow = pytest.mark.xfail(strict=True, reason="overflow in matching.normalised is a RuntimeWarning")
+ODD_BOXES = [
+    pytest.param([5, 5, 5, 5], id="a point"),
+    pytest.param([5, 5, 5, 90], id="no width"),
+    pytest.param([5, 90, 50, 90], id="no height"),
+    pytest.param([50, 90, 5, 5], id="negative size"),
+    pytest.param([NAN, 5, 50, 90], id="nan"),
+    pytest.param([NAN] * 4, id="nan only"),
+    pytest.param([5, 5, INF, 90], id="infinite width"),
+    pytest.param([-INF, -INF, INF, INF], id="everything"),
+    pytest.param([INF] * 4, marks=warns_of_infinity, id="nowhere"),
+    pytest.param([5, -INF, 50, -INF], marks=warns_of_infinity, id="nowhere above"),
+    pytest.param([-1e30, -1e30, 1e30, 1e30], id="huge"),
+    pytest.param([1e30, 1e30, 2e30, 2e30], id="far away"),
+    pytest.param([0, 0, 1e-30, 1e-30], id="tiny"),
+    pytest.param([680, 0, 720, 1e-30], id="flat"),
+]
+
+
+@fused_and_byte
+@pytest.mark.parametrize("box", ODD_BOXES)
+def test_odd_boxes_disturb_nobody(appearance, box):
+    odd = frame_of((box, 0.95, LOOKS[3]), person(100, 0), (box, 0.4, LOOKS[3]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = run([odd] * 2 + [frame_of(person(100, 0))] * 3 + [odd] * 3 + [frame_of(person(100, 0))] * 2, appearance)
+    assert [ids_at(tracks, 100) for tracks in found] == [ids_at(found[0], 100)] * 10 != [[None]] * 10
+    assert all(np.isfinite(tracks.boxes).all() and (tracks.boxes[:, 2:] > 0).all() for tracks in found)
+
+
+@fused_and_byte
+@pytest.mark.parametrize("values", [NAN, INF, -INF, 0.0, pytest.param(3e38, marks=warns_of_overflow), 1e-40], ids=str)
+def test_a_broken_embedding_does_not_spoil_a_track(appearance, values):
+    sound = frame_of(person(100, 0), person(300, 1), person(500, 2))
+    broken = detections_of(sound.boxes, sound.scores, np.full((3, 8), values))
+    hidden = frame_of(person(300, 1), person(500, 2))
+    elsewhere = frame_of(person(180, 0), person(300, 1), person(500, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = run([broken] + [sound] * 10 + [broken] * 2 + [sound] * 3 + [hidden] * 5 + [elsewhere], appearance)
+    assert all(np.isfinite(tracks.embeddings).all() for tracks in found)
+    assert ids_at(found[-1], 180, 300, 500) == [1 if appearance else None, 2, 3]
+
+
+@fused_and_byte
+def test_embeddings_without_numbers_are_as_good_as_none(appearance):
+    frames = [detections_of(f.boxes, f.scores, np.zeros((len(f), 0))) for f in crowd(6, 10, 20, miss=0.05)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = run(frames, appearance, conf_thres=0.3)
+    expected = run(crowd(6, 10, 20, miss=0.05), appearance=False, conf_thres=0.3)
+    assert [tracks.ids.tolist() for tracks in found] == [tracks.ids.tolist() for tracks in expected]
+
+
+@fused_and_byte
+@pytest.mark.parametrize(
+    ("conf_thres", "people"), [pytest.param(1.0, 0, id="nobody is sure"), pytest.param(0.0, 3, id="everybody is sure")]
+)
+def test_thresholds_at_the_ends_of_their_range(appearance, conf_thres, people):
+    """Even a score of 1 is not above 1."""
+    frame = frame_of(person(100, 0, score=1.0), person(300, 1, score=0.4), person(500, 2, score=0.9))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = run([frame] * 5, appearance, conf_thres=conf_thres)
+    assert people_of(found) == people
+
+
+@fused_and_byte
+def test_nobody_at_all(appearance):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert people_of(run([frame_of()] * 5, appearance)) == 0
+
+
+@fused_and_byte
+def test_far_from_the_origin_all_is_the_same(appearance):
+    frames = crowd(8, 10, 30, miss=0.05)
+    shift = np.float32(2**20)  # where float32 knows eighths of a pixel
+    frames = [detections_of(np.round(f.boxes * 8) / 8, f.scores, f.embeddings) for f in frames]
+    far = [detections_of(f.boxes + shift, f.scores, f.embeddings) for f in frames]
+    for here, there in zip(run(frames, appearance, conf_thres=0.3), run(far, appearance, conf_thres=0.3)):
+        assert here.ids.tolist() == there.ids.tolist()
+        np.testing.assert_allclose(there.boxes - [shift, shift, 0, 0], here.boxes, atol=1e-6)
+
+
+SIDE = st.floats(2**-10, 3000, width=32)
+EXTREME_BOX = st.tuples(st.floats(-500, 4000, width=32), st.floats(-500, 4000, width=32), SIDE, SIDE)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    frames=st.lists(st.lists(EXTREME_BOX, max_size=6), min_size=1, max_size=8),
+    appearance=st.booleans(),
+    conf_thres=st.sampled_from([0.0, 0.5]),
+)
+def test_extreme_boxes_are_survived(seed, frames, appearance, conf_thres):
+    random = np.random.default_rng(seed)
+    made = []
+    for boxes in frames:
+        table = np.array(boxes, np.float32).reshape(-1, 4)
+        table[:, 2:] += table[:, :2]
+        made.append(detections_of(table, random.random(len(table)), random.normal(size=(len(table), 8))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = run(made, appearance, conf_thres=conf_thres)
+    for tracks in found:
+        assert np.isfinite(tracks.boxes).all() and (tracks.boxes[:, 2:] > 0).all()
+
+
+def test_memory_does_not_grow_with_the_length_of_the_sequence():
+    made = crowd(11, 8, 100, miss=0.4, dimension=128)
+    tracker = FusedTracker(TrackerConfig(conf_thres=0.3, memory=0.5))
+
+    def repeat(times):
+        for _ in range(times):
+            for frame in made:
+                tracker.update(frame)
+
+    repeat(2)
+    tracemalloc.start()
+    try:
+        repeat(1)
+        before, people = tracemalloc.get_traced_memory()[0], tracker.people
+        repeat(8)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert tracker.people > people + 50  # there was churn
+    assert grown < 20_000, f"{grown} bytes more after 800 frames"
+
+
+@pytest.mark.parametrize("frames", [3_000, pytest.param(100_000, marks=pytest.mark.slow, id="an hour")])
+def test_a_long_sequence_leaves_no_trace_in_the_state(frames):
+    made = crowd(12, 2, 500, miss=0.3)
+    tracker = FusedTracker(TrackerConfig(conf_thres=0.3, memory=0.5))
+    sizes = []
+    for _ in range(frames // len(made)):
+        for frame in made:
+            tracks = tracker.update(frame)
+        sizes.append(len(pickle.dumps(tracker)))
+        assert np.isfinite(tracks.boxes).all()
+    assert tracker.people > frames / 100
+    assert max(sizes) <= sizes[0] + 200
