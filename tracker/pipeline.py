@@ -12,17 +12,19 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .associations import make_tracker
-from .config import TrackerConfig, check_flag, check_number
+from .associations import make_camera_motion, make_tracker
+from .config import check_flag, check_number
 from .draw import draw_tracks
 from .errors import OptionError, OutputError
 from .frame import Frame
 from .images import to_bgr8
 from .interrupts import StopRequest
 from .model import Detector, Model
-from .results import FrameTracks, MotWriter, TrackingResult, Tracks
+from .refine import AppearanceLog, refine
+from .results import FrameTracks, MotWriter, TrackingResult, Tracks, read_table, write_table
 from .sources import Source
 from .timing import StageTimes
+from .tracker_config import TrackerConfig
 from .video import VideoWriter
 
 logger = logging.getLogger(__name__)
@@ -36,19 +38,26 @@ class OutputOptions:
         folder: gets ``mot_results/NAME.txt`` and ``mot_outputs/NAME_vis.mp4``.
         visualization: whether to make the video.
         draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all.
+        refine: whether to make ``mot_results/NAME_refined.txt`` at the end.
     """
 
     folder: Path
     visualization: bool = True
     draw_threshold: float = 0.5
+    refine: bool = False
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
+        check_flag("refine", self.refine)
         check_number("draw_threshold", self.draw_threshold, 0, 1)
 
     def text_path(self, name: str) -> Path:
         """MOT text of a sequence."""
         return self.folder / "mot_results" / f"{name}.txt"
+
+    def refined_path(self, name: str) -> Path:
+        """MOT text of a sequence, refined."""
+        return self.folder / "mot_results" / f"{name}_refined.txt"
 
     def video_path(self, name: str) -> Path:
         """Annotated video of a sequence."""
@@ -84,11 +93,15 @@ class SequenceRun:
         self._model = model
         self._detector = detector
         self._tracker = make_tracker(config, frame_rate)
+        self._camera = make_camera_motion(config)
         self._options = options
+        self._config = config
+        self._looks = AppearanceLog() if options.refine else None
         self._text: MotWriter | None = None
         self._video: VideoWriter | None = None
         self._frames = 0
         self._last_frame = 0
+        self._refined = False
         self._started = self._ended = 0.0
 
     def __enter__(self) -> SequenceRun:
@@ -101,6 +114,11 @@ class SequenceRun:
             if kind is None:
                 raise
             logger.warning("%s", error)  # the error under way matters more
+
+    @property
+    def backend(self) -> str:
+        """What the network runs on, such as ``paddle fp32``."""
+        return self._model.backend
 
     def step(self, frame: Frame, source: Source | None = None) -> Tracks:
         """Track the next frame and write it.
@@ -115,10 +133,16 @@ class SequenceRun:
         if self._text is None:
             self._open(source)
         detections = self._detector(frame.image, self.times)
+        camera = None
+        if self._camera:
+            with self.times.stage("camera"):
+                camera = self._camera.estimate(frame.image, detections.boxes)
         with self.times.stage("track"):
-            tracks = self._tracker.update(detections)
+            tracks = self._tracker.update(detections, camera)
         with self.times.stage("text"):
             self._text.write(frame.index + 1, tracks)
+        if self._looks:
+            self._looks.add(tracks)
         self._frames += 1
         self._last_frame = frame.index + 1
         if self._video:
@@ -146,12 +170,19 @@ class SequenceRun:
         self._text = MotWriter(text)  # last, for it empties an older file
 
     def close(self) -> None:
-        """Close the files: the text first, the video may take a moment."""
+        """Close the files: the text first, the video may take a moment; then refine the tracks."""
         if self._text:
             self._text.close()
         if self._video:
             with self.times.stage("encode"):
                 self._video.close()
+        if self._looks and self._text and not self._refined:
+            with self.times.stage("refine"):
+                table = read_table(self._text.path)
+                table = table[(table[:, 4:6] > 0).all(axis=1)]  # a box thinner than the text's digits has no use
+                table = refine(table, self._looks.embeddings(), self.frame_rate, self._config.refine)
+                write_table(self._options.refined_path(self.name), table)
+            self._refined = True
         self._ended = time.perf_counter()
 
     def result(self, skipped: int = 0) -> TrackingResult:
@@ -167,8 +198,10 @@ class SequenceRun:
             frame_rate=self.frame_rate,
             model=self._model.config.name,
             model_path=self._model.folder,
+            backend=self._model.backend,
             text_path=self._options.text_path(self.name),
             video_path=self._options.video_path(self.name) if self._video else None,
+            refined_path=self._options.refined_path(self.name) if self._refined else None,
         )
 
 
@@ -186,7 +219,7 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
         SystemExit: 143 after SIGTERM, likewise.
     """
     # StopRequest is the outermost: it speaks up when everything below it is closed
-    with StopRequest() as stop, _bar(source, progress) as bar, source:
+    with StopRequest() as stop, _bar(source, run.backend, progress) as bar, source:
         with run:
             for frame in _timed(source, run.times):
                 run.step(frame, source)
@@ -201,10 +234,11 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
         return result
 
 
-def _bar(source: Source, progress: bool | None) -> tqdm:
+def _bar(source: Source, backend: str, progress: bool | None) -> tqdm:
     if progress is None:
         progress = sys.stderr.isatty()
-    return tqdm(total=source.frame_count, desc=source.name, unit=" frames", disable=not progress, dynamic_ncols=True)
+    title = f"{source.name} ({backend})"
+    return tqdm(total=source.frame_count, desc=title, unit=" frames", disable=not progress, dynamic_ncols=True)
 
 
 def _timed(source: Source, times: StageTimes) -> Iterator[Frame]:

@@ -6,6 +6,8 @@ image, one line a person and frame.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import os
 from collections.abc import Iterable, Iterator
@@ -99,6 +101,35 @@ class MotWriter:
         self._file.close()
 
 
+def read_table(path: Path) -> np.ndarray:
+    """The whole of a MOT text file: [N, 7] frame, id, left, top, width, height, score.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        lines = path.read_text()
+        return np.loadtxt(io.StringIO(lines), delimiter=",", ndmin=2, usecols=range(7)) if lines else np.zeros((0, 7))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot read the tracks back from {path}: {error}") from error
+
+
+def write_table(path: Path, table: np.ndarray) -> None:
+    """Write a MOT text file at once.
+
+    Args:
+        path: of the file.
+        table: [N, 7] as `read_table` gives it, sorted by frame.
+
+    Raises:
+        OutputError: as `MotWriter`.
+    """
+    with contextlib.closing(MotWriter(path)) as writer:
+        frames, first = np.unique(table[:, 0], return_index=True)
+        for frame, rows in zip(frames, np.split(table, first[1:])):
+            writer.write(int(frame), Tracks(rows[:, 1].astype(np.int64), rows[:, 2:6], rows[:, 6]))
+
+
 @dataclass(frozen=True)
 class TrackingResult:
     """What a run made. Iterating reads the tracks frame by frame from the text file, so its length costs no memory.
@@ -113,8 +144,10 @@ class TrackingResult:
         people: different identities seen.
         frame_rate: nominal frames per second of the source.
         model: name of the model that ran, with its folder in ``model_path``.
+        backend: what it ran on and how precisely, such as ``paddle fp32``.
         text_path: MOT text file.
         video_path: annotated video, None if there is none.
+        refined_path: MOT text file of the refined tracks, None if there is none. Iterating reads ``text_path``.
     """
 
     name: str
@@ -127,8 +160,10 @@ class TrackingResult:
     frame_rate: float
     model: str
     model_path: Path
+    backend: str
     text_path: Path
     video_path: Path | None = None
+    refined_path: Path | None = None
 
     def __iter__(self) -> Iterator[FrameTracks]:
         """Every frame from the first to the last one tracked, those without anybody included.
@@ -187,10 +222,12 @@ class TrackingResult:
         stages = ", ".join(f"{stage} {rate:.1f}" for stage, rate in self.stage_fps.items())
         lines = [
             f"{self.name}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} frames/s), "
-            f"{self.people} people, model {self.model}",
+            f"{self.people} people, model {self.model}, {self.backend}",
             f"  frames/s by stage: {stages}",
             f"  tracks: {self.text_path}",
         ]
+        if self.refined_path:
+            lines.append(f"  refined: {self.refined_path}")
         if self.video_path:
             lines.append(f"  video:  {self.video_path}")
         if self.skipped:

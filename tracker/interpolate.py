@@ -1,0 +1,87 @@
+"""Boxes for the frames in which a track was not seen, and smooth boxes for all, once the track is complete."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+REACH = 3.0  # standard deviations after which the Gaussian's weight counts for nothing
+
+
+def fill_gaps(table: np.ndarray, max_gap: float, support: float) -> np.ndarray:
+    """Fill gaps on a straight line between the boxes on either side, the scores likewise.
+
+    Args:
+        table: [N, 7] frame, id, left, top, width, height (pixels), score, sorted by id, then frame.
+        max_gap: most frames from the box before a gap to the one after it.
+        support: share of the frames, 0 to 1, that must have a box both before and after the gap, over as many frames
+            as the gap has. A false alarm that flickers has not.
+
+    Returns:
+        [M, 7] in the same order.
+    """
+    frame, track = table[:, 0], table[:, 1]
+    step = np.diff(frame)
+    gap = np.flatnonzero((np.diff(track) == 0) & (step > 1) & (step <= max_gap))
+    step = step[gap]
+
+    # Boxes of the same track within the last and the next `step` frames. The rows are in order of `place`: all frames
+    # of a track, then all of the next one, with room in between.
+    start = np.concatenate([[0], np.cumsum(np.diff(track) != 0)]) * (2 * frame.max(initial=0) + 2)
+    place = start + frame
+    before = gap + 1 - np.searchsorted(place, place[gap] - step, side="right")
+    after = np.searchsorted(place, place[gap + 1] + step, side="left") - (gap + 1)
+    supported = np.minimum(before, after) >= support * step
+    gap, step = gap[supported], step[supported]
+
+    count = step.astype(np.int64) - 1
+    left = np.repeat(gap, count)
+    nth = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count) + 1
+    share = (nth / np.repeat(step, count))[:, None]
+    filled = table[left] + share * (table[left + 1] - table[left])
+    filled[:, 0] = frame[left] + nth
+    filled[:, 1] = track[left]
+    complete = np.concatenate([table, filled])
+    return complete[np.lexsort((complete[:, 0], complete[:, 1]))]
+
+
+def smooth(table: np.ndarray, sigma: float) -> np.ndarray:
+    """Smooth the boxes of each track by local linear regression with Gaussian weights.
+
+    The aim is that of StrongSORT's Gaussian-smoothed interpolation (Du et al., arXiv 2202.13514), whose Gaussian
+    process costs the third power of a track's length. A local line (Cleveland, Robust Locally Weighted Regression and
+    Smoothing Scatterplots, JASA 1979) leaves linear motion as it is, up to both ends of a track. Boxes across a gap do
+    not count.
+
+    Args:
+        table: [N, 7] as in `fill_gaps`.
+        sigma: standard deviation of the weights in frames; 0 changes nothing.
+
+    Returns:
+        [N, 7] with other boxes.
+    """
+    if not sigma:
+        return table
+    boxes, count = table[:, 2:6], len(table)
+    breaks = (np.diff(table[:, 0]) != 1) | (np.diff(table[:, 1]) != 0)
+    run = np.concatenate([[0], np.cumsum(breaks)])
+    moments = np.zeros((3, count))  # sums of w, w d, w d^2 over the neighbours at distance d
+    sums = np.zeros((2, count, 4))  # sums of w y, w d y
+    reach = min(math.ceil(REACH * sigma), count - 1)
+    for distance in range(-reach, reach + 1):
+        here = slice(max(0, -distance), count - max(0, distance))
+        there = slice(max(0, distance), count - max(0, -distance))
+        weight = math.exp(-0.5 * (distance / sigma) ** 2) * (run[here] == run[there])
+        for power in range(3):
+            moments[power, here] += weight * distance**power
+        for power in range(2):
+            sums[power, here] += (weight * distance**power)[:, None] * boxes[there]
+
+    determinant = moments[0] * moments[2] - moments[1] ** 2
+    line = determinant > 1e-9  # a box without neighbours has none
+    value = moments[2, :, None] * sums[0] - moments[1, :, None] * sums[1]
+    smoothed = np.where(line[:, None], value / np.where(line, determinant, 1)[:, None], boxes)
+    # a line through a size that collapses may end below zero
+    sound = (smoothed[:, 2:] > 0).all(axis=1, keepdims=True)
+    return np.concatenate([table[:, :2], np.where(sound, smoothed, boxes), table[:, 6:]], axis=1)
