@@ -20,12 +20,14 @@ import paddlehub as hub
 from paddlehub.module.module import moduleinfo, runnable, serving
 
 from .tracker import options as option_table
-from .tracker.config import TrackerConfig, check_flag
+from .tracker.config import check_flag
 from .tracker.errors import OptionError, TrackingError
 from .tracker.model import Model
+from .tracker.network import choose_backends
 from .tracker.pipeline import OutputOptions, SequenceRun, StreamTracker, track_source
 from .tracker.results import TrackingResult
 from .tracker.sources import open_source
+from .tracker.tracker_config import TrackerConfig
 from .tracker.weights import find_model
 
 HUB_ARGUMENTS = {"name", "directory", "version", "source", "update", "branch", "ignore_env_mismatch"}
@@ -46,16 +48,28 @@ class JDE(hub.Module):
         model: ``auto`` (the full model when it is cached or can be downloaded, else the compact one), ``full``,
             ``compact``, or the path or URL of a ``.pdparams`` file of the full network, or an inference folder.
         threads: processor threads of the network; None for all cores.
+        backend: what runs the network: ``paddle``, ``openvino`` (an optional package, faster on many processors), or
+            ``auto``: openvino if it is installed and can run the model on the processor, else paddle.
+        precision: ``fp32``; ``bf16``, with openvino only, which costs accuracy; or ``auto``, which is fp32.
 
     The model is loaded at the first use and kept.
     """
 
-    def __init__(self, model: str = "auto", threads: int | None = None, **hub_arguments: Any) -> None:
+    def __init__(
+        self,
+        model: str = "auto",
+        threads: int | None = None,
+        backend: str = "auto",
+        precision: str = "auto",
+        **hub_arguments: Any,
+    ) -> None:
         # hub.Module(...) hands its own arguments on, when Python initialises what its __new__ returned
         for name in hub_arguments.keys() - HUB_ARGUMENTS:
-            raise OptionError(f"unknown argument {name!r}; known are model and threads")
+            raise OptionError(f"unknown argument {name!r}; known are model, threads, backend and precision")
         self.model = model
         self.threads = threads
+        self.backend = backend
+        self.precision = precision
         self._loaded: dict[bool, Model] = {}
         self._loading = threading.Lock()
 
@@ -73,6 +87,7 @@ class JDE(hub.Module):
         use_gpu: bool = False,
         from_device: bool = False,
         *,
+        refine: bool = False,
         frame_rate: float | None = None,
         timeout: float = 10.0,
         progress: bool | None = None,
@@ -91,6 +106,8 @@ class JDE(hub.Module):
             draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all.
             use_gpu: run the network on the first GPU.
             from_device: video_stream is a camera of this machine.
+            refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``: once all is seen, tracks of one person are
+                joined, short ghosts left out, gaps filled and boxes smoothed.
             frame_rate: frames per second, in place of what the source says (images say nothing: 30).
             timeout: seconds to wait for a URL.
             progress: show a progress bar; None for when stderr is a terminal.
@@ -106,10 +123,12 @@ class JDE(hub.Module):
             OutputError: a result cannot be written; what was done before is kept.
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
         """
-        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold)
+        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
         if progress is not None:
             check_flag("progress", progress)
-        option_table.split(options)  # a bad option is told before a camera is opened or a model loaded
+        # a bad option is told before a camera is opened or a model loaded
+        _tracker_config(option_table.split(options)[1], refine)
+        choose_backends(self.backend, self.precision, check_flag("use_gpu", use_gpu))
         source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
             run = self._sequence_run(source.name, source.frame_rate, outputs, use_gpu, options, progress)
@@ -126,6 +145,7 @@ class JDE(hub.Module):
         draw_threshold: float = 0.5,
         use_gpu: bool = False,
         *,
+        refine: bool = False,
         name: str = "stream",
         frame_rate: float = 30.0,
         **options: Any,
@@ -137,7 +157,7 @@ class JDE(hub.Module):
                     print(frame.frame, frame.ids, frame.boxes)
 
         Args:
-            output_dir, visualization, draw_threshold, use_gpu, options: as for ``mot_predict``.
+            output_dir, visualization, draw_threshold, use_gpu, refine, options: as for ``mot_predict``.
             name: stem of the files written.
             frame_rate: frames per second of the images.
 
@@ -148,7 +168,7 @@ class JDE(hub.Module):
             raise OptionError(f"name must be a plain file name, not {name!r}")
         if isinstance(frame_rate, bool) or not isinstance(frame_rate, numbers.Real) or not 0 < frame_rate < 1e6:
             raise OptionError(f"frame_rate must be a positive number, not {frame_rate!r}")
-        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold)
+        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
         return StreamTracker(self._sequence_run(name, float(frame_rate), outputs, use_gpu, options))
 
     def _sequence_run(
@@ -161,15 +181,18 @@ class JDE(hub.Module):
         progress: bool | None = None,
     ) -> SequenceRun:
         thresholds, settings = option_table.split(options)
-        model = self._load(check_flag("use_gpu", use_gpu), progress)
-        settings.setdefault("conf_thres", model.config.thresholds.confident)
-        config = TrackerConfig.load(Path(__file__).with_name("config") / "tracker.yml").override(settings)
+        config = _tracker_config(settings, outputs.refine)
+        choose_backends(self.backend, self.precision, check_flag("use_gpu", use_gpu))
+        model = self._load(use_gpu, progress)
+        if "conf_thres" not in settings:
+            config = config.override({"conf_thres": model.config.thresholds.confident})
         return SequenceRun(name, frame_rate, model, model.detector(thresholds), config, outputs)
 
     def _load(self, use_gpu: bool, progress: bool | None) -> Model:
         with self._loading:  # of threads that come at once, one builds the model
             if use_gpu not in self._loaded:
-                self._loaded[use_gpu] = Model(find_model(self.model, progress), use_gpu, self.threads)
+                folder = find_model(self.model, progress)
+                self._loaded[use_gpu] = Model(folder, use_gpu, self.threads, self.backend, self.precision)
             return self._loaded[use_gpu]
 
     @serving
@@ -210,9 +233,10 @@ class JDE(hub.Module):
         arguments = vars(self.parser.parse_args(argvs))
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
         logging.getLogger(__package__).setLevel(logging.INFO)
-        chosen = arguments.pop("model"), arguments.pop("threads")
-        if chosen != (self.model, self.threads):
-            (self.model, self.threads), self._loaded = chosen, {}
+        chosen = {name: arguments.pop(name) for name in ("model", "threads", "backend", "precision")}
+        if chosen != {name: getattr(self, name) for name in chosen}:
+            self._loaded = {}
+            vars(self).update(chosen)
         try:
             return self.mot_predict(**arguments)
         except TrackingError as error:
@@ -232,6 +256,10 @@ class JDE(hub.Module):
         option_table.add_threshold_arguments(
             self.parser.add_argument_group("Thresholds", "Of detection and association.")
         )
+
+
+def _tracker_config(settings: dict[str, Any], refine: bool) -> TrackerConfig:
+    return TrackerConfig.load(Path(__file__).with_name("config") / "tracker.yml").choose(settings, refine)
 
 
 def _folder(output_dir: str | os.PathLike) -> Path:

@@ -19,7 +19,8 @@ from conftest import CLIP, NAME, ROOT, run_hub
 from media import write_video
 
 OPTIONS = """
-    video_stream from_device frame_rate timeout model use_gpu threads output_dir visualization draw_threshold progress
+    video_stream from_device frame_rate timeout model use_gpu threads backend precision output_dir
+    visualization draw_threshold progress
     score_threshold nms_threshold nms_top_k keep_top_k association conf_thres det_thresh track_buffer tracked_thresh
     r_tracked_thresh unconfirmed_thresh embedding_momentum min_box_area vertical_ratio
 """
@@ -53,10 +54,11 @@ class Command:
 
 @pytest.fixture
 def command(module, capsys, tmp_path):
-    kept = module.model, module.threads, module._loaded
+    names = ("model", "threads", "backend", "precision", "_loaded")
+    kept = {name: getattr(module, name) for name in names}
     capsys.readouterr()
     yield Command(module, capsys, tmp_path / "out")
-    module.model, module.threads, module._loaded = kept
+    vars(module).update(kept)
 
 
 def decoded(path):
@@ -156,13 +158,17 @@ def test_a_video_is_asked_for(command):
         (["--nms_threshold", "-1"], "nms threshold must be a number from 0 to 1, not -1.0"),
         (["--keep_top_k", "0"], "keep_top_k must be a whole number of at least 1, not 0"),
         (["--track_buffer", "-1"], "track_buffer must be a number of at least 0, not -1.0"),
-        (["--association", "magic"], "association must be one of jde, not 'magic'"),
+        (["--association", "magic"], "association must be one of fused, byte, jde, not 'magic'"),
         (["--frame_rate", "0"], "frame_rate must be a positive number, got 0.0"),
         (["--timeout", "-1"], "timeout must be a positive number, got -1.0"),
         (["--threads", "0"], "threads must be a positive integer, not 0"),
         (["--from_device"], "is no camera index"),
         (["--output_dir", "~nobody-of-this-name/out"], "'~nobody-of-this-name/out'"),
         (["--model", "compakt"], "there is no model 'compakt'"),
+        (["--backend", "onnx"], "backend must be one of auto, paddle, openvino, not 'onnx'"),
+        (["--precision", "int8"], "precision must be one of auto, fp32, bf16, not 'int8'"),
+        (["--backend", "paddle", "--precision", "bf16"], "precision bf16 needs backend openvino"),
+        (["--backend", "openvino", "--use_gpu"], "backend openvino runs on the processor: leave use_gpu off"),
     ],
 )
 def test_wrong_values_are_named_in_one_line(module, command, clip, capsys, words, named):

@@ -15,7 +15,7 @@ from tracker.decode import Decoder
 from tracker.errors import ModelError
 from tracker.letterbox import Letterbox
 from tracker.model import Model
-from tracker.network import PaddleNetwork
+from tracker.paddle_network import PaddleNetwork
 from tracker.weights import COMPACT, verified
 
 ROOT = Path(__file__).resolve().parent.parent

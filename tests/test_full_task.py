@@ -324,8 +324,8 @@ def test_the_exported_network_computes_what_was_trained(task, tmp_path):
     import paddle
 
     from tracker.config import ModelConfig
-    from tracker.network import PaddleNetwork
     from tracker.networks.darknet53 import FullJDE
+    from tracker.paddle_network import PaddleNetwork
 
     weights, folder = tmp_path / "trained.pdparams", tmp_path / "folder"
     paddle.save(exported(task), str(weights))

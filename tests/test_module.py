@@ -12,7 +12,7 @@ import pytest
 from conftest import CLIP
 from media import write_video
 
-from tools.eval_mot import read_mot
+from tools.mot_files import read_mot
 
 
 def errors():
@@ -162,7 +162,7 @@ def test_options_reach_detection_and_association(module, short_clip, result, tmp
         ({"nms_threshold": 2}, "nms threshold must be a number from 0 to 1"),
         ({"nms_top_k": 2.5}, "nms_top_k must be a whole number"),
         ({"track_buffer": -1}, "track_buffer must be a number of at least 0"),
-        ({"association": "magic"}, "association must be one of jde"),
+        ({"association": "magic"}, "association must be one of fused, byte, jde"),
     ],
 )
 def test_bad_options_are_refused_by_name(module, short_clip, tmp_path, arguments, message):

@@ -14,7 +14,8 @@ import yaml
 
 from tracker.config import ModelConfig
 from tracker.errors import ModelError, OptionError
-from tracker.network import PaddleNetwork, default_threads
+from tracker.network import Network, default_threads
+from tracker.paddle_network import PaddleNetwork
 from tracker.weights import COMPACT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,18 +86,17 @@ def test_no_rows_have_no_embeddings(network, config, length):
     assert network.embed([rows(0, 0, length)]).shape == (0, config.embedding.dimension)
 
 
-class Groups(PaddleNetwork):
+class Groups(Network):
     """Stands for a graph with a layer for each of three groups of rows, that gives their first two columns."""
 
     def __init__(self):
         self.sent = []
         self.config = SimpleNamespace(embedding=SimpleNamespace(dimension=2))
 
-    def _run(self, predictor, inputs):
+    def _forward(self, graph, inputs):
+        assert graph == "embed"
         self.sent = [len(group) for group in inputs]
         return [np.concatenate([group[:, :2] for group in inputs])]
-
-    _embed = None
 
 
 @pytest.mark.parametrize("sizes", [(2, 3, 1), (0, 3, 1), (2, 0, 1), (2, 3, 0), (0, 0, 4), (0, 0, 0)])
@@ -159,15 +159,13 @@ def test_a_graph_with_another_number_of_maps_is_refused(copy):
         PaddleNetwork(copy, ModelConfig.load(copy))
 
 
-class Outputs(PaddleNetwork):
+class Outputs(Network):
     """Stands for graphs with given outputs."""
-
-    _model = _embed = None
 
     def __init__(self, config, *outputs):
         self.folder, self.config, self.outputs = Path("model"), config, outputs
 
-    def _run(self, predictor, inputs):
+    def _forward(self, graph, inputs):
         return list(self.outputs)
 
 
@@ -225,7 +223,7 @@ LOAD = """
 import pathlib, sys
 from tracker.config import ModelConfig
 from tracker.errors import ModelError
-from tracker.network import PaddleNetwork
+from tracker.paddle_network import PaddleNetwork
 for folder in map(pathlib.Path, sys.argv[1:]):
     try:
         PaddleNetwork(folder, ModelConfig.load(folder))

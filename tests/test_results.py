@@ -38,6 +38,7 @@ def result_of(path, last_frame, **changes):
         "frame_rate": 10.0,
         "model": "jde_compact",
         "model_path": Path("weights"),
+        "backend": "paddle fp32",
         "text_path": path,
     }
     return TrackingResult(**{**values, **changes})
@@ -254,7 +255,7 @@ def test_without_pandas_the_command_to_install_it_is_told(tmp_path, monkeypatch)
 def test_the_summary_names_everything(tmp_path):
     result = result_of(tmp_path / "a.txt", 40, video_path=tmp_path / "a_vis.mp4", skipped=3)
     assert str(result) == (
-        "street: 40 frames in 2.0 s (20.0 frames/s), 2 people, model jde_compact\n"
+        "street: 40 frames in 2.0 s (20.0 frames/s), 2 people, model jde_compact, paddle fp32\n"
         "  frames/s by stage: read 100.0, network 12.3\n"
         f"  tracks: {tmp_path / 'a.txt'}\n"
         f"  video:  {tmp_path / 'a_vis.mp4'}\n"

@@ -6,23 +6,24 @@ import cv2
 import numpy as np
 import pytest
 
-from tools import eval_model
+from tools import eval_model, eval_mot
+from tools.stored_detections import read_detections
+from tracker.associations import make_tracker
 from tracker.boxes import ltwh_to_ltrb
 from tracker.decode import Detections
 from tracker.errors import SourceError
-from tracker.jde_tracker import JDETracker
 from tracker.model import Model
-from tracker.network import PaddleNetwork
-from tracker.results import MotWriter, Tracks
+from tracker.network import Network
+from tracker.results import MotWriter
 from tracker.weights import COMPACT
+from training import validation
 from training.validation import (
     SequenceFiles,
     average_precision,
     default_config,
     mark,
     validate,
-    with_size,
-    without_appearance,
+    validate_model,
 )
 
 A, B, C = (0, 0, 10, 20), (100, 0, 10, 20), (300, 0, 10, 20)  # left, top, width, height
@@ -61,21 +62,6 @@ def test_average_precision_by_hand():
     assert average_precision(marks, 5) == pytest.approx((1 + 3 / 5 + 3 / 5) / 5)
 
 
-def test_the_control_has_one_unit_vector_for_all():
-    found = detections(A, B)
-    control = without_appearance(found)
-    np.testing.assert_allclose(control.embeddings @ control.embeddings.T, np.ones((2, 2)), atol=1e-6)
-    assert control.boxes is found.boxes and control.scores is found.scores
-    assert without_appearance(detections()).embeddings.shape == (0, 3)
-
-
-def test_boxes_that_no_file_can_hold_are_left_out():
-    boxes = np.array([A, (0, 0, 10, -5), (0, 0, 0.004, 5), (0, 0, np.inf, 5), (np.nan, 0, 5, 5), B], float)
-    found = with_size(Tracks(np.arange(6), boxes, np.linspace(0, 1, 6)))
-    assert found.ids.tolist() == [0, 5] and found.scores.tolist() == [0, 1]
-    np.testing.assert_array_equal(found.boxes, [A, B])
-
-
 @pytest.fixture(scope="module")
 def sequence(tmp_path_factory, clip_frames):
     """Eight pictures of the clip, with what the model makes of them at 5 frames/s as ground truth."""
@@ -84,7 +70,7 @@ def sequence(tmp_path_factory, clip_frames):
         (folder / part).mkdir(parents=True)
     (folder / "seqinfo.ini").write_text("[Sequence]\nimDir=img1\nframeRate=5\nseqLength=8\n")
     model = Model(COMPACT)
-    detector, tracker = model.detector(), JDETracker(default_config(model), frame_rate=5)
+    detector, tracker = model.detector(), make_tracker(default_config(model), frame_rate=5)
     text = MotWriter(folder / "gt" / "gt.txt")
     for number, image in enumerate(clip_frames[:16:2], start=1):
         cv2.imwrite(str(folder / "img1" / f"{number:06}.png"), image)
@@ -106,22 +92,23 @@ def test_what_the_model_says_is_what_it_finds(sequence):
 
 
 def test_the_control_is_tracked_without_the_embeddings(sequence, monkeypatch):
-    used = []
-    update = JDETracker.update
+    used, rates = [], []
 
-    def spy(self, found):
-        used.append((id(self), self.max_time_lost, found.embeddings))
-        return update(self, found)
+    def watched(config, frame_rate):
+        tracker = make_tracker(config, frame_rate)
+        update, number = tracker.update, len(rates)
+        rates.append(frame_rate)
+        tracker.update = lambda found, *camera: used.append((number, found.embeddings)) or update(found, *camera)
+        return tracker
 
-    monkeypatch.setattr(JDETracker, "update", spy)
+    monkeypatch.setattr(validation, "make_tracker", watched)
     passes = []
-    run = PaddleNetwork.run
-    monkeypatch.setattr(PaddleNetwork, "run", lambda self, blob: passes.append(1) or run(self, blob))
+    run = Network.run
+    monkeypatch.setattr(Network, "run", lambda self, blob: passes.append(1) or run(self, blob))
     validate(COMPACT, [sequence])
-    assert len(passes) == 8 and len(used) == 16, "one forward pass a frame, two trackers"
-    assert {limit for _, limit, _ in used} == {int(5 / 30 * 30)}, "the frame rate is that of seqinfo.ini"
-    for (own, _, with_looks), (other, _, without) in zip(used[::2], used[1::2]):
-        assert own == used[0][0] and other == used[1][0]
+    assert len(passes) == 8 and [number for number, _ in used] == [0, 1] * 8, "one forward pass a frame, two trackers"
+    assert rates == [5, 5], "the frame rate is that of seqinfo.ini"
+    for (_, with_looks), (_, without) in zip(used[::2], used[1::2]):
         assert len(np.unique(without, axis=0)) == 1 < len(np.unique(with_looks, axis=0))
 
 
@@ -142,6 +129,41 @@ def test_command_line_prints_and_keeps_the_figures(sequence, tmp_path, capsys):
     assert "control" in out and f"{overall['control_idf1']:.3f}" in out and f"{overall['ap50']:.3f}" in out
 
 
+def test_saved_detections_give_the_same_tracks_without_the_model(sequence, tmp_path, capsys):
+    saved, figures = tmp_path / "new" / "saved", tmp_path / "figures.json"
+    own = ["--model", "compact", "--sequences", str(sequence), "--json", str(figures)]
+    assert eval_model.main([*own, "--save_detections", str(saved)]) == 0
+    (expected,) = json.loads(figures.read_text())["sequences"]
+    frames, model = read_detections(saved / "walk.npz"), Model(COMPACT)
+    detector = model.detector()
+    for number in (1, 8):
+        found = detector(cv2.imread(str(sequence / "img1" / f"{number:06}.png")))
+        np.testing.assert_allclose(frames[number - 1].boxes, found.boxes, atol=1e-3)
+        np.testing.assert_allclose(frames[number - 1].scores, found.scores, atol=1e-5)
+        np.testing.assert_allclose(frames[number - 1].embeddings, found.embeddings, atol=1e-3)
+    assert len(frames) == 8 and min(frame.scores.min() for frame in frames) < default_config(model).conf_thres
+
+    config = default_config(model)
+    options = ["--association", config.association, "--conf_thres", str(config.conf_thres), "--control"]
+    stored = ["--gt", str(sequence), "--detections", str(saved / "walk.npz"), "--json", str(figures)]
+    assert eval_mot.main([*stored, *options]) == 0
+    tracks, control = json.loads(figures.read_text())["sequences"]
+    assert [tracks["MOTA"], tracks["IDF1"], control["IDF1"]] == pytest.approx(
+        [expected["mota"], expected["idf1"], expected["control_idf1"]]
+    )
+
+
+def test_a_frame_that_cannot_be_read_keeps_its_number_in_the_file(sequence, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        (folder / f"{number}.png").write_bytes((sequence / "img1" / f"{number:06}.png").read_bytes())
+    (folder / "2.png").write_bytes(b"no image")
+    files = SequenceFiles("walk", folder, sequence / "gt" / "gt.txt")
+    validate_model(Model(COMPACT), [files], save_detections=tmp_path)
+    assert [len(frame) > 0 for frame in read_detections(tmp_path / "walk.npz")] == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -155,3 +177,9 @@ def test_mistakes_cost_one_line(arguments, message, capsys):
     assert eval_model.main(["--model", "compact", *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_sequences_of_one_name_cannot_save_their_detections_together(sequence, tmp_path, capsys):
+    arguments = ["--sequences", str(sequence), str(sequence), "--save_detections", str(tmp_path)]
+    assert eval_model.main(["--model", "compact", *arguments]) == 2
+    assert "two sequences are called 'walk'" in capsys.readouterr().err

@@ -4,7 +4,10 @@
     python tools/eval_model.py --model compact --video VIDEO --gt gt.txt --frame_rate 10
 
 The column "control" is the IDF1 that the same detections reach when everybody looks the same. AP50 is of the detections
-above the model's score threshold, the other columns are of the tracks. Settings are those of the module.
+above the model's score threshold, the other columns are of the tracks. Settings are those of the module, options
+included.
+
+--save_detections FOLDER keeps these detections for eval_mot.py, which tries other settings on them without the model.
 """
 
 from __future__ import annotations
@@ -18,9 +21,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs from any folder, installed or not
 
+from tools.mot_files import make_folder
 from tracker.config import check_positive
 from tracker.errors import OptionError, OutputError, TrackingError
 from tracker.model import Model
+from tracker.network import choose_backends
+from tracker.options import DETECTION, TRACKER, add_backend_arguments, add_threshold_arguments, split
 from tracker.weights import find_model
 from training.validation import SequenceFiles, Validation, default_config, validate_model
 
@@ -69,9 +75,15 @@ def sequences(args: argparse.Namespace) -> list[SequenceFiles]:
 def run(args: argparse.Namespace) -> None:
     """Scores what the command line asks for, prints the table and writes the JSON file."""
     files = sequences(args)
-    model = Model(find_model(args.model), args.use_gpu, args.threads)
-    config = default_config(model).override({"conf_thres": args.conf_thres})
-    result = validate_model(model, files, config, {"nms": args.nms})
+    if args.save_detections:
+        make_folder(args.save_detections, [sequence.name for sequence in files])
+    thresholds, settings = split({name: getattr(args, name) for name in (*DETECTION, *TRACKER)})
+    choose_backends(args.backend, args.precision, args.use_gpu)  # before a model is downloaded
+    model = Model(find_model(args.model), args.use_gpu, args.threads, args.backend, args.precision)
+    result = validate_model(
+        model, files, default_config(model).choose(settings, refine=False), thresholds, args.save_detections
+    )
+    print(f"{model.config.name}, {model.backend}")
     print(format_table(result))
     if args.json:
         try:
@@ -88,11 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--video", type=Path, help="a video, or folder of images, beside them")
     parser.add_argument("--gt", type=Path, help="ground truth of that video")
     parser.add_argument("--frame_rate", type=float, help="frames per second, in place of what the sequences state")
-    parser.add_argument("--conf_thres", type=float, help="only detections with a higher score are tracked, 0 to 1")
-    parser.add_argument("--nms", type=float, help="IoU above which the weaker of two boxes goes, 0 to 1")
     parser.add_argument("--use_gpu", action="store_true", help="run the network on the first GPU")
     parser.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")
+    add_backend_arguments(parser)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument(
+        "--save_detections", type=Path, metavar="FOLDER", help="also write SEQUENCE.npz there, see above"
+    )
+    add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."))
     try:
         run(parser.parse_args(argv))
     except TrackingError as error:

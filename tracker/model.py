@@ -13,7 +13,7 @@ from .config import ModelConfig
 from .decode import Decoder, Detections
 from .errors import OptionError
 from .letterbox import Letterbox
-from .network import PaddleNetwork
+from .network import Network, open_network
 from .timing import StageTimes
 
 
@@ -24,15 +24,30 @@ class Model:
         folder: inference model folder.
         use_gpu: run on the first GPU.
         threads: processor threads; None for all cores.
+        backend: ``auto``, ``paddle`` or ``openvino``, see `network.choose_backends`.
+        precision: ``auto``, ``fp32`` or ``bf16``, see there.
 
     Raises:
-        ModelError: the folder holds no usable model, or Paddle has no GPU.
+        ModelError: the folder holds no usable model, the backend is not installed, or Paddle has no GPU.
+        OptionError: a choice is unknown, or does not go with the others.
     """
 
-    def __init__(self, folder: Path, use_gpu: bool = False, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        use_gpu: bool = False,
+        threads: int | None = None,
+        backend: str = "auto",
+        precision: str = "auto",
+    ) -> None:
         self.config = ModelConfig.load(folder)
         self.folder = folder
-        self._network = PaddleNetwork(folder, self.config, use_gpu, threads)
+        self._network = open_network(folder, self.config, backend, precision, use_gpu, threads)
+
+    @property
+    def backend(self) -> str:
+        """What the network runs on and how precisely, such as ``paddle fp32``."""
+        return self._network.description
 
     def detector(self, thresholds: Mapping[str, Any] | None = None) -> Detector:
         """A detector on this model's network, with buffers of its own.
@@ -54,7 +69,7 @@ class Model:
 class Detector:
     """Detections of one image after the other."""
 
-    def __init__(self, network: PaddleNetwork, config: ModelConfig, decoder: Decoder) -> None:
+    def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
         self._network = network
         self._letterbox = Letterbox(config.letterbox)
         self._decode = decoder

@@ -1,9 +1,12 @@
-"""An inference model folder run by a backend: network input to raw maps, gathered rows to embeddings."""
+"""What runs an inference model folder: one interface, and the choice among the backends behind it."""
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +14,11 @@ import numpy as np
 from .config import ModelConfig
 from .errors import ModelError, OptionError
 
-# what Paddle's C++ exceptions arrive as
-PADDLE_ERRORS = (RuntimeError, ValueError, MemoryError)
+logger = logging.getLogger(__name__)
 
-
+BACKENDS = ("auto", "paddle", "openvino")
+PRECISIONS = ("auto", "fp32", "bf16")
+OPENVINO = "openvino>=2025.4,<2027"  # as in requirements-openvino.txt
 MOST_THREADS = 1024  # Paddle takes no larger numbers for long
 
 
@@ -23,39 +27,43 @@ def default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class PaddleNetwork:
-    """A model folder in paddle.inference: oneDNN on the processor, CUDA on a GPU. Safe to share between threads.
-
-    Args:
-        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
-        config: the contents of its ``infer_cfg.yml``.
-        use_gpu: run on the first GPU.
-        threads: processor threads; None for all cores.
+def check_threads(threads: int | None) -> int:
+    """The number of threads to use: the given one, or for None that of the cores.
 
     Raises:
-        ModelError: the folder holds no usable model, or there is no GPU for Paddle.
-        OptionError: threads is not a positive integer.
+        OptionError: it is not a positive integer.
+    """
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise OptionError(f"threads must be a positive integer, not {threads!r}")
+    return min(threads or default_threads(), MOST_THREADS)
+
+
+class Network(ABC):
+    """A model folder ready to run. Safe to share between threads.
+
+    Attributes:
+        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
+        config: the contents of its ``infer_cfg.yml``.
+        description: backend and precision that run, such as ``paddle fp32``.
     """
 
-    def __init__(self, folder: Path, config: ModelConfig, use_gpu: bool = False, threads: int | None = None) -> None:
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-            raise OptionError(f"threads must be a positive integer, not {threads!r}")
-        threads = min(threads or default_threads(), MOST_THREADS)
-        self.folder = folder
-        self.config = config
-        if use_gpu:
-            _require_gpu()
-        # Paddle's oneDNN keeps state by thread and fails in one that was not there at first: one thread does it all
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
-        self._model = self._worker.submit(_predictor, folder, "model", use_gpu, threads, onednn=True).result()
-        # rows come in ever-changing numbers, and oneDNN would keep a primitive for each
-        self._embed = self._worker.submit(_predictor, folder, "embed", use_gpu, threads, onednn=False).result()
-        expected = len(config.levels) + len(config.embedding.strides)
-        found = len(self._model.get_output_names())
-        if found != expected:
-            raise ModelError(
-                f"{folder} gives {found} maps where infer_cfg.yml needs {expected}: export the model again"
-            )
+    folder: Path
+    config: ModelConfig
+    description: str
+
+    @abstractmethod
+    def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Outputs of the graph ``model`` or ``embed``, in the order it was exported with.
+
+        The arrays belong to the caller: a later pass does not write into them.
+
+        Args:
+            graph: ``model`` or ``embed``.
+            inputs: contiguous float32 arrays in the order of the graph's inputs.
+
+        Raises:
+            ModelError: the graph takes no such inputs.
+        """
 
     def run(self, blob: np.ndarray) -> list[np.ndarray]:
         """Forward pass.
@@ -65,24 +73,13 @@ class PaddleNetwork:
 
         Returns:
             Detection maps [1, A * 6, h, w] of all levels in the order of ``infer_cfg.yml``, then feature maps
-            [1, C, h, w] likewise of those levels that embeddings are read from.
+            [1, C, h, w] likewise of those levels that embeddings are read from. They are the caller's to keep.
 
         Raises:
             ModelError: the graph takes no such input, or gives maps of other sizes.
         """
-        outputs = self._run(self._model, [blob])
-        height, width = blob.shape[2:]
-        expected = [(level.stride, 6 * len(level.anchors)) for level in self.config.levels]
-        # a feature map has as many channels as it likes
-        features = zip(self.config.feature_strides, outputs[len(expected) :])
-        expected += [(stride, *raw.shape[1:2]) for stride, raw in features]
-        for (stride, *channels), raw in zip(expected, outputs):
-            shape = (1, *channels, height // stride, width // stride)
-            if raw.shape != shape:
-                raise ModelError(
-                    f"{self.folder} gives a map of shape {raw.shape} at stride {stride} "
-                    f"where infer_cfg.yml needs {shape}: export the model again"
-                )
+        outputs = self._forward("model", [blob])
+        self._check_shapes(blob.shape, [output.shape for output in outputs])
         return outputs
 
     def embed(self, rows: list[np.ndarray]) -> np.ndarray:
@@ -91,75 +88,128 @@ class PaddleNetwork:
         Raises:
             ModelError: the graph takes no such rows, or makes another number of embeddings of them.
         """
-        # a matrix product without rows is an error in Paddle: an empty group sends one row, dropped afterwards
-        sent = [group if len(group) else np.zeros((1, group.shape[1]), np.float32) for group in rows]
-        (embeddings,) = self._run(self._embed, [np.ascontiguousarray(group, dtype=np.float32) for group in sent])
+        sent = [_with_rows(group, self._rows_sent(len(group))) for group in rows]
+        (embeddings,) = self._forward("embed", sent)
         shape = (sum(map(len, sent)), self.config.embedding.dimension)
         if embeddings.shape != shape:  # rows of another grid may happen to be cut into whole ones
             raise ModelError(
                 f"{self.folder} gives embeddings of shape {embeddings.shape} where infer_cfg.yml needs {shape}: "
                 "export the model again"
             )
-        keep = np.concatenate([np.full(len(after), len(before) > 0) for before, after in zip(rows, sent)])
+        keep = np.concatenate([np.arange(len(after)) < len(before) for before, after in zip(rows, sent)])
         return embeddings[keep]
 
-    def _run(self, predictor, inputs: list[np.ndarray]) -> list[np.ndarray]:  # noqa: ANN001 (no public type)
-        try:
-            return self._worker.submit(_run, predictor, inputs).result()
-        except PADDLE_ERRORS as error:
+    def _rows_sent(self, count: int) -> int:
+        """How many rows to send for so many in a group; those added are dropped afterwards."""
+        return max(1, count)  # a matrix product without rows is an error in Paddle
+
+    def _check_count(self, found: int) -> None:
+        expected = len(self.config.levels) + len(self.config.embedding.strides)
+        if found != expected:
             raise ModelError(
-                f"{self.folder} fails: {_first_line(error)}; if its files were changed, export the model again"
-            ) from error
+                f"{self.folder} gives {found} maps where infer_cfg.yml needs {expected}: export the model again"
+            )
+
+    def _check_shapes(self, blob: tuple[int, ...], maps: list[tuple[int, ...]]) -> None:
+        height, width = blob[2:]
+        expected = [(level.stride, 6 * len(level.anchors)) for level in self.config.levels]
+        # a feature map has as many channels as it likes
+        features = zip(self.config.feature_strides, maps[len(expected) :])
+        expected += [(stride, *found[1:2]) for stride, found in features]
+        for (stride, *channels), found in zip(expected, maps):
+            shape = (1, *channels, height // stride, width // stride)
+            if found != shape:
+                raise ModelError(
+                    f"{self.folder} gives a map of shape {found} at stride {stride} "
+                    f"where infer_cfg.yml needs {shape}: export the model again"
+                )
 
 
-def _require_gpu() -> None:
-    import paddle
-
-    if not paddle.is_compiled_with_cuda():
-        raise ModelError("use_gpu needs the GPU build of Paddle: pip install paddlepaddle-gpu, or leave use_gpu off")
-    if paddle.device.cuda.device_count() < 1:
-        raise ModelError("use_gpu was asked for, but Paddle sees no GPU: check nvidia-smi, or leave use_gpu off")
-
-
-def _predictor(folder: Path, name: str, use_gpu: bool, threads: int, onednn: bool):  # noqa: ANN202 (no public type)
-    from paddle import inference
-    from paddle.base.core import ProgramDesc
-
-    program, parameters = folder / f"{name}.pdmodel", folder / f"{name}.pdiparams"
-    for path in (program, parameters):
-        if not path.is_file():
-            raise ModelError(f"{folder} is no model folder: {path.name} is missing")
-    config = inference.Config(str(program), str(parameters))
-    config.disable_glog_info()
-    config.enable_memory_optim()
-    if use_gpu:
-        config.enable_use_gpu(256, 0)
-    else:
-        config.disable_gpu()
-        config.set_cpu_math_library_num_threads(threads)
-        if onednn:
-            config.enable_mkldnn()
-        else:
-            config.disable_mkldnn()
-    try:
-        # create_predictor takes the whole process down on a file that holds no program
-        if not ProgramDesc(program.read_bytes()).num_blocks():
-            raise ValueError("it holds no program")
-        return inference.create_predictor(config)
-    except (OSError, *PADDLE_ERRORS) as error:
-        raise ModelError(
-            f"{program} cannot be loaded, it or its .pdiparams may be damaged: {_first_line(error)}"
-        ) from error
+def _with_rows(group: np.ndarray, count: int) -> np.ndarray:
+    """The group [K, R] as contiguous float32, with rows of zeros up to a count of at least K."""
+    if len(group) == count:
+        return np.ascontiguousarray(group, dtype=np.float32)
+    longer = np.zeros((count, group.shape[1]), np.float32)
+    longer[: len(group)] = group
+    return longer
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def choose_backends(backend: str = "auto", precision: str = "auto", use_gpu: bool = False) -> tuple[str, ...]:
+    """The backends to try, the fastest first; nothing is loaded.
+
+    Args:
+        backend: one of BACKENDS. ``auto`` is the fastest one installed.
+        precision: one of PRECISIONS. ``auto`` is fp32: bf16 costs accuracy, so it is never chosen unasked.
+        use_gpu: run on the first GPU, which only Paddle does.
+
+    Raises:
+        OptionError: one of them is unknown, or they do not go together.
+        ModelError: the package of the backend is not installed.
+    """
+    for name, value, known in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
+        if value not in known:
+            raise OptionError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+    if backend == "openvino" and use_gpu:
+        raise OptionError("backend openvino runs on the processor: leave use_gpu off, or take backend paddle")
+    if precision == "bf16" and (backend == "paddle" or use_gpu):
+        raise OptionError("precision bf16 needs backend openvino without use_gpu: take that, or precision fp32")
+    if backend == "paddle" or use_gpu:
+        return ("paddle",)
+    wanted = backend == "openvino" or precision == "bf16"
+    if importlib.util.find_spec("openvino") is None:
+        if wanted:
+            raise ModelError(missing_openvino("is not installed"))
+        return ("paddle",)
+    return ("openvino",) if wanted else ("openvino", "paddle")
 
 
-def _run(predictor, inputs: list[np.ndarray]) -> list[np.ndarray]:  # noqa: ANN001 (no public type)
-    for name, value in zip(predictor.get_input_names(), inputs):
-        handle = predictor.get_input_handle(name)
-        handle.reshape(value.shape)
-        handle.copy_from_cpu(value)
-    predictor.run()
-    return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
+def missing_openvino(reason: str) -> str:
+    """One sentence for who asked for OpenVINO and has none that works."""
+    return f"backend openvino needs the package openvino, which {reason}: pip install '{OPENVINO}'"
+
+
+def open_network(
+    folder: Path,
+    config: ModelConfig,
+    backend: str = "auto",
+    precision: str = "auto",
+    use_gpu: bool = False,
+    threads: int | None = None,
+) -> Network:
+    """Load a model folder into a backend.
+
+    Args:
+        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
+        config: the contents of its ``infer_cfg.yml``.
+        backend, precision, use_gpu: see `choose_backends`. With ``auto`` a graph that OpenVINO cannot run goes to
+            Paddle, with a warning.
+        threads: processor threads; None for all cores.
+
+    Raises:
+        ModelError: the folder holds no usable model, the backend is not installed, or there is no GPU for Paddle.
+        OptionError: a choice is unknown or fits no other, or threads is not a positive integer.
+    """
+    names = choose_backends(backend, precision, use_gpu)
+    threads = check_threads(threads)
+    check_files(folder, ("model", "embed"))
+    # each brings in a large package that the other does without
+    if names[0] == "openvino":
+        from .openvino_network import OpenVINONetwork
+
+        try:
+            return OpenVINONetwork(folder, config, precision, threads)
+        except ModelError as error:
+            if "paddle" not in names:
+                raise
+            logger.warning("%s; using backend paddle instead", error)
+    from .paddle_network import PaddleNetwork
+
+    return PaddleNetwork(folder, config, use_gpu, threads)
+
+
+def check_files(folder: Path, graphs: Iterable[str]) -> None:
+    """Raises a ModelError for a graph whose program or parameters are not in the folder."""
+    for graph in graphs:
+        for name in (f"{graph}.pdmodel", f"{graph}.pdiparams"):
+            if not (folder / name).is_file():
+                raise ModelError(f"{folder} is no model folder: {name} is missing")

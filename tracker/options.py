@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .config import Thresholds, TrackerConfig
+from .config import Thresholds
 from .errors import OptionError
+from .network import BACKENDS, PRECISIONS
+from .tracker_config import ASSOCIATIONS, SETTINGS, TrackerConfig, used_by
 
 
 @dataclass(frozen=True)
@@ -35,24 +37,18 @@ DETECTION_FIELDS = {
 }
 DETECTION = {
     "score_threshold": Option(
-        float, "least score of a detection, 0 to 1; below conf_thres it changes nothing (default: the model's)"
+        float, "least score of a detection, 0 to 1; below low_thres it changes nothing (default: the model's)"
     ),
     "nms_threshold": Option(float, "overlap (IoU, 0 to 1) above which the weaker box goes (default: the model's)"),
     "nms_top_k": Option(int, "so many best boxes enter non-maximum suppression (default: the model's)"),
     "keep_top_k": Option(int, "so many boxes are kept after it (default: the model's)"),
 }
-# by the fields of config.TrackerConfig
 TRACKER = {
-    "association": Option(str, "how detections become identities: jde (default: config/tracker.yml, as all below)"),
-    "conf_thres": Option(float, "only detections with a higher score are tracked, 0 to 1 (default: the model's)"),
-    "det_thresh": Option(float, "score that starts a new track, 0 to 1; below conf_thres it changes nothing"),
-    "track_buffer": Option(float, "memory for people out of sight, frames at 30 frames/s (30 = one second)"),
-    "tracked_thresh": Option(float, "first round: highest cost of a match by appearance and motion, 0 to 2"),
-    "r_tracked_thresh": Option(float, "second round: highest 1 - IoU of a match, 0 to 1"),
-    "unconfirmed_thresh": Option(float, "second detection of a new track: highest 1 - IoU of a match, 0 to 1"),
-    "embedding_momentum": Option(float, "share of the old appearance that stays at an update, 0 to 1"),
-    "min_box_area": Option(float, "leave out smaller boxes, square pixels; 0 keeps all"),
-    "vertical_ratio": Option(float, "leave out boxes wider than this times their height; 0 keeps all"),
+    name: Option(
+        kind=type(field.default),
+        help=field.metadata["help"] + ("" if used_by(name) == ASSOCIATIONS else f" ({', '.join(used_by(name))})"),
+    )
+    for name, field in SETTINGS.items()
 }
 
 
@@ -118,6 +114,7 @@ def add_config_arguments(group: argparse._ArgumentGroup) -> None:
     )
     _add_flag(group, "--use_gpu", "run the network on the first GPU")
     group.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")
+    add_backend_arguments(group)
     group.add_argument(
         "--output_dir",
         default="mot_result",
@@ -130,13 +127,33 @@ def add_config_arguments(group: argparse._ArgumentGroup) -> None:
         default=0.5,
         help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g)",
     )
+    _add_flag(group, "--refine", "also write NAME_refined.txt: tracks joined, completed and smoothed at the end")
     _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
+
+
+def add_backend_arguments(group: argparse._ActionsContainer) -> None:
+    """What the network runs on; the names are checked where it is opened."""
+    group.add_argument(
+        "--backend",
+        default="auto",
+        metavar="|".join(BACKENDS),
+        help="what runs the network; auto: openvino if it is installed and --use_gpu is off, else paddle",
+    )
+    group.add_argument(
+        "--precision",
+        default="auto",
+        metavar="|".join(PRECISIONS),
+        help="of the network's numbers; auto: fp32; bf16, with openvino only, costs accuracy",
+    )
 
 
 def add_threshold_arguments(group: argparse._ArgumentGroup) -> None:
     """Detection and association, see ``config/tracker.yml``."""
     for name, option in {**DETECTION, **TRACKER}.items():
-        group.add_argument(f"--{name}", type=option.kind, help=option.help, metavar=option.kind.__name__.upper())
+        if option.kind is bool:
+            _add_flag(group, f"--{name}", option.help, default=None)
+        else:
+            group.add_argument(f"--{name}", type=option.kind, help=option.help, metavar=option.kind.__name__.upper())
 
 
 def _add_flag(group: argparse._ArgumentGroup, name: str, text: str, default: bool | None = False) -> None:

@@ -6,7 +6,6 @@ their place (the control). Where both IDF1 are the same, the embeddings are wort
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,19 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from tools.eval_mot import BOX, FRAME, box_iou, combine, read_mot, roles, score
 from tools.hota import TOLERANCE
-from tracker.associations import make_tracker
+from tools.mot_files import BOX, FRAME, read_mot, roles
+from tools.mot_metrics import box_iou, combine, score
+from tools.stored_detections import nobody, with_size, without_appearance, write_detections
+from tracker.associations import make_camera_motion, make_tracker
 from tracker.boxes import ltrb_to_ltwh
-from tracker.config import TrackerConfig
 from tracker.decode import Detections
 from tracker.errors import SourceError
 from tracker.model import Detector, Model
-from tracker.results import MotWriter, Tracks
+from tracker.results import MotWriter
 from tracker.sources import open_source
+from tracker.tracker_config import TrackerConfig
 from tracker.weights import ROOT
 
-SMALLEST = 0.01  # pixels; what is smaller is written as 0
 MATCH = 0.5  # least IoU of a detection and its true box
 
 
@@ -134,13 +134,19 @@ def validate_model(
     sequences: Sequence[SequenceFiles],
     config: TrackerConfig | None = None,
     thresholds: Mapping[str, Any] | None = None,
+    save_detections: Path | None = None,
 ) -> Validation:
-    """As `validate`, for a model at hand and sequences in any form."""
+    """As `validate`, for a model at hand and sequences in any form.
+
+    Args:
+        save_detections: existing folder to which each sequence's detections go, as NAME.npz; see
+            ``tools/stored_detections.py``.
+    """
     if not sequences:
         raise SourceError("no sequence was given to validate on")
     config = config or default_config(model)
     detector = model.detector(thresholds)
-    runs = [_Run(sequence, detector, config) for sequence in sequences]
+    runs = [_Run(sequence, detector, config, save_detections) for sequence in sequences]
     return Validation(tuple(_scores(run.files.name, [run]) for run in runs), _scores("overall", runs))
 
 
@@ -154,39 +160,35 @@ def default_config(model: Model) -> TrackerConfig:
 class _Run:
     """The counts of one sequence: of its tracks, of the control's, and its detections marked right or wrong."""
 
-    def __init__(self, files: SequenceFiles, detector: Detector, config: TrackerConfig) -> None:
+    def __init__(
+        self, files: SequenceFiles, detector: Detector, config: TrackerConfig, save_detections: Path | None
+    ) -> None:
         self.files = files
         gt = read_mot(files.gt)
         counts, ignored = roles(gt)
         self.true_boxes = int(counts.sum())
-        marks = []
+        marks, kept = [], []
         with tempfile.TemporaryDirectory() as scratch, open_source(files.source, frame_rate=files.frame_rate) as source:
             paths = [Path(scratch, f"{name}.txt") for name in ("tracks", "control")]
             trackers = [make_tracker(config, source.frame_rate) for _ in paths]
             texts = [MotWriter(path) for path in paths]
+            camera = make_camera_motion(config)
             for frame in source:
                 found = detector(frame.image)
+                motion = camera.estimate(frame.image, found.boxes) if camera else None
                 for tracker, text, detections in zip(trackers, texts, (found, without_appearance(found))):
-                    text.write(frame.index + 1, with_size(tracker.update(detections)))
+                    text.write(frame.index + 1, with_size(tracker.update(detections, motion)))
+                if save_detections is not None:
+                    # an unreadable frame has a number all the same
+                    kept += [nobody(found.embeddings.shape[1])] * (frame.index - len(kept)) + [found]
                 here = gt[:, FRAME] == frame.index + 1
                 marks.append(mark(found, gt[here & counts, BOX], gt[here & ignored, BOX]))
             for text in texts:
                 text.close()
             self.tracks, self.control = (score(files.gt, path) for path in paths)
+        if save_detections is not None:
+            write_detections(save_detections / f"{files.name}.npz", kept)
         self.marks = np.concatenate(marks)
-
-
-def without_appearance(detections: Detections) -> Detections:
-    """The detections with one and the same unit vector for everybody."""
-    shape = detections.embeddings.shape
-    return dataclasses.replace(detections, embeddings=np.full(shape, shape[1] ** -0.5, np.float32))
-
-
-def with_size(tracks: Tracks) -> Tracks:
-    """The tracks whose boxes can be written and scored: a network at its beginning may ask for boxes of any size, and a
-    Kalman filter that followed them for boxes of a negative one."""
-    kept = np.isfinite(tracks.boxes).all(axis=1) & (tracks.boxes[:, 2:] >= SMALLEST).all(axis=1)
-    return Tracks(tracks.ids[kept], tracks.boxes[kept], tracks.scores[kept])
 
 
 def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.ndarray:

@@ -1,0 +1,211 @@
+"""OpenVINO beside Paddle: the same maps and embeddings from one folder, and what it refuses."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tracker.config import ModelConfig
+from tracker.errors import ModelError, OptionError
+from tracker.letterbox import Letterbox
+from tracker.network import open_network
+from tracker.openvino_network import OpenVINONetwork
+from tracker.weights import COMPACT
+
+openvino = pytest.importorskip("openvino")
+
+SIZE = (608, 1088)
+LENGTH = 2240  # of a row of the bundled model
+
+
+@pytest.fixture(scope="module")
+def config():
+    return ModelConfig.load(COMPACT)
+
+
+@pytest.fixture(scope="module")
+def paddle_network(config):
+    return open_network(COMPACT, config, "paddle")
+
+
+@pytest.fixture(scope="module")
+def network(config):
+    return open_network(COMPACT, config, "openvino")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return shutil.copytree(COMPACT, tmp_path / "copy")
+
+
+def blob(seed):
+    return np.random.default_rng(seed).random((1, 3, *SIZE), np.float32) * 255
+
+
+def rows(seed, count):
+    return np.random.default_rng(seed).random((count, LENGTH), np.float32)
+
+
+def assert_same_maps(found, expected, tolerance=1e-4):
+    assert [array.shape for array in found] == [array.shape for array in expected]
+    for ours, theirs in zip(found, expected):
+        assert ours.dtype == np.float32
+        assert np.abs(ours - theirs).max() < tolerance * np.abs(theirs).max()
+
+
+def test_both_backends_give_the_same_maps(network, paddle_network, config, clip_frames):
+    assert (network.description, paddle_network.description) == ("openvino fp32", "paddle fp32")
+    letterbox = Letterbox(config.letterbox)
+    for picture in (blob(0), letterbox(clip_frames[0])[0], letterbox(clip_frames[20][::2, ::3])[0]):
+        assert_same_maps(network.run(picture), paddle_network.run(picture))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 8, 9, 100])
+def test_both_backends_give_the_same_embeddings(network, paddle_network, count):
+    found, expected = network.embed([rows(count, count)]), paddle_network.embed([rows(count, count)])
+    assert found.shape == (count, 128)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    # every other row of a longer array: its memory has gaps
+    np.testing.assert_allclose(network.embed([rows(1, 20)[::2]]), paddle_network.embed([rows(1, 20)])[::2], atol=1e-4)
+
+
+def test_outputs_are_the_callers_own(network):
+    first = network.run(blob(1))
+    kept = [array.copy() for array in first]
+    network.run(blob(2))
+    embeddings = network.embed([rows(1, 4)])
+    copied = embeddings.copy()
+    network.embed([rows(2, 4)])
+    for array, before in zip([*first, embeddings], [*kept, copied]):
+        np.testing.assert_array_equal(array, before)
+
+
+def test_the_input_may_change_afterwards(network):
+    picture = blob(1)
+    expected = network.run(picture.copy())
+    network.run(picture)
+    picture[:] = 0
+    assert_same_maps(network.run(blob(1)), expected, tolerance=1e-9)
+
+
+def test_threads_may_share_a_network(network):
+    inputs = [(blob(seed), rows(seed, seed + 1)) for seed in range(4)]
+
+    def outputs(pair):
+        return [*network.run(pair[0]), network.embed([pair[1]])]
+
+    alone = [outputs(pair) for pair in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for expected, found in zip(alone, pool.map(outputs, inputs)):
+            assert_same_maps(found, expected, tolerance=1e-5)
+
+
+def test_settings_reach_openvino(config, monkeypatch):
+    seen = {}
+
+    class Core(openvino.Core):
+        def compile_model(self, model, device, settings):
+            compiled = super().compile_model(model, device, settings)
+            names = ("INFERENCE_NUM_THREADS", "INFERENCE_PRECISION_HINT", "ENABLE_CPU_PINNING", "PERFORMANCE_HINT")
+            name = "embed" if model.inputs[0].any_name == "rows_0" else "model"
+            seen[name] = [device, *(compiled.get_property(name) for name in names)]
+            seen[f"{name} sizes"] = model.inputs[0].partial_shape.is_static
+            return compiled
+
+    monkeypatch.setattr(openvino, "Core", Core)
+    OpenVINONetwork(COMPACT, config, threads=1)
+    for graph in ("model", "embed"):
+        device, threads, precision, pinned, hint = seen[graph]
+        assert (device, threads, pinned, str(hint).rpartition(".")[2]) == ("CPU", 1, False, "LATENCY")
+        assert precision == openvino.Type.f32
+    assert seen["model sizes"] and not seen["embed sizes"]
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_wrong_numbers_of_threads_are_refused(config, threads):
+    for open_it in (OpenVINONetwork, open_network):
+        with pytest.raises(OptionError, match=f"threads must be a positive integer, not {threads!r}"):
+            open_it(COMPACT, config, threads=threads)
+
+
+def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        rough = open_network(COMPACT, config, precision="bf16")
+        assert rough.description == "openvino bf16"
+        found, exact = rough.run(blob(0)), network.run(blob(0))
+        for ours, theirs in zip(found, exact):
+            error = np.abs(ours - theirs).mean() / np.abs(theirs).mean()
+            assert 1e-4 < error < 0.1
+        np.testing.assert_array_equal(rough.embed([rows(0, 5)]), network.embed([rows(0, 5)]))
+
+    class Core(openvino.Core):
+        def get_property(self, *_):
+            return ["FP32"]
+
+    monkeypatch.setattr(openvino, "Core", Core)
+    with pytest.raises(OptionError, match="bf16 needs a processor with AVX-512 BF16 or AMX: take precision fp32"):
+        open_network(COMPACT, config, "openvino", "bf16")
+
+
+def test_memory_stays_flat_whatever_the_numbers_of_rows(network):
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    for count in (1, 2, 4, 8, 16, 32, 64, 128, 256):
+        network.embed([rows(0, count)])
+    before = resident()
+    for count in range(1, 200):
+        network.embed([rows(0, count)])
+    assert resident() - before < 10e6
+
+
+def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
+    for call in (
+        lambda: network.embed([np.zeros((2, 17), np.float32)]),
+        lambda: network.embed([rows(0, 1), rows(0, 1)]),
+        lambda: network.run(np.zeros((1, 5, *SIZE), np.float32)),
+    ):
+        with pytest.raises(ModelError, match=r"jde_compact fails: .*export the model again") as caught:
+            call()
+        assert "\n" not in str(caught.value) and "Exception from" not in str(caught.value)
+    assert np.isfinite(network.run(blob(0))[0]).all(), "it goes on working"
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("model.pdmodel", lambda data: b"<html>not found</html>" * 10),
+        ("model.pdmodel", lambda data: b""),
+        ("model.pdmodel", lambda data: data[: len(data) // 2]),
+        ("model.pdmodel", lambda data: data.replace(b"swish", b"swosh")),  # an operator that OpenVINO does not know
+        ("model.pdiparams", lambda data: data[:1000]),
+        ("embed.pdmodel", lambda data: b"<html>not found</html>"),
+    ],
+)
+def test_files_that_it_cannot_read_are_refused_in_one_line(copy, config, name, change):
+    (copy / name).write_bytes(change((copy / name).read_bytes()))
+    with pytest.raises(ModelError) as caught:
+        OpenVINONetwork(copy, config)
+    message = str(caught.value)
+    graph = name.partition(".")[0]
+    assert message.startswith(f"{copy / graph}.pdmodel cannot be loaded by openvino, it or its .pdiparams may be")
+    assert "\n" not in message and "Exception from" not in message
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ([(8, 1), (16, 1), (32, 1)], r"a map of shape .* at stride 8 where infer_cfg\.yml needs"),
+        ([(32, 4), (16, 4), (8, 4)], r"a map of shape .* at stride 32 where infer_cfg\.yml needs"),
+        ([(32, 1), (16, 1), (8, 1), (4, 1)], r"gives 6 maps where infer_cfg\.yml needs 7"),
+    ],
+)
+def test_a_graph_of_another_network_is_refused_when_it_is_opened(copy, levels, message):
+    path = copy / "infer_cfg.yml"
+    levels = [{"stride": stride, "anchors": [[stride, stride]] * count} for stride, count in levels]
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "levels": levels}))
+    with pytest.raises(ModelError, match=f"{message}.*: export the model again"):
+        OpenVINONetwork(copy, ModelConfig.load(copy))

@@ -1,0 +1,138 @@
+"""The backend of OpenVINO: Intel's runtime for processors, an optional package; reads the same folder as Paddle's."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from .config import ModelConfig
+from .errors import ModelError, OptionError
+from .network import Network, check_files, check_threads, missing_openvino
+
+HINTS = {"fp32": "f32", "bf16": "bf16"}  # our names of precisions to OpenVINO's
+
+
+class OpenVINONetwork(Network):
+    """A model folder in OpenVINO, on the processor. Safe to share between threads.
+
+    Args:
+        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
+        config: the contents of its ``infer_cfg.yml``; images have the size that it states.
+        precision: ``fp32``, ``bf16``, or ``auto``, which is fp32. Embeddings of rows are always computed in fp32.
+        threads: processor threads; None for all cores.
+
+    Raises:
+        ModelError: the package is missing, or the folder holds no model that it can run.
+        OptionError: the processor has no bf16, or threads is not a positive integer.
+    """
+
+    def __init__(self, folder: Path, config: ModelConfig, precision: str = "auto", threads: int | None = None) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise ModelError(missing_openvino(f"cannot be imported ({_last_line(error)})")) from error
+        self.folder = folder
+        self.config = config
+        precision = "fp32" if precision == "auto" else precision
+        self.description = f"openvino {precision}"
+        core = openvino.Core()
+        # without instructions for it OpenVINO would take fp32 and say nothing
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise OptionError("precision bf16 needs a processor with AVX-512 BF16 or AMX: take precision fp32")
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": check_threads(threads),
+            # pinned threads of two programs would share a core and leave others idle
+            "ENABLE_CPU_PINNING": False,
+        }
+        size = config.letterbox
+        self._graphs = {
+            # known sizes let OpenVINO plan all memory beforehand
+            "model": _Graph(core, folder, "model", settings, HINTS[precision], [1, 3, size.height, size.width]),
+            "embed": _Graph(core, folder, "embed", settings, HINTS["fp32"]),
+        }
+        shapes = self._graphs["model"].shapes
+        self._check_count(len(shapes))
+        self._check_shapes((1, 3, size.height, size.width), shapes)
+
+    def _rows_sent(self, count: int) -> int:
+        # OpenVINO keeps some memory for every number of rows it has met: with powers of two it meets few
+        return 1 << max(0, count - 1).bit_length()
+
+    def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        try:
+            return self._graphs[graph](inputs)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"{self.folder} fails: {_last_line(error)}; if its files were changed, export the model again"
+            ) from error
+
+
+class _Graph:
+    """One graph, compiled, with the memory of one pass.
+
+    Attributes:
+        shapes: of the outputs, where they are known beforehand.
+    """
+
+    def __init__(
+        self,
+        core,  # noqa: ANN001 (openvino.Core, imported only where it is used)
+        folder: Path,
+        name: str,
+        settings: dict,
+        hint: str,
+        shape: list[int] | None = None,
+    ) -> None:
+        import openvino
+
+        check_files(folder, [name])
+        program = folder / f"{name}.pdmodel"
+        try:
+            model = core.read_model(program, folder / f"{name}.pdiparams")
+            if shape:
+                model.reshape(shape)
+            compiled = core.compile_model(model, "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint})
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ModelError(
+                f"{program} cannot be loaded by openvino, it or its .pdiparams may be damaged: {_last_line(error)}"
+            ) from error
+        self._tensor = openvino.Tensor
+        self._request = compiled.create_infer_request()
+        self._lock = threading.Lock()
+        # OpenVINO lists the inputs in an order of its own; the export names those of several rows_0, rows_1, ...
+        self._inputs = sorted(compiled.inputs, key=lambda port: _number(port.any_name))
+        self._outputs = compiled.outputs
+        known = all(port.get_partial_shape().is_static for port in self._outputs)
+        self.shapes = [tuple(port.shape) for port in self._outputs] if known else None
+
+    def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Outputs for contiguous float32 inputs, in arrays of the caller's own."""
+        if len(inputs) != len(self._inputs):
+            raise ValueError(f"{len(inputs)} inputs for a graph of {len(self._inputs)}")
+        with self._lock:
+            for port, value in zip(self._inputs, inputs):
+                self._request.set_tensor(port, self._tensor(value, shared_memory=True))
+            if self.shapes is None:
+                self._request.infer()
+                return [self._request.get_tensor(port).data.copy() for port in self._outputs]
+            # new arrays to write into, for a copy of the old ones would take longer
+            outputs = [np.empty(shape, np.float32) for shape in self.shapes]
+            for port, value in zip(self._outputs, outputs):
+                self._request.set_tensor(port, self._tensor(value, shared_memory=True))
+            self._request.infer()
+            return outputs
+
+
+def _number(name: str) -> int:
+    """Place of an input named ``rows_N`` among the others; 0 for the only one."""
+    last = name.rpartition("_")[2]
+    return int(last) if last.isdecimal() else 0
+
+
+def _last_line(error: BaseException) -> str:
+    """The reason, which OpenVINO tells after the places in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
