@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from tracker.boxes import ltwh_to_ltrb
 from tracker.decode import Detections
 from tracker.errors import OptionError
 from tracker.options import Option
-from tracker.tracker_config import ASSOCIATIONS, TrackerConfig
+from tracker.tracker_config import ASSOCIATIONS, REFINE, SETTINGS, TrackerConfig
 from tracker.weights import ROOT
 
 DEFAULT = TrackerConfig.load(ROOT / "config" / "tracker.yml").association
@@ -94,12 +93,13 @@ def test_options_reach_the_tracker(sequence, made):
     expected = TrackerConfig.load(ROOT / "config" / "tracker.yml").override({"conf_thres": 0.6})
     assert made == [(expected, 30)]
     values = {name: option.kind("1") for name, option in eval_mot.SETTINGS.items()}
-    assert "conf_thres" in values and values.keys() < {field.name for field in fields(TrackerConfig)}
+    assert "conf_thres" in values and values.keys() < SETTINGS.keys()
     for name, value in values.items():
         made.clear()
         user = next(other for other in ASSOCIATIONS if TrackerConfig(association=other).uses(name))
-        assert main([*arguments, "--association", user, f"--{name}", str(value)]) == 0
-        assert made == [(expected.override({"association": user, name: value}), 30)]
+        refine = ["--refine"] if name.startswith(REFINE) else []
+        assert main([*arguments, "--association", user, *refine, f"--{name}", str(value)]) == 0
+        assert made == [(expected.override({"association": user, name: value}), 30)] * (1 + len(refine))
 
 
 def test_an_option_must_have_an_effect_on_one_of_the_associations(sequence, made, capsys):
@@ -114,7 +114,7 @@ def test_flags_mean_what_they_say(monkeypatch, sequence):
     monkeypatch.setitem(eval_mot.SETTINGS, "steady", Option(bool, "whether"))
     chosen = []
 
-    def stop(names, options, control):
+    def stop(names, options, control, refine):
         chosen.append(options["steady"])
         raise OptionError("seen enough")
 
@@ -122,6 +122,18 @@ def test_flags_mean_what_they_say(monkeypatch, sequence):
     for text in ("False", "yes"):
         assert main([*sequence("walk"), "--steady", text]) == 2
     assert chosen == [False, True]
+
+
+def test_refined_tracks_stand_beside_the_others(sequence, tmp_path, capsys):
+    arguments = sequence("walk")
+    frames = [seen(A, B)] * 5 + [nobody(4)] * GAP + [seen(A, B)] * 5
+    frames[2] = seen(A)  # a short gap, which refinement fills
+    write_detections(tmp_path / "npz/walk.npz", frames)
+    assert main([*arguments, "--association", "byte", "--refine"]) == 0
+    plain, refined = [dict(zip(COLUMNS, row[2:])) for row in table(capsys)[1:]][:2]
+    assert plain["FN"] == "1" and refined["FN"] == "0"
+    assert main([*arguments, "--refine_fill_seconds", "1"]) == 2
+    assert "refine_fill_seconds has no effect without --refine" in capsys.readouterr().err
 
 
 def test_confidence_is_0_6_unless_given(sequence, tmp_path, capsys):
@@ -149,7 +161,9 @@ def test_seqinfo_states_the_frame_rate(sequence, made, capsys):
 def test_the_tracker_sees_the_whole_sequence(sequence, monkeypatch):
     frames = Counter()
     monkeypatch.setattr(
-        eval_mot, "run_association", lambda found, settings, rate, path, last: frames.update([last]) or path.touch()
+        eval_mot,
+        "run_association",
+        lambda found, settings, rate, path, last, refine: frames.update([last]) or path.touch(),
     )
     assert main([*sequence("long", length=50), *sequence("short")]) == 0
     assert frames == {50: 1, 10 + GAP: 1}
@@ -184,9 +198,9 @@ def test_every_association_runs(sequence, capsys):
 def test_the_control_tracks_as_if_everybody_looked_the_same(sequence, tmp_path, monkeypatch):
     given = []
 
-    def spy(found, settings, rate, path, last):
+    def spy(found, settings, rate, path, last, refine):
         given.append(np.concatenate([frame.embeddings for frame in found]))
-        run_association(found, settings, rate, path, last)
+        run_association(found, settings, rate, path, last, refine)
 
     monkeypatch.setattr(eval_mot, "run_association", spy)
     assert main([*sequence("walk"), "--association", "jde", "--control", "--output", str(tmp_path / "out")]) == 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from crowds import LOOKS, crowd, frame_of, person
+from crowds import LOOKS, crowd, frame_of, person, with_embeddings
 from fused_runs import fused_and_byte, ids_at, people_of, run, shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,7 +60,9 @@ def test_the_same_input_gives_the_same_output(appearance, **made):
 
 @fused_and_byte
 def test_two_instances_side_by_side_know_nothing_of_each_other(appearance):
-    sequences = crowd(3, 8, 30, miss=0.05), crowd(4, 12, 30, miss=0.05)
+    useful, random = crowd(3, 8, 30, miss=0.05), np.random.default_rng(0)
+    useless = [with_embeddings(frame, random.normal(size=(len(frame), 16))) for frame in crowd(4, 12, 30, miss=0.05)]
+    sequences = useful, useless
     alone = [run(frames, appearance) for frames in sequences]
     trackers = [FusedTracker(TrackerConfig(conf_thres=0.6), 30.0, appearance) for _ in sequences]
     for number, frames in enumerate(zip(*sequences)):
@@ -128,6 +130,19 @@ def test_doubtful_boxes_confirm_nobody(appearance):
     sure, doubtful = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.5))
     found = run(with_somebody_else(sure, doubtful, sure, doubtful, sure, doubtful), appearance)
     assert people_of(found) == 1
+
+
+@fused_and_byte
+def test_doubtful_boxes_begin_no_track(appearance):
+    """A track begun by one would have more to earn."""
+    sure, doubtful = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.2))
+    assert shown(run(with_somebody_else(*[doubtful] * 3, sure, sure), appearance), 2) == [False] * 5 + [True]
+
+
+@fused_and_byte
+def test_a_weak_box_in_the_first_frame_is_to_be_confirmed_as_later_ones(appearance):
+    frames = [frame_of(person(100, 0, score=0.64)), *[frame_of(person(100, 0, score=0.75))] * 3]
+    assert shown(run(frames, appearance)) == [False, False, False, True]
 
 
 @fused_and_byte

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from crowds import LOOKS, crowd, detections_of, frame_of, person, walkers
+from crowds import LOOKS, crowd, frame_of, person, walkers, with_embeddings
 from fused_runs import fused_and_byte, ids_at, run, switches
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,7 +157,7 @@ def test_the_surer_a_box_the_more_is_learnt_of_its_looks():
 )
 def test_when_all_look_the_same_motion_alone_decides(seed, people, conf_thres, width, constant):
     frames = crowd(seed, people, 25, width=width)
-    same = [detections_of(f.boxes, f.scores, np.full((len(f), 16), constant)) for f in frames]
+    same = [with_embeddings(frame, np.full((len(frame), 16), constant)) for frame in frames]
     for a, b in zip(run(same, conf_thres=conf_thres), run(frames, appearance=False, conf_thres=conf_thres)):
         assert a.ids.tolist() == b.ids.tolist()
         np.testing.assert_array_equal(a.boxes, b.boxes)
@@ -166,7 +166,7 @@ def test_when_all_look_the_same_motion_alone_decides(seed, people, conf_thres, w
 def total_switches(scenes, appearance=True, looks=lambda embeddings: embeddings):
     total = 0
     for frames, truth in scenes:
-        seen = [detections_of(f.boxes, f.scores, looks(f.embeddings)) for f in frames]
+        seen = [with_embeddings(frame, looks(frame.embeddings)) for frame in frames]
         total += switches(run(seen, appearance), truth)
     return total
 

@@ -29,7 +29,7 @@ from tracker.config import check_positive
 from tracker.decode import Detections
 from tracker.errors import OptionError, OutputError, SourceError, TrackingError
 from tracker.options import TRACKER, boolean, split
-from tracker.tracker_config import TrackerConfig
+from tracker.tracker_config import REFINE, TrackerConfig
 from tracker.weights import ROOT
 
 CONFIDENT = 0.6  # conf_thres of stored detections: the model that would state its own is not at hand
@@ -59,15 +59,16 @@ class StoredSequence(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A way to track: the settings, and whether everybody is to look the same."""
+    """A way to track: the settings, whether everybody is to look the same, and whether the tracks are refined."""
 
     config: TrackerConfig
     control: bool = False
+    refine: bool = False
 
     @property
     def name(self) -> str:
-        """For tables and folders: the association, and whether this is its control."""
-        return f"{self.config.association}-control" if self.control else self.config.association
+        """For tables and folders: the association, and what is done to it."""
+        return self.config.association + "-control" * self.control + "-refined" * self.refine
 
 
 def score_results(pairs: Sequence[tuple[str, Path, Path]], iou: float) -> tuple[list[Row], list[Row]]:
@@ -97,7 +98,7 @@ def score_detections(
         for method in methods:
             frames = [without_appearance(frame) for frame in sequence.frames] if method.control else sequence.frames
             path = make_folder(folder / method.name) / f"{sequence.name}.txt"
-            run_association(frames, method.config, sequence.frame_rate, path, sequence.last_frame)
+            run_association(frames, method.config, sequence.frame_rate, path, sequence.last_frame, method.refine)
             video = score(sequence.gt, path, iou)
             found[method.name].append(video)
             rows.append({"sequence": sequence.name, "association": method.name, **combine([video])})
@@ -127,13 +128,16 @@ def open_sequence(gt_file: Path, path: Path, frame_rate: float | None = None) ->
     return StoredSequence(path.stem, gt_file, frames, last_frame, frame_rate)
 
 
-def choose_methods(associations: Sequence[str] | None, options: Mapping[str, object], control: bool) -> list[Method]:
+def choose_methods(
+    associations: Sequence[str] | None, options: Mapping[str, object], control: bool, refine: bool
+) -> list[Method]:
     """The ways to track that the command line asks for: ``config/tracker.yml`` with options in place of its values.
 
     Args:
         associations: names; None for the one of ``config/tracker.yml``.
         options: further values by the names of `TrackerConfig`; None leaves a value as it is.
         control: whether each association gets a control.
+        refine: whether the refined tracks are scored too.
 
     Raises:
         OptionError: an unknown association, a value out of its range, or an option that none of them uses.
@@ -142,10 +146,13 @@ def choose_methods(associations: Sequence[str] | None, options: Mapping[str, obj
     config = TrackerConfig.load(ROOT / "config" / "tracker.yml").override({"conf_thres": CONFIDENT, **settings})
     configs = [config.override({"association": name}) for name in dict.fromkeys(associations or [config.association])]
     for name in settings:
+        if name.startswith(REFINE) and not refine:
+            raise OptionError(f"{name} has no effect without --refine: give that too, or leave it out")
         if not any(config.uses(name) for config in configs):
             names = " or ".join(config.association for config in configs)
             raise OptionError(f"{name} has no effect with association {names}: leave it out, or choose another")
-    return [Method(config, other) for config in configs for other in ((False, True) if control else (False,))]
+    kinds = [(False, False), *[(False, True)] * refine, *[(True, False)] * control]
+    return [Method(config, *kind) for config in configs for kind in kinds]
 
 
 def format_table(rows: Sequence[Row]) -> str:
@@ -189,7 +196,9 @@ def _track(args: argparse.Namespace) -> tuple[list[Row], list[Row]]:
     """Scores the detections that the command line names."""
     if args.frame_rate is not None:
         check_positive("frame_rate", args.frame_rate)
-    methods = choose_methods(args.association, {name: getattr(args, name) for name in SETTINGS}, args.control)
+    methods = choose_methods(
+        args.association, {name: getattr(args, name) for name in SETTINGS}, args.control, args.refine
+    )
     pairs = _pairs(args, "detections", ".npz")
     sequences = [open_sequence(gt, path, args.frame_rate) for _, gt, path in pairs]
     if args.output:
@@ -205,7 +214,7 @@ def run(args: argparse.Namespace) -> None:
     if args.detections:
         rows, overall = _track(args)
     else:
-        for name in ("association", *SETTINGS, "frame_rate", "control", "output"):
+        for name in ("association", *SETTINGS, "frame_rate", "control", "refine", "output"):
             value = getattr(args, name)
             if value is not None and value is not False:
                 raise OptionError(f"--{name} is for --detections; a --result has been tracked already")
@@ -222,6 +231,7 @@ def add_tracking_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"{TRACKER['association'].help}; several are compared (default: config/tracker.yml, as of all below)"
     group.add_argument("--association", nargs="+", action="extend", metavar="NAME", help=text)
     group.add_argument("--control", action="store_true", help="also track as if everybody looked the same")
+    group.add_argument("--refine", action="store_true", help="also refine the tracks at the end, as the module can")
     group.add_argument(
         "--frame_rate", type=float, help=f"frames per second (default: what seqinfo.ini says, else {FRAME_RATE:g})"
     )

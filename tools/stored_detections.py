@@ -21,6 +21,7 @@ from tracker.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from tracker.decode import Detections
 from tracker.errors import ModelError, OutputError, SourceError
 from tracker.pdparams import load_npz
+from tracker.refine import AppearanceLog, refine_file
 from tracker.results import MotWriter, Tracks
 from tracker.tracker_config import TrackerConfig
 
@@ -145,7 +146,12 @@ def with_size(tracks: Tracks) -> Tracks:
 
 
 def run_association(
-    frames: Sequence[Detections], config: TrackerConfig, frame_rate: float, path: Path, last_frame: int | None = None
+    frames: Sequence[Detections],
+    config: TrackerConfig,
+    frame_rate: float,
+    path: Path,
+    last_frame: int | None = None,
+    refine: bool = False,
 ) -> None:
     """Tracks a sequence by its detections and writes the MOT text. The camera is taken to stand still.
 
@@ -155,12 +161,18 @@ def run_association(
         frame_rate: frames per second of the sequence.
         path: text file to write.
         last_frame: number of the sequence's last frame, where it goes on after `frames` with nobody detected.
+        refine: whether the tracks are refined in the end.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    tracker = make_tracker(config, frame_rate)
+    tracker, looks = make_tracker(config, frame_rate), AppearanceLog()
     rest = itertools.repeat(nobody(frames[0].embeddings.shape[1] if frames else 0), (last_frame or 0) - len(frames))
     with closing(MotWriter(path)) as text:
         for number, detections in enumerate(itertools.chain(frames, rest), start=1):
-            text.write(number, with_size(tracker.update(detections, None)))
+            tracks = tracker.update(detections, None)
+            if refine:
+                looks.add(tracks)
+            text.write(number, with_size(tracks))
+    if refine:
+        refine_file(path, path, looks, frame_rate, config.refine)

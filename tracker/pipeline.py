@@ -20,8 +20,8 @@ from .frame import Frame
 from .images import to_bgr8
 from .interrupts import StopRequest
 from .model import Detector, Model
-from .refine import AppearanceLog, refine
-from .results import FrameTracks, MotWriter, TrackingResult, Tracks, read_table, write_table
+from .refine import AppearanceLog, refine_file
+from .results import FrameTracks, MotWriter, TrackingResult, Tracks
 from .sources import Source
 from .timing import StageTimes
 from .tracker_config import TrackerConfig
@@ -178,10 +178,8 @@ class SequenceRun:
                 self._video.close()
         if self._looks and self._text and not self._refined:
             with self.times.stage("refine"):
-                table = read_table(self._text.path)
-                table = table[(table[:, 4:6] > 0).all(axis=1)]  # a box thinner than the text's digits has no use
-                table = refine(table, self._looks.embeddings(), self.frame_rate, self._config.refine)
-                write_table(self._options.refined_path(self.name), table)
+                target = self._options.refined_path(self.name)
+                refine_file(self._text.path, target, self._looks, self.frame_rate, self._config.refine)
             self._refined = True
         self._ended = time.perf_counter()
 

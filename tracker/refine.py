@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .errors import OptionError
 from .interpolate import fill_gaps, smooth
 from .refine_settings import RefineSettings
 from .relink import Tracklets, relink
-from .results import Tracks
+from .results import Tracks, read_table, write_table
 
 COLUMNS = 7
 FRAME, ID, WIDTH, HEIGHT, SCORE = 0, 1, 4, 5, 6
@@ -75,6 +76,25 @@ def refine(
     # the nearest whole number of frames
     table = fill_gaps(table, math.floor(settings.fill_seconds * frame_rate + 0.5), settings.fill_support)
     return _numbered(smooth(table, settings.smooth_seconds * frame_rate))
+
+
+def refine_file(source: Path, target: Path, looks: AppearanceLog, frame_rate: float, settings: RefineSettings) -> None:
+    """Refine a MOT text file into another one, or into itself.
+
+    Args:
+        source: file to read.
+        target: file to write.
+        looks: appearance of the run that made it.
+        frame_rate: frames per second.
+        settings: see `refine`.
+
+    Raises:
+        OutputError: a file cannot be read or written.
+        OptionError: the text holds no tracks.
+    """
+    table = read_table(source)
+    table = table[(table[:, [WIDTH, HEIGHT]] > 0).all(axis=1)]  # a box thinner than the text's digits has no use
+    write_table(target, refine(table, looks.embeddings(), frame_rate, settings))
 
 
 def _checked(table: np.ndarray) -> np.ndarray:
