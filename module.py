@@ -50,7 +50,8 @@ class JDE(hub.Module):
         threads: processor threads of the network; None for all cores.
         backend: what runs the network: ``paddle``, ``openvino`` (an optional package, faster on many processors), or
             ``auto``: openvino if it is installed and can run the model on the processor, else paddle.
-        precision: ``fp32``; ``bf16``, with openvino only, which costs accuracy; or ``auto``, which is fp32.
+        precision: ``fp32``; ``bf16``, with openvino only, which rounds more and is faster on some processors; or
+            ``auto``, which is fp32.
 
     The model is loaded at the first use and kept.
     """

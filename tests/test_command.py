@@ -20,9 +20,13 @@ from media import write_video
 
 OPTIONS = """
     video_stream from_device frame_rate timeout model use_gpu threads backend precision output_dir
-    visualization draw_threshold progress
-    score_threshold nms_threshold nms_top_k keep_top_k association conf_thres det_thresh track_buffer tracked_thresh
-    r_tracked_thresh unconfirmed_thresh embedding_momentum min_box_area vertical_ratio
+    visualization draw_threshold refine progress
+    score_threshold nms_threshold nms_top_k keep_top_k association conf_thres min_box_area vertical_ratio
+    embedding_momentum low_thres memory match_thresh min_overlap low_match_thresh new_match_thresh sure_margin
+    confirm_evidence max_evidence duplicate_overlap camera_motion appearance_weight max_occlusion reid_sigma max_speed
+    det_thresh track_buffer tracked_thresh r_tracked_thresh unconfirmed_thresh
+    refine_relink_seconds refine_relink_quantile refine_relink_ratio refine_relink_speed refine_motion_seconds
+    refine_ghost_seconds refine_ghost_quantile refine_fill_seconds refine_fill_support refine_smooth_seconds
 """
 
 

@@ -120,10 +120,10 @@ def test_who_is_hidden_by_somebody_passing_keeps_the_identity(speed):
     assert ids_at(found[0], 500, 500 - 40 * speed) == ids_at(found[-1], 500, 500 + 40 * speed)
 
 
-def looks_after(box_in_front, score=0.9, y=100, **settings):
-    """How much of a new look the person at (100, y) has taken in when a frame with a box at 110 is over, 0 to 1."""
+def looks_after(*places, score=0.9, y=100, **settings):
+    """How much of a new look the person at (100, y) has taken in after a frame with others at (place, 100), 0 to 1."""
     clean = [frame_of(person(100, 0, y=y), person(300, 1), *BYSTANDERS)] * 5
-    mixed = frame_of(person(100, 2, y=y, score=score), person(box_in_front, 1), *BYSTANDERS)
+    mixed = frame_of(person(100, 2, y=y, score=score), *(person(x, 1) for x in places), *BYSTANDERS)
     tracks = run([*clean, mixed], **settings)[-1]
     assert ids_at(tracks, 100) == [1]
     return tracks.embeddings[tracks.ids.tolist().index(1), 2]
@@ -137,6 +137,7 @@ def test_looks_are_learnt_from_clean_boxes_only():
     assert looks_after(115, y=90, max_occlusion=0.6) == pytest.approx(learnt)
     assert looks_after(130, y=90, max_occlusion=0.2) == 0.0
     assert looks_after(115, y=110) == pytest.approx(learnt)  # in front of the other
+    assert looks_after(130, 115, 70, y=90) == looks_after(115, 130, y=90) == 0.0  # the most of several counts
 
 
 def test_the_surer_a_box_the_more_is_learnt_of_its_looks():

@@ -159,7 +159,7 @@ def test_memory_stays_flat_whatever_the_numbers_of_rows(network):
     before = resident()
     for count in range(1, 200):
         network.embed([rows(0, count)])
-    assert resident() - before < 10e6
+    assert resident() - before < 25e6, "without powers of two it is 40 MB and more"
 
 
 def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):

@@ -16,14 +16,12 @@ import cv2
 import numpy as np
 
 _AREA = 384 * 216  # of the shrunk picture, at most: what follows the shrinking costs the same at any resolution
-_MIN_SIDE = 32  # in a smaller picture there is no room for a pyramid, nor for corners enough
 
 _CELL = 20  # the strongest corner of each cell is followed, which spreads them over the whole picture
 _MIN_CONTRAST = 6 / 255  # of a corner in its weaker direction, as a share of white; below lie noise and block artefacts
 _WINDOW = (11, 11)  # matched around a corner
 _LEVELS = 3  # of the pyramid above the picture
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01)
-_MAX_DIFFERENCE = 20.0  # mean absolute difference of matched windows in grey levels; above it the corner is hidden
 
 _TOLERANCE = 1.5  # between a corner and where the similarity puts it: parallax in a street takes that much
 _MIN_CORNERS = 12  # that agree
@@ -116,8 +114,6 @@ def _background(shape: tuple[int, int], people: np.ndarray) -> np.ndarray:
 
 def _find_corners(picture: np.ndarray, background: np.ndarray) -> np.ndarray:
     """[P, 2] float32 x, y: the corner of the background with the largest smaller eigenvalue in each cell."""
-    if min(picture.shape) < _MIN_SIDE:
-        return np.empty((0, 2), np.float32)
     # OpenCV scales the eigenvalue so that its root is the contrast of the corner as a share of white.
     strength = cv2.cornerMinEigenVal(picture, blockSize=3)
     strength *= background
@@ -134,19 +130,18 @@ def _find_corners(picture: np.ndarray, background: np.ndarray) -> np.ndarray:
 def _follow(
     reference: np.ndarray, picture: np.ndarray, corners: np.ndarray, background: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where corners of the reference [P, 2] and lie in the picture: both [Q, 2] float64, of those found."""
+    """Where corners of the reference [P, 2] and lie in the picture: both [Q, 2], of those found on the background."""
     if len(corners) == 0:
-        return np.empty((0, 2)), np.empty((0, 2))
-    moved, status, difference = cv2.calcOpticalFlowPyrLK(
+        return corners, corners
+    moved, status, _ = cv2.calcOpticalFlowPyrLK(
         reference, picture, corners[:, None], None, winSize=_WINDOW, maxLevel=_LEVELS, criteria=_STOP
     )
     moved = moved[:, 0]
     height, width = picture.shape
     column, row = np.rint(moved).astype(int).T
-    found = (status[:, 0] == 1) & (difference[:, 0] < _MAX_DIFFERENCE)
-    found &= (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    found = (status[:, 0] == 1) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
     found[found] = background[row[found], column[found]]  # not where people have walked meanwhile
-    return corners[found].astype(np.float64), moved[found].astype(np.float64)
+    return corners[found], moved[found]
 
 
 def _fit_similarity(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:

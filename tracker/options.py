@@ -143,7 +143,7 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
         "--precision",
         default="auto",
         metavar="|".join(PRECISIONS),
-        help="of the network's numbers; auto: fp32; bf16, with openvino only, costs accuracy",
+        help="of the network's numbers; auto: fp32; bf16, with openvino only, rounds more, faster on some processors",
     )
 
 
