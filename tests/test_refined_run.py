@@ -49,7 +49,7 @@ def test_a_sequence_without_anybody_gives_an_empty_file(module, clip, tmp_path):
 def test_a_refined_file_that_cannot_be_written_costs_one_line_and_not_the_tracks(module, clip, tmp_path):
     plain = module.mot_predict(clip, output_dir=tmp_path / "plain", visualization=False)
     (tmp_path / "mot_results" / "street_refined.txt").mkdir(parents=True)
-    with pytest.raises(Exception, match="cannot write .*street_refined.txt") as caught:
+    with pytest.raises(Exception, match=r"cannot write .*street_refined\.txt") as caught:
         module.mot_predict(clip, output_dir=tmp_path, visualization=False, refine=True)
     assert type(caught.value).__name__ == "OutputError" and "\n" not in str(caught.value)
     assert (tmp_path / "mot_results" / "street.txt").read_text() == plain.text_path.read_text()
