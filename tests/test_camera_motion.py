@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tracker import camera_motion
 from tracker.camera_motion import CameraMotion
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 NOBODY = np.empty((0, 4))
 MOTIONS = st.tuples(st.floats(-40, 40), st.floats(-40, 40), st.floats(-0.06, 0.06), st.floats(0.94, 1.06))
 SIZES = ((576, 768), (1080, 1920), (333, 702), (240, 320))
@@ -138,10 +140,6 @@ def test_a_still_camera_costs_little(clip_frames, followed):
         camera.estimate(image, NOBODY)
     # all corners once, then a few, without a second look
     assert len(followed) == 9 and followed[0] > 100 and max(followed[1:]) < 50
-    # someone stops before the camera: most corners are hidden, a new reference has its own where they can be seen
-    for image in clip_frames[10:20]:
-        assert camera.estimate(image, np.array([[0, 0, 500, 576]])) is None
-    assert max(followed[-8:]) < 50
 
 
 def test_a_dimming_light_is_no_motion(frame):
@@ -272,26 +270,15 @@ def test_a_few_things_on_a_blank_wall(frame):
 
 
 def test_near_and_far_move_differently(frame):
-    """Parallax: the similarity is true for few corners, but a camera that moves is not taken for a still one."""
+    """Parallax: the similarity is true for few corners, but the few of a caption do not make the camera a still one."""
     size = frame.shape[:2]
     images = [frame, warped(frame, similarity(size, 6, 0))]
     near = warped(frame, similarity(size, 9, 0))
     for left in range(0, 768, 96):
         images[1][:, left : left + 48] = near[:, left : left + 48]
-    assert_same_motion(estimates(images)[1], similarity(size, 7.5, 0), size, 3.0)
-
-
-def test_a_cut_under_a_caption(frame):
-    """What is written over the picture stays, the picture does not."""
-    size = frame.shape[:2]
-    other = np.ascontiguousarray(frame[::-1, ::-1])
-    shift = similarity(size, 8, -3)
-    images = [frame.copy(), frame.copy(), frame.copy(), other.copy(), warped(other, shift)]
-    for image in images:
+    for image in (images := [image.copy() for image in images]):
         cv2.putText(image, "2009-06-25 13:57:10", (20, 560), cv2.FONT_HERSHEY_SIMPLEX, 1, (255, 255, 255), 2)
-    *before, found = estimates(images)
-    assert before == [None] * 4
-    assert_same_motion(found, shift, size)
+    assert_same_motion(estimates(images)[1], similarity(size, 7.5, 0), size, 3.0)
 
 
 def test_strips_that_move_apart(frame):
@@ -378,10 +365,12 @@ def test_people_before_all_of_it(frame):
     images = [frame, warped(frame, shift), frame, warped(frame, shift), frame]
     everywhere = np.array([[-5, -5, 800, 600]])
     people = [NOBODY, everywhere, everywhere, NOBODY, NOBODY]
-    camera = CameraMotion()
-    *before, found = (camera.estimate(*pair) for pair in zip(images, people, strict=True))
-    assert before == [None] * 4
-    assert_same_motion(found, similarity(size, -7, -7), size)
+    for still in (0, 2):
+        camera = CameraMotion()
+        assert [camera.estimate(frame, NOBODY) for _ in range(still)] == [None] * still
+        *before, found = (camera.estimate(*pair) for pair in zip(images, people, strict=True))
+        assert before == [None] * 4
+        assert_same_motion(found, similarity(size, -7, -7), size)
 
 
 @pytest.mark.parametrize(

@@ -98,22 +98,34 @@ def test_a_moving_camera_is_as_good_as_one_that_always_stood_there(seed, people,
             np.testing.assert_allclose(a.boxes, b.boxes, atol=1e-3)
 
 
+STANDS = frame_of(person(100, 0))
+WAITS = frame_of(person(190, 0, y=101))
+
+
 def passing(*before):
-    """Somebody walks from 190 to 10, and then another stands at 100 who was the last to be seen there."""
+    """Somebody walks from 190 to 10, over the place of one who was lost; then another stands there."""
     walk = [frame_of(person(x, 0, y=101)) for x in range(190, 8, -4)]
     return [*before, *walk, frame_of(person(6, 0, y=101), person(100, 0))]
 
 
 @fused_and_byte
 def test_two_tracks_of_one_place_become_one(appearance):
-    """The newer one is forgotten: a person who was lost is taken for having been found again."""
-    frames = passing(*[frame_of(person(100, 0))] * 40)
+    """Who came since is forgotten: the person who was lost is taken for having been found again."""
+    frames = passing(*[STANDS] * 40, frame_of())
     assert ids_at(run(frames, appearance, max_speed=0.0)[-1], 6, 100) == [1, None]
     assert ids_at(run(frames, appearance, max_speed=0.0, duplicate_overlap=1.0)[-1], 6, 100) == [2, 1]
 
 
 @fused_and_byte
 def test_of_two_tracks_of_one_place_the_shorter_lived_is_forgotten(appearance):
-    frames = passing(*[frame_of(person(190, 0, y=101))] * 20, *[frame_of(person(190, 0, y=101), person(100, 0))] * 5)
-    assert ids_at(run(frames, appearance, max_speed=0.0)[-1], 6, 100) == [1, None]
-    assert ids_at(run(frames, appearance, max_speed=0.0, duplicate_overlap=1.0)[-1], 6, 100) == [1, 2]
+    frames = passing(*[STANDS] * 3, frame_of(), *[WAITS] * 10)
+    assert ids_at(run(frames, appearance, max_speed=0.0)[-1], 6, 100) == [2, None]
+    assert ids_at(run(frames, appearance, max_speed=0.0, duplicate_overlap=1.0)[-1], 6, 100) == [2, 1]
+
+
+@fused_and_byte
+def test_two_who_were_seen_together_stay_two(appearance):
+    together = frame_of(person(190, 0, y=101), person(100, 0))
+    for before in ([together] * 20, [STANDS, *[together] * 20], [WAITS, *[together] * 20]):
+        first, last = (ids_at(run(passing(*before), appearance, max_speed=0.0)[k], 190, 6, 100) for k in (19, -1))
+        assert [first[0], first[2]] == last[1:] and set(last[1:]) == {1, 2}

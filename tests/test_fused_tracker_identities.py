@@ -1,11 +1,17 @@
 """The associations fused and byte: who keeps the identity, behind others, out of sight, and when the camera moves."""
 
+import itertools
+
 import numpy as np
 import pytest
 from crowds import LOOKS, crowd, frame_of, person, walkers, with_embeddings
 from fused_runs import fused_and_byte, ids_at, run, switches
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tracker.appearance import AppearanceScale
+from tracker.fused_tracker import FusedTracker
+from tracker.tracker_config import TrackerConfig
 
 BYSTANDERS = person(900, 5), person(1100, 6), person(1300, 7)  # strangers to learn from what looks are worth
 
@@ -65,6 +71,19 @@ def test_nobody_grows_while_out_of_sight():
     assert not known_again(29, place=350, height=55.0, y=78.0)
 
 
+def test_the_size_of_somebody_out_of_sight_is_that_of_before():
+    """Who comes nearer for 20 frames is 120 pixels high then, and not 210 when 30 more are over."""
+    coming = [frame_of(person(100, 0, height=60 + 3 * k), *BYSTANDERS) for k in range(21)]
+    back = frame_of(person(300, 0, height=115), *BYSTANDERS)
+    assert 1 in run([*coming, *[frame_of(*BYSTANDERS)] * 29, back])[-1].ids
+
+
+def test_a_match_needs_some_overlap_however_alike_the_looks():
+    options = {"place": 134, "max_speed": 0.0}  # IoU 6 / 74; 0.3 heights are less than these 34 pixels
+    assert not known_again(0, **options)
+    assert known_again(0, **options, min_overlap=0.05)
+
+
 def test_how_much_alike_is_a_setting():
     """A new look half way between the old one and strangers' is some standard deviations from these."""
     looks = LOOKS.copy()
@@ -109,7 +128,6 @@ def test_who_passes_somebody_keeps_the_identity(appearance):
     assert ids_at(run(frames, appearance)[-1], 700, 300) == [1, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="a lost track whose place somebody else passes is taken for a duplicate")
 @pytest.mark.parametrize("speed", [2, 4, 8])
 def test_who_is_hidden_by_somebody_passing_keeps_the_identity(speed):
     frames = []
@@ -146,6 +164,72 @@ def test_the_surer_a_box_the_more_is_learnt_of_its_looks():
     assert looks_after(300, embedding_momentum=1.0) == 0.0
     # all of it at a score of 1: a tenth of the new look, nine tenths of the old one
     assert looks_after(300, score=1) == pytest.approx(0.1 / np.hypot(0.1, 0.9), rel=1e-5)
+
+
+class Recorder(AppearanceScale):
+    """Keeps the distances that it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.strangers, self.same = [], []
+
+    def see_strangers(self, distances):
+        self.strangers.append(np.round(distances.astype(np.float64), 3).tolist())
+        super().see_strangers(distances)
+
+    def see_same(self, distances):
+        self.same += np.round(distances.astype(np.float64), 3).tolist()
+        super().see_same(distances)
+
+
+def recorded(frames):
+    tracker = FusedTracker(TrackerConfig(conf_thres=0.6))
+    tracker._appearance = Recorder()
+    for frame in frames:
+        tracker.update(frame)
+    return tracker._appearance
+
+
+GRADED = np.array([[np.cos(a), np.sin(a)] for a in (0, 0.1, 0.3, 0.7)])  # a distance of its own for each pair
+
+
+def test_in_turn_all_sure_people_of_a_frame_are_compared():
+    """But for those who may be one person twice."""
+    apart = [person(100 + 200 * k, k, looks=GRADED) for k in range(4)]
+    every = {round(1 - np.cos(a - b), 3) for a, b in itertools.combinations((0, 0.1, 0.3, 0.7), 2)}
+    seen = recorded([frame_of(*apart)] * 3).strangers
+    assert {distance for frame in seen for distance in frame} == every and [len(frame) for frame in seen] == [4] * 3
+    twice, doubtful = person(118, 1, looks=GRADED), person(500, 2, looks=GRADED, score=0.5)
+    assert recorded([frame_of(apart[0], twice, doubtful)] * 2).strangers == [[], []]  # IoU 22 / 58
+    beside = person(122, 1, looks=GRADED)  # IoU 18 / 62
+    assert recorded([frame_of(apart[0], beside)]).strangers == [[0.005, 0.005]]
+    assert recorded([frame_of(apart[0])] * 2).strangers == []
+
+
+def test_of_a_dense_crowd_some_are_compared():
+    crowded = frame_of(*(person(100 * k, k % 4, looks=GRADED) for k in range(200)))
+    assert all(60 <= len(frame) <= 130 for frame in recorded([crowded] * 4).strangers)
+
+
+@pytest.mark.parametrize(
+    ("second", "taken"),
+    [
+        pytest.param([person(100, 1, looks=GRADED)], [0.005], id="alone"),
+        pytest.param([person(108, 1, looks=GRADED)], [0.005], id="near"),  # IoU 32 / 48
+        pytest.param([person(112, 1, looks=GRADED)], [], id="not so near"),  # 28 / 52
+        pytest.param([person(100, 1, looks=GRADED), person(125, 2, looks=GRADED)], [], id="another"),  # 15 / 65
+        pytest.param([person(100, 1, looks=GRADED), person(130, 2, looks=GRADED)], [0.005], id="another aside"),
+        pytest.param([person(100, 1, looks=GRADED, score=0.5)], [], id="in doubt"),
+    ],
+)
+def test_a_lone_box_close_to_its_track_is_the_same_person(second, taken):
+    first = frame_of(person(100, 0, looks=GRADED))
+    assert recorded([first, frame_of(*second)]).same == taken
+
+
+def test_where_two_were_nobody_is_sure_who_is_left():
+    first = frame_of(person(100, 0, looks=GRADED), person(125, 1, looks=GRADED))
+    assert recorded([first, frame_of(person(100, 2, looks=GRADED))]).same == []
 
 
 @settings(max_examples=30, deadline=None)

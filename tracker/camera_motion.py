@@ -38,7 +38,7 @@ class CameraMotion:
 
     The flow is measured against a reference frame, which is kept while the camera stands still. So the motion of a
     camera that creeps adds up until it counts, and is then reported as a whole, but noise does not add up. The
-    present frame becomes the reference when the camera has moved or the reference is hard to find in the picture.
+    present frame becomes the reference when the camera has moved or the reference cannot be found in the picture.
     """
 
     def __init__(self) -> None:
@@ -64,29 +64,27 @@ class CameraMotion:
         picture, scale = _shrink(image)
         background = _background(picture.shape, np.asarray(people, np.float64).reshape(-1, 4) / np.tile(scale, 2))
         if self._size != image.shape[:2]:
-            self._size = image.shape[:2]
+            self._size, self._still = image.shape[:2], False
             self._start(picture, background)
             return None
         if self._still and self._sample_is_still(picture, background):
             return None
         before, now = _follow(self._reference, picture, self._corners, background)
         motion = _fit_similarity(before, now)
-        still = motion is not None and _is_still(motion, before, now)
-        if not still or 2 * len(before) < len(self._corners):
-            self._start(picture, background)
-        self._still = still
-        return None if motion is None or still else _to_image(motion, scale)
+        self._still = motion is not None and _is_still(motion, before, now)
+        if self._still:
+            return None
+        self._start(picture, background)
+        return None if motion is None else _to_image(motion, scale)
 
     def _start(self, picture: np.ndarray, background: np.ndarray) -> None:
-        self._reference, self._corners, self._still = picture, _find_corners(picture, background), False
+        self._reference, self._corners = picture, _find_corners(picture, background)
 
     def _sample_is_still(self, picture: np.ndarray, background: np.ndarray) -> bool:
         """Whether a few corners suffice to tell that the camera still stands still; False if they leave doubt."""
         sample = self._corners[::_SAMPLE]
         before, now = _follow(self._reference, picture, sample, background)
-        if len(before) < max(_MIN_CORNERS, len(sample) / 2):
-            return False
-        return bool(np.median(np.linalg.norm(now - before, axis=1)) < _STILL)
+        return len(before) >= _MIN_CORNERS and bool(np.median(np.linalg.norm(now - before, axis=1)) < _STILL)
 
 
 def _shrink(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +128,7 @@ def _find_corners(picture: np.ndarray, background: np.ndarray) -> np.ndarray:
 def _follow(
     reference: np.ndarray, picture: np.ndarray, corners: np.ndarray, background: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where corners of the reference [P, 2] and lie in the picture: both [Q, 2], of those found on the background."""
+    """Corners [P, 2] of the reference in the picture: [Q, 2] before and now, of those found on the background."""
     if len(corners) == 0:
         return corners, corners
     moved, status, _ = cv2.calcOpticalFlowPyrLK(
@@ -158,7 +156,7 @@ def _fit_similarity(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:
 
 
 def _is_still(motion: np.ndarray, before: np.ndarray, now: np.ndarray) -> bool:
-    """Whether corners [Q, 2] hardly move by the similarity, or no motion explains as many of them as it does."""
+    """Whether corners [Q, 2] hardly move by the similarity, or standing still explains more of them than it does."""
     fitted = before @ motion[:, :2].T + motion[:, 2]
     if np.square(fitted - before).sum(axis=1).mean() < _STILL**2:
         return True

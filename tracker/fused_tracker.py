@@ -71,6 +71,10 @@ class FusedTracker:
         self._frame = 0
         self._frame_rate = frame_rate
         self._appearance = AppearanceScale() if appearance else None
+        # of evidence something must be left to earn, however high conf_thres is
+        self._sure_score = min(self.config.conf_thres + self.config.sure_margin, (self.config.conf_thres + 1) / 2)
+        self._confirm_evidence = min(self.config.confirm_evidence, 1 - self._sure_score)
+        self._max_evidence = max(self.config.max_evidence, self._confirm_evidence)
         self._table: TrackTable | None = None
 
     def update(self, detections: Detections, camera: np.ndarray | None = None) -> Tracks:
@@ -176,7 +180,7 @@ class FusedTracker:
 
     def _take(self, rows: np.ndarray, which: np.ndarray, found: Measurements) -> None:
         """Update tracks from their detections."""
-        config, table = self.config, self._table
+        table = self._table
         scores = found.scores[which]
         doubt = np.maximum(2 * (1 - scores), LEAST_DOUBT)[:, None]
         table.mean[rows], table.covariance[rows] = kalman.update(
@@ -185,9 +189,10 @@ class FusedTracker:
         np.maximum(table.mean[:, 2:4], SMALLEST, out=table.mean[:, 2:4])
         table.scores[rows] = scores
         table.seen[rows] = self._frame
-        evidence = table.evidence[rows] + scores - (config.conf_thres + config.sure_margin)
-        table.evidence[rows] = np.minimum(evidence, config.max_evidence)
-        table.confirmed[rows] |= evidence >= config.confirm_evidence
+        evidence = table.evidence[rows] + scores - self._sure_score
+        # who was doubtful for long is soon shown again once sure
+        table.evidence[rows] = np.clip(evidence, -self._confirm_evidence, self._max_evidence)
+        table.confirmed[rows] |= evidence >= self._confirm_evidence
         if self._appearance:
             self._learn(rows, which, found)
 
@@ -206,7 +211,7 @@ class FusedTracker:
     def _births(self, found: Measurements, which: np.ndarray) -> TrackTable:
         """New tracks of some detections; those of the first frame have no frame before that could confirm them."""
         mean, covariance = kalman.initiate(found.xywh[which], kalman.SIZE)
-        evidence = found.scores[which] - (self.config.conf_thres + self.config.sure_margin)
+        evidence = found.scores[which] - self._sure_score
         return TrackTable(
             ids=np.zeros(len(which), np.int64),
             mean=mean,
@@ -256,13 +261,17 @@ def _move(table: TrackTable, camera: np.ndarray) -> None:
 
 
 def _duplicates(table: TrackTable, rows: np.ndarray, frame: int, limit: float) -> np.ndarray:
-    """Of some tracks, the shorter-lived of each pair in sight and lost that stand in the same place."""
+    """Of some tracks, the shorter-lived of each pair that is one person: one lost, one born since in the same place.
+
+    Two that were ever seen in one frame are two people, however one may cover the other.
+    """
     in_sight = table.seen[rows] == frame
     here, lost = rows[in_sight], rows[~in_sight]
     corners = table.corners()
     one, other = overlapping(corners[here], corners[lost])
-    close = iou(corners[here[one]], corners[lost[other]]) > limit
-    one, other = one[close], other[close]
+    same = iou(corners[here[one]], corners[lost[other]]) > limit
+    same &= table.start[here[one]] > table.seen[lost[other]]
+    one, other = one[same], other[same]
     age = table.seen - table.start
     older = age[here[one]] > age[lost[other]]
     return np.where(older, lost[other], here[one])

@@ -68,10 +68,11 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
 
     For one broken vector must not spoil the running mean of a track for good.
     """
-    length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    if not np.isfinite(length).all():
-        vectors = np.where(np.isfinite(vectors), vectors, 0)
-        length = np.linalg.norm(vectors, axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+        if not np.isfinite(length).all():
+            vectors = np.where(np.isfinite(vectors), vectors, 0)
+            length = np.linalg.norm(vectors, axis=1)
     return vectors / np.where(length > 0, length, 1)[:, None]
 
 

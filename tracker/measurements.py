@@ -31,12 +31,11 @@ class Measurements:
     @classmethod
     def of(cls, detections: Detections, threshold: float) -> Measurements:
         ltrb = detections.boxes.astype(np.float64)
-        size = ltrb[:, 2:] - ltrb[:, :2]
-        keep = (detections.scores > threshold) & np.isfinite(ltrb).all(axis=1) & (size > 0).all(axis=1)
-        ltrb, size = ltrb[keep], size[keep]
+        keep = (detections.scores > threshold) & np.isfinite(ltrb).all(axis=1) & (ltrb[:, 2:] > ltrb[:, :2]).all(axis=1)
+        ltrb = ltrb[keep]
         return cls(
             ltrb=ltrb,
-            xywh=np.concatenate([(ltrb[:, :2] + ltrb[:, 2:]) / 2, size], axis=1),
+            xywh=np.concatenate([(ltrb[:, :2] + ltrb[:, 2:]) / 2, ltrb[:, 2:] - ltrb[:, :2]], axis=1),
             scores=detections.scores[keep].astype(np.float64),
             embeddings=normalised(detections.embeddings[keep].astype(np.float32, copy=False)),
             covered=_covered(ltrb),
