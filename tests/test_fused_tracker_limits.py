@@ -94,11 +94,20 @@ def test_thresholds_at_the_ends_of_their_range(appearance, conf_thres, people):
 
 
 @fused_and_byte
-@pytest.mark.parametrize("settings", [{"conf_thres": 0.94}, {"conf_thres": 0.99}, {"max_evidence": 0.0}], ids=str)
-def test_nobody_has_to_earn_what_cannot_be_earned(appearance, settings):
+@pytest.mark.parametrize(
+    ("settings", "score", "ids"),
+    [
+        pytest.param({"conf_thres": 0.94}, 1.0, [1], id="high"),
+        pytest.param({"conf_thres": 0.99}, 1.0, [1], id="very high"),
+        pytest.param({"conf_thres": 0.96}, 0.99, [1], id="sure enough"),  # the middle of what is sure is 0.98
+        pytest.param({"conf_thres": 0.96}, 0.97, [], id="not sure enough"),
+        pytest.param({"max_evidence": 0.0}, 0.74, [1], id="low max_evidence"),
+    ],
+)
+def test_nobody_has_to_earn_what_cannot_be_earned(appearance, settings, score, ids):
     """More evidence than scores of 1, or than max_evidence, allow for."""
-    frames = [frame_of(), *[frame_of(person(100, 0, score=1.0))] * 10]
-    assert run(frames, appearance, **settings)[-1].ids.tolist() == [1]
+    frames = [frame_of(), *[frame_of(person(100, 0, score=score))] * 10]
+    assert run(frames, appearance, **settings)[-1].ids.tolist() == ids
 
 
 @fused_and_byte

@@ -7,6 +7,8 @@ lone box that follows its track closely is certainly the same person: both kinds
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 DIFFERENT_RATE = 0.01  # share of a new frame in the running moments of strangers' distances
@@ -47,8 +49,8 @@ class _Moments:
     def add(self, values: np.ndarray) -> None:
         self._batches += 1
         share = max(self._rate, 1 / self._batches)
-        self.mean += share * (float(values.mean()) - self.mean)
-        self._square += share * (float((values * values).mean()) - self._square)
+        self.mean += share * (float(values.sum()) / len(values) - self.mean)
+        self._square += share * (float(values @ values) / len(values) - self._square)
 
     @property
     def variance(self) -> float:
@@ -79,8 +81,8 @@ class AppearanceScale:
         """
         if not (self._different and self._same) or self._contrast < LEAST_CONTRAST:
             return 0.0
-        spread = np.sqrt((self._different.variance + self._same.variance) / 2 + 1e-6)
-        return float(np.clip((self._contrast / spread - USELESS) / (USEFUL - USELESS), 0, 1))
+        spread = math.sqrt((self._different.variance + self._same.variance) / 2 + 1e-6)
+        return min(max((self._contrast / spread - USELESS) / (USEFUL - USELESS), 0.0), 1.0)
 
     @property
     def _contrast(self) -> float:
@@ -88,8 +90,8 @@ class AppearanceScale:
 
     def preference(self, distances: np.ndarray) -> np.ndarray:
         """[P] distances as a cost: -0.5 typical of one person, 0.5 typical of two; ``usefulness`` must not be 0."""
-        return np.clip((distances - self._same.mean) / self._contrast, -0.5, 1.5) - 0.5
+        return np.minimum(np.maximum((distances - self._same.mean) / self._contrast, -0.5), 1.5) - 0.5
 
     def significance(self, distances: np.ndarray) -> np.ndarray:
         """[P] by how many standard deviations distances lie below the mean between strangers."""
-        return (self._different.mean - distances) / max(np.sqrt(self._different.variance), LEAST_SPREAD)
+        return (self._different.mean - distances) / max(math.sqrt(self._different.variance), LEAST_SPREAD)

@@ -25,7 +25,7 @@ from .tracker_config import TrackerConfig
 
 FAR_APART = 0.3  # people of one frame whose boxes overlap less than this are different people beyond doubt
 CLOSE, NEAR = 0.6, 0.2  # IoU of a pair that is beyond doubt, if no other box and no other track is nearer than NEAR
-MANY = 64  # pairs of strangers that are compared in a frame, about
+MANY = 32  # pairs of strangers that are compared in a frame at most
 REACH = 0.3  # body heights by which a found box may be off even at once
 SAME_HEIGHT = 0.5  # largest difference of the logarithms of the heights of one person before and after
 SHORTEST_GAP = 0.2  # seconds; speed cannot be told from noise within less
@@ -116,9 +116,12 @@ class FusedTracker:
         pairs = near.where(~known, sure & matching.free)
         matching.assign(pairs, 1 - pairs.overlap * found.scores[pairs.columns], config.new_match_thresh)
 
-        rows = np.flatnonzero(~matching.waiting)
+        rows = (~matching.waiting).nonzero()[0]
         self._take(rows, matching.detection[rows], found)
-        self._retire(self._births(found, np.flatnonzero(sure & matching.free)))
+        self._retire()
+        born = (sure & matching.free).nonzero()[0]
+        if len(born):
+            self._table = self._table.append(self._births(found, born))
         return self._output()
 
     def _predict(self) -> None:
@@ -129,13 +132,13 @@ class FusedTracker:
 
     def _see_strangers(self, found: Measurements) -> None:
         """Compare each sure detection with one other: all pairs in turn, frame by frame."""
-        sure = np.flatnonzero(found.scores > self.config.conf_thres)
+        sure = (found.scores > self.config.conf_thres).nonzero()[0]
         if len(sure) < 2:
             return
-        other = np.roll(sure, 1 + self._frame % (len(sure) - 1))
-        if len(sure) > MANY:  # so many tell enough
-            some = slice(self._frame % (len(sure) // MANY), None, len(sure) // MANY)
-            sure, other = sure[some], other[some]
+        every = -(-len(sure) // MANY)
+        first = np.arange(self._frame % every, len(sure), every)
+        second = (first + 1 + self._frame % (len(sure) - 1)) % len(sure)
+        sure, other = sure[first], sure[second]
         apart = iou(found.ltrb[sure], found.ltrb[other]) < FAR_APART
         self._appearance.see_strangers(cosine_distance(found.embeddings, found.embeddings, sure[apart], other[apart]))
 
@@ -160,7 +163,7 @@ class FusedTracker:
 
     def _match_by_appearance(self, lost: np.ndarray, free: np.ndarray, found: Measurements, matching: Matching) -> None:
         """Find marked tracks [N] bool again among marked detections [M] bool by looks, within the reach of a person."""
-        rows, columns = np.flatnonzero(lost), np.flatnonzero(free)
+        rows, columns = lost.nonzero()[0], free.nonzero()[0]
         if not len(rows) or not len(columns) or not self._appearance.usefulness:
             return
         config, table = self.config, self._table
@@ -191,7 +194,7 @@ class FusedTracker:
         table.seen[rows] = self._frame
         evidence = table.evidence[rows] + scores - self._sure_score
         # who was doubtful for long is soon shown again once sure
-        table.evidence[rows] = np.clip(evidence, -self._confirm_evidence, self._max_evidence)
+        table.evidence[rows] = np.minimum(np.maximum(evidence, -self._confirm_evidence), self._max_evidence)
         table.confirmed[rows] |= evidence >= self._confirm_evidence
         if self._appearance:
             self._learn(rows, which, found)
@@ -224,15 +227,14 @@ class FusedTracker:
             confirmed=(evidence >= 0) & (self._frame == 1),
         )
 
-    def _retire(self, born: TrackTable) -> None:
-        """Let go of tracks whose time is up, and take in the new ones."""
+    def _retire(self) -> None:
+        """Let go of tracks whose time is up."""
         table, config = self._table, self.config
         gap = self._frame - table.seen
         keep = np.where(table.confirmed, gap <= config.memory * self._frame_rate, gap == 0)
-        keep[_duplicates(table, np.flatnonzero(keep & table.confirmed), self._frame, config.duplicate_overlap)] = False
+        keep[_duplicates(table, (keep & table.confirmed).nonzero()[0], self._frame, config.duplicate_overlap)] = False
         if not keep.all():
-            table = table.take(keep)
-        self._table = table.append(born) if len(born) else table
+            self._table = table.take(keep)
 
     def _output(self) -> Tracks:
         table, config = self._table, self.config
@@ -243,7 +245,7 @@ class FusedTracker:
             shown &= width * height > config.min_box_area
         if config.vertical_ratio:
             shown &= width <= config.vertical_ratio * height
-        rows = np.flatnonzero(shown)
+        rows = shown.nonzero()[0]
         first = rows[table.ids[rows] == 0]
         table.ids[first] = self.people + 1 + np.arange(len(first))
         self.people += len(first)
@@ -267,6 +269,9 @@ def _duplicates(table: TrackTable, rows: np.ndarray, frame: int, limit: float) -
     """
     in_sight = table.seen[rows] == frame
     here, lost = rows[in_sight], rows[~in_sight]
+    here = here[table.start[here] > table.seen[lost].min(initial=frame)]  # few, and the only ones that can be
+    if not len(here) or not len(lost):
+        return here[:0]
     corners = table.corners()
     one, other = overlapping(corners[here], corners[lost])
     same = iou(corners[here[one]], corners[lost[other]]) > limit

@@ -45,11 +45,13 @@ class Noise:
         return self._std(mean, POSITION_WEIGHT, 1e-1)
 
     def _std(self, mean: np.ndarray, weight: float, constant: float) -> np.ndarray:
-        height = weight * mean[:, 3]
+        std = np.empty((len(mean), 4))
+        std[:, 1] = std[:, 3] = weight * mean[:, 3]
         if self.aspect:
-            return np.stack([height, height, np.full_like(height, constant), height], axis=1)
-        width = weight * mean[:, 2]
-        return np.stack([width, height, width, height], axis=1)
+            std[:, 0], std[:, 2] = std[:, 3], constant
+        else:
+            std[:, 0] = std[:, 2] = weight * mean[:, 2]
+        return std
 
 
 ASPECT, SIZE = Noise(aspect=True), Noise(aspect=False)
