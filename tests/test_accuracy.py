@@ -18,5 +18,5 @@ def test_pets09_s2l1_reaches_what_is_promised(module, tmp_path):
     ground_truth = tmp_path / "gt.txt"
     shutil.copy(PETS / "gt.txt", ground_truth)
     found = evaluate(ground_truth, result.text_path)
-    # measured .815 and .840; the bounds leave room for another processor's rounding
-    assert found["MOTA"] >= 0.80 and found["IDF1"] >= 0.80, found
+    # measured .853 and .902; the bounds leave room for another processor's rounding
+    assert found["MOTA"] >= 0.84 and found["IDF1"] >= 0.85, found

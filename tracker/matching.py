@@ -10,6 +10,7 @@ import numpy as np
 from . import kalman
 
 MOTION_WEIGHT = 0.02  # share of the squared Mahalanobis distance in the fused cost; 1 - lambda of the JDE paper
+UNIT = 1e-6  # float32 vectors this close to length 1 are as normalised as they can be
 
 
 def iou_distance(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
@@ -66,12 +67,14 @@ def iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
 
 
 def normalised(vectors: np.ndarray) -> np.ndarray:
-    """[N, D] rows scaled to length 1; a zero row stays zero, and what is not finite counts as 0.
+    """[N, D] rows scaled to length 1, the same array if they are; zero rows stay, what is not finite counts as 0.
 
     For one broken vector must not spoil the running mean of a track for good.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+        if (np.abs(length - 1) < UNIT).all():
+            return vectors
         if not np.isfinite(length).all():
             vectors = np.where(np.isfinite(vectors), vectors, 0)
             length = np.linalg.norm(vectors, axis=1)
