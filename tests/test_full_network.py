@@ -4,6 +4,7 @@ The published weights are 293 MB; random ones of the same names and shapes do fo
 find a few hundred people in a picture.
 """
 
+import dataclasses
 import gc
 from pathlib import Path
 
@@ -210,7 +211,8 @@ def test_detections_equal_the_reference_in_network_pixels(frame, network, config
 
 def test_detections_equal_the_rounded_result_in_the_frame(frame, network, config):
     height, width = frame["image"].shape[:2]
-    detections = Decoder(config)(frame["outputs"], frame["placement"], (height, width), network.embed)
+    limits = dataclasses.replace(config.thresholds, score=config.thresholds.confident)  # the reference knows no doubt
+    detections = Decoder(config, limits)(frame["outputs"], frame["placement"], (height, width), network.embed)
     ours = np.clip(detections.boxes, 0, [width, height] * 2)
     theirs = np.clip(frame["rounded"], 0, [width, height] * 2)
     in_sight = (theirs[:, 2:] > theirs[:, :2]).all(axis=1)

@@ -71,7 +71,7 @@ NEAT_BOX = st.tuples(WHOLE, WHOLE, st.integers(1, 5), st.integers(1, 5)).map(
 SOLID_BOX = st.one_of(NEAT_BOX, BOX.filter(lambda b: b[2] - b[0] > 0.01 and b[3] - b[1] > 0.01))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(a=st.lists(SOLID_BOX, max_size=6), b=st.lists(SOLID_BOX, max_size=6))
 def test_overlapping_gives_the_pairs_that_share_area_row_by_row(a, b):
     a, b = (np.array(boxes, np.float32).reshape(-1, 4) for boxes in (a, b))
@@ -80,7 +80,7 @@ def test_overlapping_gives_the_pairs_that_share_area_row_by_row(a, b):
     assert list(zip(rows.tolist(), columns.tolist())) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(SOLID_BOX, SOLID_BOX), max_size=8))
 def test_intersection_and_iou_equal_the_loop(pairs):
     a, b = (np.array([pair[k] for pair in pairs], np.float64).reshape(-1, 4) for k in (0, 1))
@@ -245,7 +245,7 @@ def least_total(pairs, limit, n, m):
     return best
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     n=st.integers(0, 4),
     m=st.integers(0, 4),
