@@ -211,14 +211,22 @@ def test_gpu_is_refused_where_there_is_none(module, short_clip, tmp_path):
 
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
 def test_signals_end_the_run_in_order(module, tmp_path, number, raised):
-    timer = threading.Timer(2.0, signal.raise_signal, [number])
-    # signals reach Python in the main thread, whichever thread raises them
-    timer.start()
+    over = threading.Event()
+
+    def interrupt():
+        while not any(path.stat().st_size > 500 for path in tmp_path.glob("mot_results/*")):
+            if over.wait(0.05):
+                return
+        signal.raise_signal(number)  # reaches Python in the main thread, whichever thread raises it
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
     try:
         with pytest.raises(raised) as caught:
             module.mot_predict(CLIP, output_dir=tmp_path)
     finally:
-        timer.cancel()
+        over.set()
+        watcher.join()
     if raised is SystemExit:
         assert caught.value.code == 143
     assert_complete(tmp_path)
