@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Set up and run all checks: lint, format, tests. Arguments go to pytest, such as: -m "not slow", or -k sources.
+# Set up and run all checks: lint, format, and the tests that are not slow. Arguments go to pytest in place of that, such
+# as: -m slow, or -k sources.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,4 +8,5 @@ cd "$(dirname "$0")/.."
 
 ruff check .
 ruff format --check .
+[ $# -gt 0 ] || set -- -m "not slow"
 python -m pytest "$@"

@@ -102,16 +102,17 @@ STANDS = frame_of(person(100, 0))
 WAITS = frame_of(person(190, 0, y=101))
 
 
-def passing(*before):
+def passing(*before, beside=()):
     """Somebody walks from 190 to 10, over the place of one who was lost; then another stands there."""
-    walk = [frame_of(person(x, 0, y=101)) for x in range(190, 8, -4)]
+    walk = [frame_of(person(x, 0, y=101), *(beside if x > 170 else ())) for x in range(190, 8, -4)]
     return [*before, *walk, frame_of(person(6, 0, y=101), person(100, 0))]
 
 
 @fused_and_byte
-def test_two_tracks_of_one_place_become_one(appearance):
+@pytest.mark.parametrize("beside", [(), (person(600, 3),)], ids=["alone", "with others"])
+def test_two_tracks_of_one_place_become_one(appearance, beside):
     """Who came since is forgotten: the person who was lost is taken for having been found again."""
-    frames = passing(*[STANDS] * 40, frame_of())
+    frames = passing(*[STANDS] * 40, frame_of(), beside=beside)
     assert ids_at(run(frames, appearance, max_speed=0.0)[-1], 6, 100) == [1, None]
     assert ids_at(run(frames, appearance, max_speed=0.0, duplicate_overlap=1.0)[-1], 6, 100) == [2, 1]
 
@@ -124,8 +125,17 @@ def test_of_two_tracks_of_one_place_the_shorter_lived_is_forgotten(appearance):
 
 
 @fused_and_byte
-def test_two_who_were_seen_together_stay_two(appearance):
-    together = frame_of(person(190, 0, y=101), person(100, 0))
-    for before in ([together] * 20, [STANDS, *[together] * 20], [WAITS, *[together] * 20]):
-        first, last = (ids_at(run(passing(*before), appearance, max_speed=0.0)[k], 190, 6, 100) for k in (19, -1))
-        assert [first[0], first[2]] == last[1:] and set(last[1:]) == {1, 2}
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param([], id="at once"),
+        pytest.param([STANDS] * 5, id="who stands is there before"),
+        pytest.param([WAITS] * 5, id="who walks is there before"),
+        pytest.param([frame_of(person(600, 3))] * 5 + [frame_of()], id="a third was there"),
+    ],
+)
+def test_two_who_were_seen_together_stay_two(appearance, before):
+    frames = passing(*before, *[frame_of(person(190, 0, y=101), person(100, 0))] * 10)
+    found = run(frames, appearance, max_speed=0.0)
+    walker, stander = ids_at(found[len(before) + 9], 190, 100)
+    assert walker != stander and ids_at(found[-1], 6, 100) == [walker, stander]

@@ -110,6 +110,16 @@ def test_normalised_has_length_one(count, dimension, size, seed):
     np.testing.assert_array_equal(vectors, before)
 
 
+def test_normalised_leaves_what_is_of_length_one():
+    unit = unit_vectors(np.random.default_rng(0), 5)
+    assert normalised(unit) is unit
+    for factor in (0.9999, 1.0001):
+        np.testing.assert_allclose(np.linalg.norm(normalised(unit * np.float32(factor)), axis=1), 1, atol=2e-6)
+        one = np.ones((5, 1), np.float32)
+        one[2] = factor
+        np.testing.assert_allclose(np.linalg.norm(normalised(unit * one), axis=1), 1, atol=2e-6)
+
+
 def test_normalised_makes_something_of_everything():
     odd = np.array([[0, 0, 0], [np.nan, 3, 4], [np.inf, 0, -2], [np.nan] * 3, [-np.inf] * 3, [0, 6, 8]], np.float32)
     expected = [[0, 0, 0], [0, 0.6, 0.8], [0, 0, -1], [0, 0, 0], [0, 0, 0], [0, 0.6, 0.8]]
