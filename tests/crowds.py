@@ -32,6 +32,11 @@ def with_embeddings(detections, embeddings):
     return detections_of(detections.boxes, detections.scores, embeddings)
 
 
+def to_eighths(detections):
+    """Boxes in eighths of a pixel, which float32 holds exactly however they are shifted and scaled by powers of two."""
+    return detections_of(np.round(detections.boxes * 8) / 8, detections.scores, detections.embeddings)
+
+
 def crowd(seed, people, frames, miss=0.1, noise=2.0, dimension=16, empty=0.05, width=1920):
     """Frames of people who walk, are missed, leave and come, with false alarms and with frames without anybody."""
     random = np.random.default_rng(seed)

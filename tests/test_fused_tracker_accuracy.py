@@ -33,7 +33,7 @@ def ground_truth(sequence, folder):
         pytest.param("PETS09-S2L1", 10.0, 0.82, 0.835, id="PETS09-S2L1"),  # .900 .846
         pytest.param("TUD-Stadtmitte", 25.0, 0.87, 0.78, id="TUD-Stadtmitte"),  # .896 .808
         pytest.param("TUD-Campus", 25.0, 0.72, 0.55, id="TUD-Campus"),  # .799 .638
-        pytest.param("ETH-Sunnyday", 14.0, 0.85, 0.68, id="ETH-Sunnyday"),  # .866 .740
+        pytest.param("ETH-Sunnyday", 14.0, 0.85, 0.68, id="ETH-Sunnyday"),  # .859 .724
     ],
 )
 def test_recorded_detections_are_tracked_as_well_as_is_stated(sequence, frame_rate, idf1, mota, tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from crowds import crowd, detections_of, frame_of, person
+from crowds import crowd, detections_of, frame_of, person, to_eighths
 from fused_runs import fused_and_byte, ids_at, people_of, run, shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,13 +89,13 @@ def test_velocities_turn_with_the_camera(appearance, angle):
 )
 def test_a_moving_camera_is_as_good_as_one_that_always_stood_there(seed, people, when, scale, shift, appearance):
     camera = camera_of(scale, shift=shift)
-    here = crowd(seed, people, 20, miss=0.1)
+    here = [to_eighths(frame) for frame in crowd(seed, people, 20, miss=0.1)]
     there = [seen_by(camera, frame) for frame in here]
     moved = run(here[:when] + there[when:], appearance, cameras=[None] * when + [camera], conf_thres=0.3)
     for number, (a, b) in enumerate(zip(moved, run(there, appearance, conf_thres=0.3))):
         assert a.ids.tolist() == b.ids.tolist()
         if number >= when:
-            np.testing.assert_allclose(a.boxes, b.boxes, atol=1e-3)
+            np.testing.assert_allclose(a.boxes, b.boxes, atol=1e-6)
 
 
 STANDS = frame_of(person(100, 0))

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from crowds import LOOKS, crowd, detections_of, frame_of, person, with_embeddings
+from crowds import LOOKS, crowd, detections_of, frame_of, person, to_eighths, with_embeddings
 from fused_runs import fused_and_byte, ids_at, people_of, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,9 +121,8 @@ def test_nobody_at_all(appearance):
 
 @fused_and_byte
 def test_far_from_the_origin_all_is_the_same(appearance):
-    frames = crowd(8, 10, 30, miss=0.05)
+    frames = [to_eighths(frame) for frame in crowd(8, 10, 30, miss=0.05)]
     shift = np.float32(2**20)  # where float32 knows eighths of a pixel
-    frames = [detections_of(np.round(f.boxes * 8) / 8, f.scores, f.embeddings) for f in frames]
     far = [detections_of(f.boxes + shift, f.scores, f.embeddings) for f in frames]
     for here, there in zip(run(frames, appearance, conf_thres=0.3), run(far, appearance, conf_thres=0.3)):
         assert here.ids.tolist() == there.ids.tolist()
