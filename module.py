@@ -127,12 +127,10 @@ class JDE(hub.Module):
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
         if progress is not None:
             check_flag("progress", progress)
-        # a bad option is told before a camera is opened or a model loaded
-        _tracker_config(option_table.split(options)[1], refine)
-        choose_backends(self.backend, self.precision, check_flag("use_gpu", use_gpu))
+        chosen = self._choose(use_gpu, refine, options)
         source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
-            run = self._sequence_run(source.name, source.frame_rate, outputs, use_gpu, options, progress)
+            run = self._sequence_run(source.name, source.frame_rate, outputs, use_gpu, chosen, progress)
             return track_source(source, run, progress)
 
     def tracking(self, *args: Any, **kwargs: Any) -> TrackingResult:
@@ -170,7 +168,19 @@ class JDE(hub.Module):
         if isinstance(frame_rate, bool) or not isinstance(frame_rate, numbers.Real) or not 0 < frame_rate < 1e6:
             raise OptionError(f"frame_rate must be a positive number, not {frame_rate!r}")
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
-        return StreamTracker(self._sequence_run(name, float(frame_rate), outputs, use_gpu, options))
+        chosen = self._choose(use_gpu, refine, options)
+        return StreamTracker(self._sequence_run(name, float(frame_rate), outputs, use_gpu, chosen))
+
+    def _choose(self, use_gpu: bool, refine: bool, options: dict[str, Any]) -> tuple[dict, TrackerConfig, bool]:
+        """Detection thresholds, settings of the association, and whether its conf_thres is the model's to say.
+
+        A bad option is told here, before a camera is opened or a model loaded.
+        """
+        thresholds, settings = option_table.split(options)
+        file = Path(__file__).with_name("config") / "tracker.yml"
+        config = TrackerConfig.load(file).choose(settings, refine)
+        choose_backends(self.backend, self.precision, check_flag("use_gpu", use_gpu))
+        return thresholds, config, "conf_thres" not in settings
 
     def _sequence_run(
         self,
@@ -178,14 +188,12 @@ class JDE(hub.Module):
         frame_rate: float,
         outputs: OutputOptions,
         use_gpu: bool,
-        options: dict[str, Any],
+        chosen: tuple[dict, TrackerConfig, bool],
         progress: bool | None = None,
     ) -> SequenceRun:
-        thresholds, settings = option_table.split(options)
-        config = _tracker_config(settings, outputs.refine)
-        choose_backends(self.backend, self.precision, check_flag("use_gpu", use_gpu))
+        thresholds, config, model_says = chosen
         model = self._load(use_gpu, progress)
-        if "conf_thres" not in settings:
+        if model_says:
             config = config.override({"conf_thres": model.config.thresholds.confident})
         return SequenceRun(name, frame_rate, model, model.detector(thresholds), config, outputs)
 
@@ -257,10 +265,6 @@ class JDE(hub.Module):
         option_table.add_threshold_arguments(
             self.parser.add_argument_group("Thresholds", "Of detection and association.")
         )
-
-
-def _tracker_config(settings: dict[str, Any], refine: bool) -> TrackerConfig:
-    return TrackerConfig.load(Path(__file__).with_name("config") / "tracker.yml").choose(settings, refine)
 
 
 def _folder(output_dir: str | os.PathLike) -> Path:

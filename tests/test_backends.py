@@ -154,6 +154,7 @@ def test_the_result_and_the_progress_line_say_what_runs(module, short_clip, tmp_
 @needs_openvino
 def test_both_backends_give_the_same_tracks(module, short_clip, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_loaded", {})
+    monkeypatch.setattr(module, "backend", module.backend)  # the command sets it; this brings it back
     tracks = {}
     for backend in ("paddle", "openvino"):
         words = ["--video_stream", short_clip, "--model", "compact", "--visualization", "no", "--backend", backend]
@@ -164,7 +165,6 @@ def test_both_backends_give_the_same_tracks(module, short_clip, tmp_path, monkey
         np.testing.assert_array_equal(ours.ids, theirs.ids)
         np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=0.05)
         np.testing.assert_allclose(ours.scores, theirs.scores, atol=2e-4)
-    monkeypatch.setattr(module, "backend", "auto")  # as it was
 
 
 def test_a_wrong_backend_is_told_before_the_source_is_opened(module, tmp_path, monkeypatch):
