@@ -1,6 +1,9 @@
 """OpenVINO beside Paddle: the same maps and embeddings from one folder, and what it refuses."""
 
 import shutil
+import subprocess
+import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from tracker.weights import COMPACT
 
 openvino = pytest.importorskip("openvino")
 
+ROOT = Path(__file__).resolve().parent.parent
 SIZE = (608, 1088)
 LENGTH = 2240  # of a row of the bundled model
 
@@ -54,6 +58,25 @@ def assert_same_maps(found, expected, tolerance=1e-4):
     for ours, theirs in zip(found, expected):
         assert ours.dtype == np.float32
         assert np.abs(ours - theirs).max() < tolerance * np.abs(theirs).max()
+
+
+def test_a_signal_after_models_came_and_went_is_only_a_signal():
+    """Ctrl-C once a model was changed for another; in a process of its own, for it died of that."""
+    program = f"""
+        import gc, signal
+        from pathlib import Path
+        from tracker.model import Model
+        models = [Model(Path({str(COMPACT)!r}), backend="openvino") for _ in range(2)]
+        while models:
+            del models[0]
+            gc.collect()
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    found = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, "interrupted\n"), found.stderr
 
 
 def test_both_backends_give_the_same_maps(network, paddle_network, config, clip_frames):
@@ -115,7 +138,7 @@ def test_settings_reach_openvino(config, monkeypatch):
             seen[f"{name} sizes"] = model.inputs[0].partial_shape.is_static
             return compiled
 
-    monkeypatch.setattr(openvino, "Core", Core)
+    monkeypatch.setattr("tracker.openvino_network._core", Core)
     OpenVINONetwork(COMPACT, config, threads=1)
     for graph in ("model", "embed"):
         device, threads, precision, pinned, hint = seen[graph]
@@ -145,7 +168,7 @@ def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
         def get_property(self, *_):
             return ["FP32"]
 
-    monkeypatch.setattr(openvino, "Core", Core)
+    monkeypatch.setattr("tracker.openvino_network._core", Core)
     with pytest.raises(OptionError, match="bf16 needs a processor with AVX-512 BF16 or AMX: take precision fp32"):
         open_network(COMPACT, config, "openvino", "bf16")
 

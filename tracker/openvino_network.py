@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +31,14 @@ class OpenVINONetwork(Network):
 
     def __init__(self, folder: Path, config: ModelConfig, precision: str = "auto", threads: int | None = None) -> None:
         try:
-            import openvino
+            import openvino  # noqa: F401 (asked for here, where its absence can be told)
         except ImportError as error:
             raise ModelError(missing_openvino(f"cannot be imported ({_last_line(error)})")) from error
+        core = _core()
         self.folder = folder
         self.config = config
         precision = "fp32" if precision == "auto" else precision
         self.description = f"openvino {precision}"
-        core = openvino.Core()
         # without instructions for it OpenVINO would take fp32 and say nothing
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise OptionError("precision bf16 needs a processor with AVX-512 BF16 or AMX: take precision fp32")
@@ -68,6 +69,18 @@ class OpenVINONetwork(Network):
             raise ModelError(
                 f"{self.folder} fails: {_last_line(error)}; if its files were changed, export the model again"
             ) from error
+
+
+@lru_cache(maxsize=1)
+def _core():  # noqa: ANN202 (openvino.Core, imported only where it is used)
+    """OpenVINO's core, one for the process and never let go.
+
+    Each core puts a signal stack of its own under the thread that uses it first. When two of them go in the order they
+    came, the thread is left with one that is freed, and the next signal, be it Ctrl-C, is a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 class _Graph:
