@@ -19,7 +19,7 @@ from conftest import CLIP, NAME, ROOT, run_hub
 from media import write_video
 
 OPTIONS = """
-    video_stream from_device frame_rate timeout model use_gpu threads backend precision output_dir
+    video_stream from_device frame_rate skip_frames timeout model use_gpu threads backend precision output_dir
     visualization draw_threshold refine progress
     score_threshold nms_threshold nms_top_k keep_top_k association conf_thres min_box_area vertical_ratio
     embedding_momentum low_thres memory match_thresh min_overlap low_match_thresh new_match_thresh sure_margin
@@ -170,7 +170,8 @@ def test_a_video_is_asked_for(command):
         (["--output_dir", "~nobody-of-this-name/out"], "'~nobody-of-this-name/out'"),
         (["--model", "compakt"], "there is no model 'compakt'"),
         (["--backend", "onnx"], "backend must be one of auto, paddle, openvino, not 'onnx'"),
-        (["--precision", "int8"], "precision must be one of auto, fp32, bf16, not 'int8'"),
+        (["--precision", "int4"], "precision must be one of auto, fp32, bf16, int8, not 'int4'"),
+        (["--skip_frames", "0"], "skip_frames must be a whole number of at least 1, not 0"),
         (["--backend", "paddle", "--precision", "bf16"], "precision bf16 needs backend openvino"),
         (["--backend", "openvino", "--use_gpu"], "backend openvino runs on the processor: leave use_gpu off"),
     ],

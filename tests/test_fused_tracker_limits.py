@@ -188,3 +188,29 @@ def test_a_long_sequence_leaves_no_trace_in_the_state(frames):
         assert np.isfinite(tracks.boxes).all()
     assert tracker.people > frames / 100
     assert max(sizes) <= sizes[0] + 200
+
+
+@fused_and_byte
+def test_frames_that_are_left_out_are_walked_through(appearance):
+    """Somebody who crosses half a body width a frame is still there after frames nobody looked at."""
+    tracker = FusedTracker(TrackerConfig(conf_thres=0.6), 30.0, appearance)
+    for number in range(10):
+        tracks = tracker.update(frame_of(person(100 + 20 * number, 0)))
+    assert tracks.ids.tolist() == [1]
+    for number in range(14, 60, 5):
+        tracks = tracker.update(frame_of(person(100 + 20 * number, 0)), elapsed=5)
+        assert tracks.ids.tolist() == [1]
+
+
+@fused_and_byte
+def test_memory_counts_the_frames_left_out(appearance):
+    """Two seconds are 60 frames, however few of them are looked at."""
+    for gap, expected in [(5, 1), (7, 2)]:
+        tracker = FusedTracker(TrackerConfig(conf_thres=0.6, memory=2), 30.0, appearance)
+        for _ in range(5):
+            tracker.update(frame_of(person(100, 0)))
+        for _ in range(gap):
+            tracker.update(frame_of(), elapsed=10)
+        for _ in range(2):
+            tracks = tracker.update(frame_of(person(100, 0)))
+        assert tracks.ids.tolist() == [expected]

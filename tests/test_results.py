@@ -31,6 +31,7 @@ def result_of(path, last_frame, **changes):
         "name": "street",
         "frames": last_frame,
         "skipped": 0,
+        "dropped": 0,
         "last_frame": last_frame,
         "seconds": 2.0,
         "stage_fps": {"read": 100.0, "network": 12.34},

@@ -23,13 +23,14 @@ class Tracker(Protocol):
 
     people: int
 
-    def update(self, detections: Detections, camera: np.ndarray | None = None) -> Tracks:
+    def update(self, detections: Detections, camera: np.ndarray | None = None, elapsed: int = 1) -> Tracks:
         """Take the next frame.
 
         Args:
             detections: the people found in it, in pixels of the original image, low scores included.
-            camera: [2, 3] affine map from pixels of the frame before to those of this one, see `camera_motion`; None
-                for a camera that stands still.
+            camera: [2, 3] affine map from pixels of the last frame taken to those of this one, see `camera_motion`;
+                None for a camera that stands still.
+            elapsed: frames of the sequence since the last one taken, more than 1 where some are left out.
 
         Returns:
             The tracks in sight.

@@ -68,7 +68,7 @@ class FusedTracker:
     def __init__(self, config: TrackerConfig | None = None, frame_rate: float = 30.0, appearance: bool = True) -> None:
         self.config = config or TrackerConfig()
         self.people = 0
-        self._frame = 0
+        self._frame = self._last = 0  # this one and the one before, counted in frames of the sequence
         self._frame_rate = frame_rate
         self._appearance = AppearanceScale() if appearance else None
         # of evidence something must be left to earn, however high conf_thres is
@@ -77,26 +77,27 @@ class FusedTracker:
         self._max_evidence = max(self.config.max_evidence, self._confirm_evidence)
         self._table: TrackTable | None = None
 
-    def update(self, detections: Detections, camera: np.ndarray | None = None) -> Tracks:
+    def update(self, detections: Detections, camera: np.ndarray | None = None, elapsed: int = 1) -> Tracks:
         """Take the next frame.
 
         Args:
             detections: the people found in it, in pixels of the original image, doubtful ones included.
-            camera: [2, 3] affine map from pixels of the frame before to those of this one, see `camera_motion`; None
-                for a camera that stands still.
+            camera: [2, 3] affine map from pixels of the last frame taken to those of this one, see `camera_motion`;
+                None for a camera that stands still.
+            elapsed: frames of the sequence since the last one taken, more than 1 where some are left out.
 
         Returns:
             The confirmed tracks seen in this frame, in the order of their birth, boxes in the same pixels.
         """
         config = self.config
-        self._frame += 1
+        self._last, self._frame = self._frame, self._frame + (elapsed if self._frame else 1)
         found = Measurements.of(detections, min(config.low_thres, config.conf_thres))
         if self._table is None:
             self._table = self._births(found, np.zeros(0, np.int64))
         table = self._table
         if camera is not None:
             _move(table, camera)
-        self._predict()
+        self._predict(self._frame - self._last)
         if self._appearance:
             self._see_strangers(found)
 
@@ -107,8 +108,8 @@ class FusedTracker:
         sure, known = found.scores > config.conf_thres, table.confirmed
 
         self._match_sure(near.where(known, sure), found, matching)
-        # a doubtful box may be anything: it continues what was there a frame ago, and brings nobody back
-        recent = known & (table.seen == self._frame - 1)
+        # a doubtful box may be anything: it continues what was there at the last frame, and brings nobody back
+        recent = known & (table.seen == self._last)
         pairs = near.where(recent & matching.waiting, ~sure)
         matching.assign(pairs, 1 - pairs.overlap, config.low_match_thresh)
         if self._appearance:
@@ -124,10 +125,11 @@ class FusedTracker:
             self._table = self._table.append(self._births(found, born))
         return self._output()
 
-    def _predict(self) -> None:
+    def _predict(self, frames: int) -> None:
         table = self._table
-        table.mean[table.seen < self._frame - 1, 6:] = 0.0  # the size of somebody out of sight stays as it was
-        table.mean, table.covariance = kalman.predict(table.mean, table.covariance, kalman.SIZE)
+        table.mean[table.seen < self._last, 6:] = 0.0  # the size of somebody out of sight stays as it was
+        for _ in range(frames):
+            table.mean, table.covariance = kalman.predict(table.mean, table.covariance, kalman.SIZE)
         np.maximum(table.mean[:, 2:4], SMALLEST, out=table.mean[:, 2:4])
 
     def _see_strangers(self, found: Measurements) -> None:

@@ -84,17 +84,19 @@ class JDETracker:
         self._last_id = 0
         self._table: TrackTable | None = None
 
-    def update(self, detections: Detections, camera: np.ndarray | None = None) -> Tracks:
+    def update(self, detections: Detections, camera: np.ndarray | None = None, elapsed: int = 1) -> Tracks:
         """Take the next frame.
 
         Args:
             detections: the people found in it, in pixels of the original image; there may be none.
             camera: ignored, for the reference knows no motion of the camera.
+            elapsed: frames of the sequence since the last one taken, more than 1 where some are left out.
 
         Returns:
             The confirmed tracks seen in this frame, in the order of their tracking, boxes in the same pixels.
         """
-        self.frame += 1
+        elapsed = elapsed if self.frame else 1
+        self.frame += elapsed
         if self._table is None:
             self._table = TrackTable.empty(detections.embeddings.shape[1])
         table = self._table
@@ -103,7 +105,7 @@ class JDETracker:
         tracked_before = table.tracked.copy()
         unconfirmed = np.flatnonzero(table.tracked & ~table.confirmed)
         pool = np.flatnonzero(table.confirmed | ~table.tracked)
-        self._predict(pool)
+        self._predict(pool, elapsed)
 
         # 1. appearance, within the reach of the predicted motion
         cost = appearance_and_motion(
@@ -127,10 +129,11 @@ class JDETracker:
         self._retire(tracked_before, gone, born)
         return self._output()
 
-    def _predict(self, rows: np.ndarray) -> None:
+    def _predict(self, rows: np.ndarray, frames: int) -> None:
         table = self._table
         table.mean[rows[~table.tracked[rows]], 7] = 0.0  # the height of somebody out of sight stays as it was
-        table.mean[rows], table.covariance[rows] = kalman.predict(table.mean[rows], table.covariance[rows])
+        for _ in range(frames):
+            table.mean[rows], table.covariance[rows] = kalman.predict(table.mean[rows], table.covariance[rows])
 
     def _match(self, rows: np.ndarray, found: _Measurements, which: np.ndarray) -> None:
         """Give detections to tracks: state, appearance, and the marks of a track in sight."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -37,13 +38,18 @@ class Placement:
 
 
 class Letterbox:
-    """Scales images into one network input that is kept and filled anew, aspect ratio unchanged, the rest padded."""
+    """Scales images into network inputs that are kept and filled anew, aspect ratio unchanged, the rest padded.
 
-    def __init__(self, config: LetterboxConfig) -> None:
+    Args:
+        config: says how.
+        buffers: inputs that are filled in turn.
+    """
+
+    def __init__(self, config: LetterboxConfig, buffers: int = 1) -> None:
         self.config = config
         shape = (1, 3, config.height, config.width)
-        self._blob = np.full(shape, config.pad_value * config.scale, dtype=np.float32)
-        self._placement: Placement | None = None
+        self._blobs = deque(np.full(shape, config.pad_value * config.scale, dtype=np.float32) for _ in range(buffers))
+        self._placements: deque[Placement | None] = deque([None] * buffers)
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
         """Place an image.
@@ -52,13 +58,17 @@ class Letterbox:
             image: [H, W, 3] uint8, BGR.
 
         Returns:
-            The input [1, 3, height, width] float32, valid until the next call, and where the image lies in it.
+            The input [1, 3, height, width] float32, valid until as many more calls as there are buffers, and where the
+            image lies in it.
         """
         config = self.config
         placement = self._place(*image.shape[:2])
-        if placement != self._placement:
-            self._blob.fill(config.pad_value * config.scale)
-            self._placement = placement
+        self._blobs.rotate()
+        self._placements.rotate()
+        blob = self._blobs[0]
+        if placement != self._placements[0]:
+            blob.fill(config.pad_value * config.scale)
+            self._placements[0] = placement
         size = (placement.width, placement.height)
         scaled = cv2.resize(image, size, interpolation=INTERPOLATIONS[config.interpolation])
         channels = scaled.transpose(2, 0, 1)
@@ -66,8 +76,8 @@ class Letterbox:
             channels = channels[::-1]
         rows = slice(placement.top, placement.top + placement.height)
         columns = slice(placement.left, placement.left + placement.width)
-        np.multiply(channels, np.float32(config.scale), out=self._blob[0, :, rows, columns])
-        return self._blob, placement
+        np.multiply(channels, np.float32(config.scale), out=blob[0, :, rows, columns])
+        return blob, placement
 
     def _place(self, height: int, width: int) -> Placement:
         config = self.config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 from .config import ModelConfig
 from .decode import Decoder, Detections
 from .errors import OptionError
-from .letterbox import Letterbox
+from .letterbox import Letterbox, Placement
 from .network import Network, open_network
-from .timing import StageTimes
+
+BUFFERS = 2  # inputs: one in the network while the next is made
 
 
 class Model:
@@ -66,28 +68,52 @@ class Model:
         return Detector(self._network, self.config, Decoder(self.config, chosen))
 
 
+@dataclass(frozen=True)
+class Placed:
+    """An image that is ready for the network.
+
+    Attributes:
+        blob: [1, 3, h, w] float32, valid until `BUFFERS` more images have been placed.
+        placement: where the image lies in it.
+        size: height and width of the image in pixels.
+    """
+
+    blob: np.ndarray
+    placement: Placement
+    size: tuple[int, int]
+
+
 class Detector:
-    """Detections of one image after the other."""
+    """Detections of one image after the other, in one call or step by step: ``place``, ``forward``, ``decode``.
+
+    The steps may run in three threads, each in one.
+    """
 
     def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
         self._network = network
-        self._letterbox = Letterbox(config.letterbox)
+        self._letterbox = Letterbox(config.letterbox, BUFFERS)
         self._decode = decoder
 
-    def __call__(self, image: np.ndarray, times: StageTimes | None = None) -> Detections:
+    def __call__(self, image: np.ndarray) -> Detections:
         """Find people.
 
         Args:
             image: [H, W, 3] uint8 BGR.
-            times: where to note what each stage took.
         """
-        times = times or StageTimes()
-        with times.stage("letterbox"):
-            blob, placement = self._letterbox(image)
-        with times.stage("network"):
-            outputs = self._network.run(blob)
-        with times.stage("decode"):
-            return self._decode(outputs, placement, image.shape[:2], self._network.embed)
+        placed = self.place(image)
+        return self.decode(self.forward(placed), placed)
+
+    def place(self, image: np.ndarray) -> Placed:
+        """Letterbox an image [H, W, 3] uint8 BGR into the network's input."""
+        return Placed(*self._letterbox(image), image.shape[:2])
+
+    def forward(self, placed: Placed) -> list[np.ndarray]:
+        """The network's maps of an image, see `Network.run`."""
+        return self._network.run(placed.blob)
+
+    def decode(self, outputs: list[np.ndarray], placed: Placed) -> Detections:
+        """The people in the maps of an image; its blob is not needed any more."""
+        return self._decode(outputs, placed.placement, placed.size, self._network.embed)
 
     def embed(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """Appearance of given boxes, in one forward pass, read as for detections with these boxes.
@@ -100,5 +126,5 @@ class Detector:
             [N, D] float32, L2-normalised.
         """
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        blob, placement = self._letterbox(image)
-        return self._decode.embed_boxes(self._network.run(blob), placement, boxes, self._network.embed)
+        placed = self.place(image)
+        return self._decode.embed_boxes(self.forward(placed), placed.placement, boxes, self._network.embed)

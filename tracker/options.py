@@ -101,6 +101,13 @@ def add_input_arguments(group: argparse._ArgumentGroup) -> None:
     )
     _add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
     group.add_argument("--frame_rate", type=float, help="frames per second, in place of what SOURCE says (images: 30)")
+    group.add_argument(
+        "--skip_frames",
+        type=int,
+        default=1,
+        metavar="N",
+        help="track every N-th frame only, for speed; numbers of frames stay those of SOURCE (default: %(default)s)",
+    )
     group.add_argument("--timeout", type=float, default=10.0, help="seconds to wait for a URL (default: %(default)g)")
 
 

@@ -19,7 +19,7 @@ class PaddleNetwork(Network):
     """A model folder in paddle.inference, always in fp32. Safe to share between threads.
 
     bf16 is not offered: that of Paddle 3.3.1 fails on these graphs (elementwise_add), and is slower than fp32 with the
-    convolutions alone in bf16.
+    convolutions alone in bf16. Paddle keeps Python's lock during a pass: other threads only end what they had begun.
 
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.

@@ -13,8 +13,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
 from .refine_settings import RefineSettings
 
@@ -130,6 +128,9 @@ def relink(tracklets: Tracklets, settings: RefineSettings) -> np.ndarray:
 
     joined = np.isfinite(cost)
     before, after = _assign(pairs.before[joined], pairs.after[joined], cost[joined], len(tracklets))
+    from scipy.sparse import coo_matrix  # 0.2 s that runs without refinement do without
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(len(before)), (before, after)), shape=(len(tracklets),) * 2)
     return connected_components(graph, directed=False)[1]
 
@@ -264,6 +265,9 @@ def _unrivalled(tracklets: Tracklets, pairs: _Pairs, cost: np.ndarray, wanted: n
 
 def _assign(before: np.ndarray, after: np.ndarray, cost: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The joins of least total cost, where each tracklet has one successor and one predecessor at most."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
     rows, row = np.unique(before, return_inverse=True)
     alone = np.arange(len(rows))
     # the columns beyond the tracklets stand for having no successor, one for each row

@@ -138,6 +138,7 @@ class TrackingResult:
         name: of the sequence, as in the names of the files.
         frames: frames tracked.
         skipped: corrupt or unreadable frames left out.
+        dropped: frames of a live source left out, because the run was busy with older ones.
         last_frame: number of the last frame tracked, from 1; ``frames`` unless some were skipped.
         seconds: wall time of the run.
         stage_fps: frames per second of each stage by itself.
@@ -148,11 +149,13 @@ class TrackingResult:
         text_path: MOT text file.
         video_path: annotated video, None if there is none.
         refined_path: MOT text file of the refined tracks, None if there is none. Iterating reads ``text_path``.
+        skip_frames: every so many-th frame was tracked, the first included.
     """
 
     name: str
     frames: int
     skipped: int
+    dropped: int
     last_frame: int
     seconds: float
     stage_fps: dict[str, float]
@@ -164,9 +167,11 @@ class TrackingResult:
     text_path: Path
     video_path: Path | None = None
     refined_path: Path | None = None
+    skip_frames: int = 1
 
     def __iter__(self) -> Iterator[FrameTracks]:
-        """Every frame from the first to the last one tracked, those without anybody included.
+        """Every frame from the first to the last one tracked, those without anybody included, those that
+        ``skip_frames`` left out not.
 
         Raises:
             OutputError: the text file is no longer there, or was changed into something else.
@@ -179,12 +184,15 @@ class TrackingResult:
                 for number, lines in itertools.groupby(file, key=lambda line: int(line.split(",")[0])):
                     if not expected <= number <= self.last_frame:
                         raise ValueError(f"frame {number} where one of {expected} to {self.last_frame} may come")
-                    yield from (self._frame(empty, []) for empty in range(expected, number))
+                    yield from self._empty(expected, number)
                     yield self._frame(number, lines)
                     expected = number + 1
         except (OSError, ValueError, IndexError) as error:
             raise OutputError(f"cannot read the tracks back from {self.text_path}: {error}") from error
-        yield from (self._frame(empty, []) for empty in range(expected, self.last_frame + 1))
+        yield from self._empty(expected, self.last_frame + 1)
+
+    def _empty(self, start: int, stop: int) -> Iterator[FrameTracks]:
+        return (self._frame(number, []) for number in range(start, stop) if (number - 1) % self.skip_frames == 0)
 
     def _frame(self, number: int, lines: Iterable[str]) -> FrameTracks:
         fields = [line.split(",") for line in lines]
@@ -232,4 +240,6 @@ class TrackingResult:
             lines.append(f"  video:  {self.video_path}")
         if self.skipped:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
+        if self.dropped:
+            lines.append(f"  {self.dropped} frames were dropped, for they came too fast")
         return "\n".join(lines)

@@ -13,7 +13,6 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from urllib.parse import unquote
 
 import av
@@ -87,18 +86,24 @@ class Source(ABC):
         """Yield the frames in order, counting in `skipped` those that cannot be had."""
 
     def close(self) -> None:
-        """Let go of the file, device or connection; harmless when repeated."""
+        """Let go of the file, device or connection; harmless when repeated.
+
+        A thread that still waits for a frame keeps them, for taking them from under it would end the process.
+        """
         self._closed = True
         self.audio_stream = None
-        if self._frames is not None:
-            self._frames.close()
+        if self._frames is None or not self._frames.gi_running:
+            if self._frames is not None:
+                self._frames.close()
+            self._release()
+
+    def _release(self) -> None:  # noqa: B027 (a source with nothing open needs none)
+        """Let go of what is open; may be called again."""
 
     def __enter__(self) -> Source:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -267,8 +272,7 @@ class _Video(Source):
         self._audio.clear()
         return packets
 
-    def close(self) -> None:
-        super().close()
+    def _release(self) -> None:
         self._container.close()
 
 
@@ -312,8 +316,7 @@ class _Camera(Source):
             started = now if started is None else started
             yield Frame(index, now - started, to_bgr8(image))
 
-    def close(self) -> None:
-        super().close()
+    def _release(self) -> None:
         self._capture.release()
 
 

@@ -1,0 +1,146 @@
+"""Generators that run in threads of their own, so that the stages of a pipeline overlap.
+
+Decoding, the forward pass, drawing and encoding spend their time in C, outside Python's lock. Each stage is an ordinary
+generator over the one before; what stands between two of them is a bounded buffer: whoever is faster waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from types import TracebackType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+POLL = 0.1  # seconds after which somebody who waits for an item asks whether the run has been halted
+
+
+class Stages:
+    """Threads that each run one generator; a context manager that ends them all.
+
+    The first one started reads the source, the others what earlier ones make.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # one for all, so that ending the run wakes every thread
+        self._ended = False
+        self._threads: list[threading.Thread] = []
+
+    def ahead(
+        self,
+        items: Generator[T, None, None],
+        size: int = 1,
+        merge: Callable[[T, T], T] | None = None,
+        halted: Callable[[], bool] | None = None,
+    ) -> Ahead[T]:
+        """Run a generator in a new thread.
+
+        Args:
+            items: is closed by that thread, at its end or that of the stages.
+            size: items that may wait to be read, at least 1. Without merge none is made before there is room for it.
+            merge: for items that cannot wait to be made: when one comes and there is no room, this makes one of the
+                two oldest, which counts as dropped.
+            halted: from when it returns True, nothing more is handed out.
+
+        Returns:
+            The items in order, to be iterated once. What the generator raises is raised there, after the items made
+            before it.
+        """
+        made = Ahead(items, size, merge, halted, self._changed, lambda: self._ended)
+        thread = threading.Thread(target=made.run, name=f"stage {len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return made
+
+    def stop(self) -> None:
+        """End all threads but the first, which may be waiting for a camera, once they are done with their item."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        for thread in self._threads[1:]:
+            thread.join()
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        for thread in self._threads:
+            thread.join()
+
+
+class Ahead(Generic[T]):
+    """An iterator over what another thread makes, see `Stages.ahead`.
+
+    Attributes:
+        dropped: items that were merged with the next so far.
+    """
+
+    def __init__(
+        self,
+        items: Generator[T, None, None],
+        size: int,
+        merge: Callable[[T, T], T] | None,
+        halted: Callable[[], bool] | None,
+        changed: threading.Condition,
+        ended: Callable[[], bool],
+    ) -> None:
+        self.dropped = 0
+        self._items = items
+        self._size = size
+        self._merge = merge
+        self._halted = halted or (lambda: False)
+        self._changed = changed
+        self._ended = ended  # the whole of the stages
+        self._waiting: deque[T] = deque()
+        self._done = False
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Make the items; the work of the thread."""
+        try:
+            while self._room() and (item := next(self._items, self)) is not self:
+                self._put(item)
+            self._items.close()
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it is raised where the items are read)
+            self._error = error
+        with self._changed:
+            self._done = True
+            self._changed.notify_all()
+
+    def _room(self) -> bool:
+        """Wait until another item may be made; False for none any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended() or self._merge or len(self._waiting) < self._size)
+            return not self._ended()
+
+    def _put(self, item: T) -> None:
+        with self._changed:
+            self._waiting.append(item)
+            if len(self._waiting) > self._size:
+                oldest = self._waiting.popleft()
+                self._waiting[0] = self._merge(oldest, self._waiting[0])
+                self.dropped += 1
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        with self._changed:
+            while not self._changed.wait_for(lambda: self._waiting or self._done or self._ended(), POLL):
+                if self._halted():
+                    raise StopIteration
+            if self._ended() or self._halted():
+                raise StopIteration
+            if self._waiting:
+                item = self._waiting.popleft()
+                self._changed.notify_all()
+                return item
+        if self._error:
+            raise self._error
+        raise StopIteration
