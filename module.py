@@ -37,8 +37,9 @@ class JDE(hub.Module, Predictor):
         threads: processor threads of the network; None for all cores.
         backend: what runs the network: ``paddle``, ``openvino`` (an optional package, faster on many processors), or
             ``auto``: openvino if it is installed and can run the model on the processor, else paddle.
-        precision: ``fp32``; ``bf16``, with openvino only, which rounds more and is faster on some processors; or
-            ``auto``, which is fp32.
+        precision: ``fp32``; ``int8`` or ``bf16``, with openvino only, which round more: int8 needs the files of
+            tools/quantize.py in the model's folder, which the compact model has, bf16 is faster on some processors; or
+            ``auto``: int8 where these files are and fit, else fp32.
 
     The model is loaded at the first use and kept.
     """

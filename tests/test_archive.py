@@ -102,7 +102,8 @@ def test_it_holds_what_a_user_needs(archive):
 def test_it_holds_nothing_else(archive):
     tops = {name.partition("/")[0] for name in names(archive)}
     assert tops == {
-        *("module.py", "README.md", "README_cn.md", "LICENSE", "requirements.txt"),
+        *("module.py", "README.md", "README_cn.md", "LICENSE"),
+        *("requirements.txt", "requirements-quantize.txt"),
         *("config", "tracker", "tools", "weights"),
     }
     for name in names(archive):

@@ -32,7 +32,7 @@ def config():
 
 @pytest.fixture
 def copy(tmp_path):
-    return shutil.copytree(COMPACT, tmp_path / "copy")
+    return shutil.copytree(COMPACT, tmp_path / "copy", ignore=shutil.ignore_patterns("model_int8.*"))
 
 
 @pytest.fixture(params=[True, False], ids=["installed", "missing"])
@@ -56,6 +56,8 @@ def installed(request, monkeypatch):
         (("openvino", "fp32", False), ("openvino",), None),
         (("openvino", "bf16", False), ("openvino",), None),
         (("auto", "bf16", False), ("openvino",), None),
+        (("openvino", "int8", False), ("openvino",), None),
+        (("auto", "int8", False), ("openvino",), None),
     ],
 )
 def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, tried_without):
@@ -74,10 +76,12 @@ def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, trie
     [
         (("onnx", "auto", False), "backend must be one of auto, paddle, openvino, not 'onnx'"),
         ((None, "auto", False), "backend must be one of auto, paddle, openvino, not None"),
-        (("auto", "int8", False), "precision must be one of auto, fp32, bf16, not 'int8'"),
+        (("auto", "int4", False), "precision must be one of auto, fp32, bf16, int8, not 'int4'"),
         ((["paddle"], "auto", False), "backend must be one of auto, paddle, openvino, not ['paddle']"),
         (("paddle", "bf16", False), "precision bf16 needs backend openvino without use_gpu"),
         (("auto", "bf16", True), "precision bf16 needs backend openvino without use_gpu"),
+        (("paddle", "int8", False), "precision int8 needs backend openvino without use_gpu"),
+        (("auto", "int8", True), "precision int8 needs backend openvino without use_gpu"),
         (("openvino", "auto", True), "backend openvino runs on the processor: leave use_gpu off"),
     ],
 )
@@ -147,18 +151,22 @@ def test_the_result_and_the_progress_line_say_what_runs(module, short_clip, tmp_
     monkeypatch.setattr(module, "_loaded", {})
     monkeypatch.setattr(module, "backend", backend)
     result = module.mot_predict(short_clip, tmp_path, visualization=False, progress=True)
-    assert result.backend == f"{backend} fp32" and f"model jde_compact, {backend} fp32\n" in str(result)
-    assert f"street ({backend} fp32)" in capsys.readouterr().err
+    runs = {"paddle": "paddle fp32", "openvino": "openvino int8"}[backend]
+    assert result.backend == runs and f"model jde_compact, {runs}\n" in str(result)
+    assert f"street ({runs})" in capsys.readouterr().err
 
 
 @needs_openvino
 def test_both_backends_give_the_same_tracks(module, short_clip, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_loaded", {})
-    monkeypatch.setattr(module, "backend", module.backend)  # the command sets it; this brings it back
+    for name in ("backend", "precision"):  # the command sets them; this brings them back
+        monkeypatch.setattr(module, name, getattr(module, name))
     tracks = {}
     for backend in ("paddle", "openvino"):
-        words = ["--video_stream", short_clip, "--model", "compact", "--visualization", "no", "--backend", backend]
-        tracks[backend] = list(module.run_cmd([*map(str, words), "--output_dir", str(tmp_path / backend)]))
+        words = ["--video_stream", short_clip, "--model", "compact", "--visualization", "no", "--precision", "fp32"]
+        tracks[backend] = list(
+            module.run_cmd([*map(str, words), "--backend", backend, "--output_dir", str(tmp_path / backend)])
+        )
         assert module._loaded[False].backend == f"{backend} fp32", "another backend takes the place of the loaded one"
     assert sum(map(len, tracks["paddle"])) > 20
     for ours, theirs in zip(tracks["openvino"], tracks["paddle"], strict=True):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tracker import int8, openvino_network
 from tracker.config import ModelConfig
 from tracker.errors import ModelError, OptionError
 from tracker.letterbox import Letterbox
@@ -37,12 +38,22 @@ def paddle_network(config):
 
 @pytest.fixture(scope="module")
 def network(config):
-    return open_network(COMPACT, config, "openvino")
+    return open_network(COMPACT, config, "openvino", "fp32")
 
 
 @pytest.fixture
 def copy(tmp_path):
-    return shutil.copytree(COMPACT, tmp_path / "copy")
+    return shutil.copytree(COMPACT, tmp_path / "copy", ignore=shutil.ignore_patterns("model_int8.*"))
+
+
+@pytest.fixture
+def int8_copy(copy):
+    """A model with files as in int8; the numbers in them are fp32's, for quantisation needs other packages."""
+    model = openvino_network._core().read_model(copy / "model.pdmodel", copy / "model.pdiparams")
+    model.reshape([1, 3, *SIZE])
+    openvino.save_model(model, copy / int8.PROGRAM, compress_to_fp16=False)
+    int8.write_record(copy, {"frames": 1})
+    return copy
 
 
 def blob(seed):
@@ -139,7 +150,7 @@ def test_settings_reach_openvino(config, monkeypatch):
             return compiled
 
     monkeypatch.setattr("tracker.openvino_network._core", Core)
-    OpenVINONetwork(COMPACT, config, threads=1)
+    OpenVINONetwork(COMPACT, config, "fp32", threads=1)
     for graph in ("model", "embed"):
         device, threads, precision, pinned, hint = seen[graph]
         assert (device, threads, pinned, str(hint).rpartition(".")[2]) == ("CPU", 1, False, "LATENCY")
@@ -232,3 +243,107 @@ def test_a_graph_of_another_network_is_refused_when_it_is_opened(copy, levels, m
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "levels": levels}))
     with pytest.raises(ModelError, match=f"{message}.*: export the model again"):
         OpenVINONetwork(copy, ModelConfig.load(copy))
+
+
+@pytest.fixture
+def capabilities(monkeypatch):
+    """Sets what OpenVINO says that the processor is made for."""
+
+    core = openvino_network._core()
+
+    def choose(*names):
+        class Core:
+            def get_property(self, *_):
+                return [*names]
+
+            def __getattr__(self, name):
+                return getattr(core, name)
+
+        monkeypatch.setattr("tracker.openvino_network._core", Core)
+
+    return choose
+
+
+def test_int8_takes_the_place_of_the_graph(int8_copy, config, network, capabilities):
+    capabilities("FP32", "INT8")
+    found = open_network(int8_copy, config, precision="int8")
+    assert found.description == "openvino int8"
+    assert_same_maps(found.run(blob(0)), network.run(blob(0)), tolerance=1e-5)
+    np.testing.assert_array_equal(found.embed([rows(0, 5)]), network.embed([rows(0, 5)]))
+
+
+def test_the_graph_in_int8_is_the_one_that_runs(int8_copy, config, network):
+    """The order of its outputs is its own: one that is not that of the configuration is noticed."""
+    model = openvino_network._core().read_model(COMPACT / "model.pdmodel", COMPACT / "model.pdiparams")
+    model.reshape([1, 3, *SIZE])
+    *others, last = [result.input_value(0) for result in model.get_results()]
+    for values, error in (([last, *others], "a map of shape"), (others, "gives 5 maps")):
+        other = openvino.Model(values, model.get_parameters())
+        openvino.save_model(other, int8_copy / int8.PROGRAM, compress_to_fp16=False)
+        int8.write_record(int8_copy, {})
+        with pytest.raises(ModelError, match=error):
+            OpenVINONetwork(int8_copy, config, "int8")
+
+
+def test_auto_is_int8_where_there_is_one_and_the_processor_has_it(copy, int8_copy, config, capabilities, caplog):
+    capabilities("FP32", "INT8")
+    assert open_network(COMPACT, config).description == "openvino int8", "the bundled model has one"
+    assert open_network(int8_copy, config).description == "openvino int8"
+    capabilities("FP32")
+    assert open_network(int8_copy, config).description == "openvino fp32"
+    assert not caplog.records
+    with pytest.raises(
+        OptionError, match="int8 needs a processor with instructions for 8-bit integers: take precision"
+    ):
+        open_network(int8_copy, config, "openvino", "int8")
+
+
+def remake(name):
+    """Changes a file and states the new digest of it."""
+
+    def change(folder):
+        (folder / name).write_bytes(b"<html>not found</html>")
+        int8.write_record(folder, {})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda folder: (folder / "model_int8.xml").unlink(),
+            r"has no int8 model \(model_int8.xml is missing\): make it",
+        ),
+        (
+            lambda folder: (folder / "model_int8.bin").unlink(),
+            r"has no int8 model \(model_int8.bin is missing\): make it",
+        ),
+        (
+            lambda folder: (folder / "model_int8.yml").unlink(),
+            r"has no int8 model \(model_int8.yml is missing\): make it",
+        ),
+        (lambda folder: (folder / "model_int8.xml").write_text(""), "model_int8.xml is damaged: quantise again"),
+        (lambda folder: (folder / "model_int8.bin").write_bytes(b"1"), "model_int8.bin is damaged: quantise again"),
+        (lambda folder: (folder / "model_int8.yml").write_text("1"), "model_int8.yml is damaged: quantise again"),
+        (lambda folder: (folder / "model_int8.yml").write_bytes(b"\xff"), "model_int8.yml is damaged: quantise again"),
+        (
+            lambda folder: (folder / "model.pdiparams").open("ab").write(b"1"),
+            "model.pdiparams is not the one that the int8 model was made from: quantise again",
+        ),
+        (remake("model_int8.xml"), r"model_int8.xml cannot be loaded by openvino, it or its \.bin may be damaged"),
+    ],
+)
+def test_an_int8_model_that_cannot_be_used(int8_copy, config, change, message, capabilities, caplog):
+    capabilities("FP32", "INT8")
+    change(int8_copy)
+    with pytest.raises(ModelError, match=message) as caught:
+        open_network(int8_copy, config, "auto", "int8")
+    assert "\n" not in str(caught.value)
+    if "loaded" not in message:
+        assert str(caught.value).endswith(f"with python tools/quantize.py --model {int8_copy} --frames VIDEO")
+    assert not caplog.records
+
+    assert open_network(int8_copy, config).description == "openvino fp32"
+    (record,) = caplog.records
+    assert record.getMessage() == f"{caught.value}; using precision fp32 instead"

@@ -153,6 +153,31 @@ def test_an_error_while_drawing_keeps_the_text(clip, tmp_path, monkeypatch):
     assert shown(tmp_path)[0] == list(range(5))
 
 
+def test_nobody_writes_into_files_that_are_closed(clip, tmp_path, monkeypatch):
+    """The thread that tracks may be in the midst of a frame when drawing fails."""
+    source, order = open_source(clip), []
+    run = sequence_run(source, tmp_path)
+    track, close, begun = run.track, run.close, threading.Semaphore(0)
+
+    def slow(*arguments):
+        begun.release()
+        tracks = track(*arguments)
+        time.sleep(0.2)
+        order.append("tracked")
+        return tracks
+
+    def fails(frame, tracks):
+        assert begun.acquire(timeout=10) and begun.acquire(timeout=10)
+        raise OutputError("no space")
+
+    monkeypatch.setattr(run, "track", slow)
+    monkeypatch.setattr(run, "show", fails)
+    monkeypatch.setattr(run, "close", lambda: order.append("closed") or close())
+    with pytest.raises(OutputError, match="no space"):
+        track_source(source, run)
+    assert order[-1] == "closed"
+
+
 def test_a_signal_ends_text_and_video_with_the_same_frame(clip, tmp_path):
     def interrupt(number):
         if number == 6:

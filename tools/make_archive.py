@@ -33,6 +33,10 @@ CONTENTS = (
     "tools/hota.py",
     "tools/mot_files.py",
     "tools/mot_metrics.py",
+    "tools/quantize.py",
+    "tools/agreement.py",
+    "tools/sample_frames.py",
+    "requirements-quantize.txt",
     "tools/stored_detections.py",
 )
 

@@ -27,7 +27,7 @@ class Model:
         use_gpu: run on the first GPU.
         threads: processor threads; None for all cores.
         backend: ``auto``, ``paddle`` or ``openvino``, see `network.choose_backends`.
-        precision: ``auto``, ``fp32`` or ``bf16``, see there.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``int8``, see there.
 
     Raises:
         ModelError: the folder holds no usable model, the backend is not installed, or Paddle has no GPU.

@@ -17,7 +17,8 @@ from .errors import ModelError, OptionError
 logger = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "paddle", "openvino")
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
+OPENVINO_ONLY = ("bf16", "int8")  # of them
 OPENVINO = "openvino>=2025.4,<2027"  # as in requirements-openvino.txt
 MOST_THREADS = 1024  # Paddle takes no larger numbers for long
 
@@ -139,8 +140,9 @@ def choose_backends(backend: str = "auto", precision: str = "auto", use_gpu: boo
 
     Args:
         backend: one of BACKENDS. ``auto`` is the fastest one installed.
-        precision: one of PRECISIONS. ``auto`` is fp32: bf16 rounds more, and was slower on the processor
-            measured, which has AVX-512 BF16 but no AMX.
+        precision: one of PRECISIONS. ``auto`` is int8 in OpenVINO where the folder has an int8 model of this graph
+            (tools/quantize.py makes it) and the processor instructions for it, else fp32: bf16 rounds more, and was
+            slower on the processor measured, which has AVX-512 BF16 but no AMX.
         use_gpu: run on the first GPU, which only Paddle does.
 
     Raises:
@@ -152,11 +154,11 @@ def choose_backends(backend: str = "auto", precision: str = "auto", use_gpu: boo
             raise OptionError(f"{name} must be one of {', '.join(known)}, not {value!r}")
     if backend == "openvino" and use_gpu:
         raise OptionError("backend openvino runs on the processor: leave use_gpu off, or take backend paddle")
-    if precision == "bf16" and (backend == "paddle" or use_gpu):
-        raise OptionError("precision bf16 needs backend openvino without use_gpu: take that, or precision fp32")
+    if precision in OPENVINO_ONLY and (backend == "paddle" or use_gpu):
+        raise OptionError(f"precision {precision} needs backend openvino without use_gpu: take that, or precision fp32")
     if backend == "paddle" or use_gpu:
         return ("paddle",)
-    wanted = backend == "openvino" or precision == "bf16"
+    wanted = backend == "openvino" or precision in OPENVINO_ONLY
     if importlib.util.find_spec("openvino") is None:
         if wanted:
             raise ModelError(missing_openvino("is not installed"))
@@ -180,14 +182,16 @@ def open_network(
     """Load a model folder into a backend.
 
     Args:
-        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
+        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``; ``model_int8.*``, if
+            any, beside them.
         config: the contents of its ``infer_cfg.yml``.
         backend, precision, use_gpu: see `choose_backends`. With ``auto`` a graph that OpenVINO cannot run goes to
             Paddle, with a warning.
         threads: processor threads; None for all cores.
 
     Raises:
-        ModelError: the folder holds no usable model, the backend is not installed, or there is no GPU for Paddle.
+        ModelError: the folder holds no usable model, or none in int8 where that is asked for, the backend is not
+            installed, or there is no GPU for Paddle.
         OptionError: a choice is unknown or fits no other, or threads is not a positive integer.
     """
     names = choose_backends(backend, precision, use_gpu)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from . import int8
 from .config import ModelConfig
 from .errors import ModelError, OptionError
 from .network import Network, check_files, check_threads, missing_openvino
 
-HINTS = {"fp32": "f32", "bf16": "bf16"}  # our names of precisions to OpenVINO's
+logger = logging.getLogger(__name__)
+
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # our names of precisions to OpenVINO's, for what is not int8
+NEEDED = {  # by precision: OpenVINO's name of the processor's capability, and ours
+    "bf16": ("BF16", "AVX-512 BF16 or AMX"),
+    "int8": ("INT8", "instructions for 8-bit integers"),
+}
 
 
 class OpenVINONetwork(Network):
@@ -21,12 +29,15 @@ class OpenVINONetwork(Network):
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``; images have the size that it states.
-        precision: ``fp32``, ``bf16``, or ``auto``, which is fp32. Embeddings of rows are always computed in fp32.
+        precision: ``fp32``, ``bf16``, ``int8``, which takes ``model_int8.*`` of the folder, or ``auto``: int8 if the
+            folder has that and the processor is made for it, else fp32; fp32 with a warning if it cannot be used.
+            Embeddings of rows are always computed in fp32.
         threads: processor threads; None for all cores.
 
     Raises:
-        ModelError: the package is missing, or the folder holds no model that it can run.
-        OptionError: the processor has no bf16, or threads is not a positive integer.
+        ModelError: the package is missing, or the folder holds no model that it can run, or in int8 no model made
+            from its graph.
+        OptionError: the processor has no bf16 or int8, or threads is not a positive integer.
     """
 
     def __init__(self, folder: Path, config: ModelConfig, precision: str = "auto", threads: int | None = None) -> None:
@@ -37,26 +48,56 @@ class OpenVINONetwork(Network):
         core = _core()
         self.folder = folder
         self.config = config
-        precision = "fp32" if precision == "auto" else precision
-        self.description = f"openvino {precision}"
-        # without instructions for it OpenVINO would take fp32 and say nothing
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise OptionError("precision bf16 needs a processor with AVX-512 BF16 or AMX: take precision fp32")
+        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": check_threads(threads),
             # pinned threads of two programs would share a core and leave others idle
             "ENABLE_CPU_PINNING": False,
         }
-        size = config.letterbox
-        self._graphs = {
-            # known sizes let OpenVINO plan all memory beforehand
-            "model": _Graph(core, folder, "model", settings, HINTS[precision], [1, 3, size.height, size.width]),
-            "embed": _Graph(core, folder, "embed", settings, HINTS["fp32"]),
-        }
-        shapes = self._graphs["model"].shapes
-        self._check_count(len(shapes))
-        self._check_shapes((1, 3, size.height, size.width), shapes)
+        tried = [precision]
+        if precision == "auto":
+            tried = ["int8", "fp32"] if "INT8" in capabilities and int8.is_there(folder) else ["fp32"]
+        for precision in tried:
+            try:
+                model = self._open(core, precision, settings, capabilities)
+                break
+            except ModelError as error:
+                if precision == tried[-1]:
+                    raise
+                logger.warning("%s; using precision %s instead", error, tried[-1])
+        self.description = f"openvino {precision}"
+        self._graphs = {"model": model, "embed": self._read(core, "embed", "fp32", settings)}
+
+    def _open(self, core, precision: str, settings: dict, capabilities: list[str]) -> _Graph:  # noqa: ANN001 (openvino.Core)
+        """The graph ``model``, with maps of the sizes that the configuration states."""
+        # without instructions for it OpenVINO would take fp32, or something slower, and say nothing
+        if precision in NEEDED and NEEDED[precision][0] not in capabilities:
+            raise OptionError(
+                f"precision {precision} needs a processor with {NEEDED[precision][1]}: take precision fp32"
+            )
+        shape = [1, 3, self.config.letterbox.height, self.config.letterbox.width]
+        # known sizes let OpenVINO plan all memory beforehand
+        model = self._read(core, "model", precision, settings, shape)
+        self._check_count(len(model.shapes))
+        self._check_shapes(tuple(shape), model.shapes)
+        return model
+
+    def _read(
+        self,
+        core,  # noqa: ANN001 (openvino.Core, imported only where it is used)
+        graph: str,
+        precision: str,
+        settings: dict,
+        shape: list[int] | None = None,
+    ) -> _Graph:
+        check_files(self.folder, [graph])
+        program, parameters = f"{graph}.pdmodel", f"{graph}.pdiparams"
+        if precision == "int8":
+            int8.check(self.folder)
+            program, parameters = int8.PROGRAM, int8.PARAMETERS
+        settings = {**settings, "INFERENCE_PRECISION_HINT": HINTS[precision]}
+        return _Graph(core, self.folder / program, self.folder / parameters, settings, shape)
 
     def _rows_sent(self, count: int) -> int:
         # OpenVINO keeps some memory for every number of rows it has met: with powers of two it meets few
@@ -93,24 +134,22 @@ class _Graph:
     def __init__(
         self,
         core,  # noqa: ANN001 (openvino.Core, imported only where it is used)
-        folder: Path,
-        name: str,
+        program: Path,
+        parameters: Path,
         settings: dict,
-        hint: str,
         shape: list[int] | None = None,
     ) -> None:
         import openvino
 
-        check_files(folder, [name])
-        program = folder / f"{name}.pdmodel"
         try:
-            model = core.read_model(program, folder / f"{name}.pdiparams")
+            model = core.read_model(program, parameters)
             if shape:
                 model.reshape(shape)
-            compiled = core.compile_model(model, "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint})
+            compiled = core.compile_model(model, "CPU", settings)
         except (RuntimeError, ValueError, TypeError) as error:
             raise ModelError(
-                f"{program} cannot be loaded by openvino, it or its .pdiparams may be damaged: {_last_line(error)}"
+                f"{program} cannot be loaded by openvino, it or its {parameters.suffix} may be damaged: "
+                f"{_last_line(error)}"
             ) from error
         self._tensor = openvino.Tensor
         self._request = compiled.create_infer_request()

@@ -150,7 +150,8 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
         "--precision",
         default="auto",
         metavar="|".join(PRECISIONS),
-        help="of the network's numbers; auto: fp32; bf16, with openvino only, rounds more, faster on some processors",
+        help="of the network's numbers; auto: int8 with openvino if the model has a valid int8 form, else fp32; int8 "
+        "(made by tools/quantize.py) and bf16 need openvino and round more; bf16 is faster on some processors",
     )
 
 

@@ -1,0 +1,1 @@
+"""Parts of tools/benchmark.py: each measures one thing and gives `figures.Figures`."""

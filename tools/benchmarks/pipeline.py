@@ -1,0 +1,218 @@
+"""From a video file to the text and the annotated video, ours and others, the models loaded beforehand."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tracker.config import ModelConfig, check_number, check_whole
+from tracker.letterbox import Letterbox
+from tracker.network import default_threads, open_network
+from tracker.results import TrackingResult
+from tracker.sources import open_source
+
+from .clips import cut, decode_and_encode
+from .figures import PAUSE, Figures, bar, cell, spread, take_turns
+from .models import Models
+from .original import OriginalTracker
+from .separate import SeparateTracker
+
+ALONE = "decode + encode"
+
+
+@dataclass
+class Contestant:
+    """Something that is done with every frame of a clip.
+
+    Attributes:
+        name: in words.
+        run: does it with the whole clip.
+        frames: of that clip.
+        end_to_end: whether it goes from video to video; else it is a part of that.
+        results: what the runs of ours returned.
+        forward: the forward passes of ours alone.
+        note: what else is to be told of it, once it ran.
+    """
+
+    name: str
+    run: Callable[[], object]
+    frames: int
+    end_to_end: bool = True
+    results: list[TrackingResult] = field(default_factory=list)
+    forward: Contestant | None = None
+    note: Callable[[], str] | None = None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video of so many frames that all contestants of one kind get, and where their results go."""
+
+    path: Path
+    frames: int
+    output: Path
+
+
+def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Contestant:
+    """Our module, through its Python API, with its forward passes beside it.
+
+    Args:
+        folder, name: of the model.
+        backend: that runs it, with ``:`` and a precision where it is not the usual one.
+        threads: of the network.
+        clip: to track.
+    """
+    from tracker.predictor import Predictor
+
+    backend, _, precision = backend.partition(":")
+    precision = precision or "auto"
+    config = ModelConfig.load(folder)
+    network = open_network(folder, config, backend, precision, threads=threads)
+    with open_source(str(clip.path)) as source:
+        blob, _ = Letterbox(config.letterbox)(next(iter(source)).image)
+    predictor = Predictor(model=str(folder), threads=threads, backend=backend, precision=precision)
+
+    def passes() -> None:
+        for _ in range(clip.frames):
+            network.run(blob)
+
+    def track() -> None:
+        made.results.append(predictor.mot_predict(str(clip.path), output_dir=clip.output, progress=False))
+
+    title = f"{name}, {network.description}"
+    made = Contestant(title, track, clip.frames)
+    made.forward = Contestant(f"forward pass, {title}", passes, clip.frames, end_to_end=False)
+    return made
+
+
+def separate(detector: Path, reid: Path, threads: int, clip: Clip) -> Contestant:
+    """A detector and a ReID network."""
+    tracker = SeparateTracker(detector, reid, threads)
+    made = Contestant(f"{detector.stem} + {reid.stem}", lambda: None, clip.frames)
+
+    def track() -> None:
+        before = tracker.passes
+        tracker.mot_predict(clip.path, clip.output)
+        made.note = lambda: f"{(tracker.passes - before) / clip.frames:.1f} people a frame"
+
+    made.run = track
+    return made
+
+
+def original(weights: Path, name: str, threads: int, clip: Clip) -> Contestant:
+    """The original module's way."""
+    tracker = OriginalTracker(weights, threads)
+    return Contestant(f"original way ({name})", lambda: tracker.mot_predict(clip.path, clip.output), clip.frames)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--video", type=Path, required=True, help="a file to track")
+    parser.add_argument("--frames", type=int, default=50, help="its first ones (default: %(default)s)")
+    parser.add_argument("--model", nargs="+", default=["compact"], help="inference folders, or compact or full")
+    parser.add_argument(
+        "--backend", nargs="+", default=["auto"], help="what runs them: paddle, openvino, or openvino:bf16"
+    )
+    parser.add_argument("--original", action="store_true", help="the original module's way beside them")
+    parser.add_argument(
+        "--original_frames", type=int, default=3, help="for it, which takes long (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--separate",
+        type=Path,
+        nargs=2,
+        metavar=("DETECTOR.onnx", "REID.onnx"),
+        help="a YOLOX detector with a ReID network a person beside them",
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="runs that count (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=default_threads(), help="of each network (default: all cores)")
+    parser.add_argument("--pause", type=float, default=PAUSE, help="seconds before each run (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> Figures:
+    """ms a frame from video to video, of all contestants, and of the parts that can be run alone.
+
+    Raises:
+        OptionError, SourceError, ModelError: of the arguments.
+    """
+    for name in ("frames", "original_frames", "repeats", "threads"):
+        check_whole(name, getattr(arguments, name))
+    check_number("pause", arguments.pause, 0)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        models = stack.enter_context(Models())
+        contestants = _contestants(arguments, models, folder)
+        for contestant in contestants:  # loads what is loaded at first use, and is not counted
+            contestant.run()
+            contestant.results.clear()
+        times = take_turns([contestant.run for contestant in contestants], arguments.repeats, arguments.pause)
+    return _report(arguments, contestants, times)
+
+
+def _contestants(arguments: argparse.Namespace, models: Models, folder: Path) -> list[Contestant]:
+    """Those to be compared with first, then the others, then the parts of them."""
+    clip = _clip(arguments.video, arguments.frames, folder, "clip")
+    made = []
+    if arguments.original:
+        short = _clip(arguments.video, arguments.original_frames, folder, "short")
+        made.append(original(*models.full_weights(arguments.model), arguments.threads, short))
+    for model in arguments.model:
+        found = models.find(model)
+        made += [ours(*found, backend, arguments.threads, clip) for backend in arguments.backend]
+    if arguments.separate:
+        made.append(separate(*arguments.separate, arguments.threads, clip))
+    made += [contestant.forward for contestant in made if contestant.forward]
+    again = folder / "again.mp4"
+    made.append(Contestant(ALONE, lambda: decode_and_encode(clip.path, again), clip.frames, end_to_end=False))
+    return made
+
+
+def _clip(video: Path, frames: int, folder: Path, name: str) -> Clip:
+    path = folder / f"{name}.mp4"
+    return Clip(path, cut(video, frames, path), folder / "output")
+
+
+def _report(arguments: argparse.Namespace, contestants: list[Contestant], times: np.ndarray) -> Figures:
+    rows = []
+    medians: dict[int, float] = {}
+    for contestant, values in zip(contestants, times):
+        ms = spread(1e3 * values / contestant.frames)
+        medians[id(contestant)] = ms["median"]
+        row = {"name": contestant.name, "end_to_end": contestant.end_to_end, "frames": contestant.frames, "ms": ms}
+        row |= {"fps": 1e3 / ms["median"], "speed": medians[id(contestants[0])] / ms["median"]}
+        if contestant.results:
+            stages = contestant.results[0].stage_fps
+            rates = {name: np.median([result.stage_fps[name] for result in contestant.results]) for name in stages}
+            row["stages_ms"] = {name: 1e3 / float(rate) for name, rate in rates.items()}
+        if contestant.note:
+            row["note"] = contestant.note()
+        rows.append(row)
+    for contestant, row in zip(contestants, rows):
+        if contestant.forward:
+            row["beside_forward"] = 1 - medians[id(contestant.forward)] / row["ms"]["median"]
+    _print(arguments, rows)
+    about = {"video": arguments.video.name, "threads": arguments.threads, "repeats": arguments.repeats}
+    return Figures(rows, [bar(row["name"], row["ms"]) for row in rows], "ms a frame", about)
+
+
+def _print(arguments: argparse.Namespace, rows: list[dict]) -> None:
+    width = max(len(row["name"]) for row in rows)
+    print(
+        f"{arguments.video.name}, {arguments.threads} threads, {arguments.repeats} runs each in turns; "
+        "models are loaded beforehand, which is not counted"
+    )
+    print(f"{'':{width}} {'frames':>7} {'ms a frame (p10-p90)':>24} {'frames/s':>9} {'speed':>7}")
+    for row in rows:
+        speed = f"{row['speed']:.2f}x" if row["end_to_end"] else "-"
+        note = f"  {row['note']}" if "note" in row else ""
+        print(f"{row['name']:{width}} {row['frames']:>7} {cell(row['ms']):>24} {row['fps']:>9.1f} {speed:>7}{note}")
+    for row in rows:
+        if "stages_ms" in row:
+            stages = ", ".join(f"{name} {ms:.1f}" for name, ms in row["stages_ms"].items())
+            print(f"stages of {row['name']}, ms a frame, side by side: {stages}")
+        if "beside_forward" in row:
+            print(f"  {row['beside_forward']:.0%} of its time is not the forward pass")

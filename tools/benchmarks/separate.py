@@ -1,0 +1,86 @@
+"""The usual alternative to one network for both: a detector, then a ReID network on the crop of each person found.
+
+Everything else, from reading to encoding, is the same code as with our models, so only the networks differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracker.decode import Detections
+from tracker.pipeline import track_source
+from tracker.results import TrackingResult
+from tracker.sequence import OutputOptions, SequenceRun
+from tracker.sources import open_source
+from tracker.tracker_config import TrackerConfig
+from training.onnx_networks import ReidNetwork
+
+CONFIDENT = 0.5  # score from which a box is somebody whom the ReID network is asked about
+
+
+@dataclass(frozen=True)
+class _Image:
+    """An image on its way through the stages; the networks scale it themselves."""
+
+    image: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Config:
+    name: str
+
+
+class SeparateTracker:
+    """Tracks videos with two networks of onnxruntime. Stands in for `tracker.model.Model` and its detector.
+
+    Args:
+        detector: .onnx file of a YOLOX network, see `training.teachers.BoxTeacher`.
+        reid: .onnx file of a network for crops, see `training.onnx_networks.ReidNetwork`.
+        threads: processor threads of each.
+
+    Attributes:
+        passes: of the ReID network so far.
+
+    Raises:
+        ModelError: onnxruntime is missing, or a file holds no such network.
+    """
+
+    def __init__(self, detector: Path, reid: Path, threads: int) -> None:
+        from training.teachers import BoxTeacher  # brings paddle in, whose memory other parts would measure
+
+        self._find, self._tell_apart = BoxTeacher(detector, threads), ReidNetwork(reid, threads)
+        self.config = _Config(f"{detector.stem} + {reid.stem}")
+        self.folder = detector.parent
+        self.backend = "onnxruntime fp32"
+        self.passes = 0
+
+    def place(self, image: np.ndarray) -> _Image:
+        """Nothing: both networks start from the image."""
+        return _Image(image)
+
+    def forward(self, placed: _Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes [N, 4], scores [N] and embeddings [N, D] of the people in an image."""
+        boxes, scores = self._find(placed.image)
+        kept = scores >= CONFIDENT
+        boxes, scores = boxes[kept], scores[kept]
+        self.passes += len(boxes)
+        return boxes, scores, self._tell_apart.embed(placed.image, boxes)
+
+    def decode(self, outputs: tuple[np.ndarray, np.ndarray, np.ndarray], _: Any) -> Detections:
+        """The same as `Detections`, best first."""
+        boxes, scores, embeddings = outputs
+        order = np.argsort(-scores)
+        # without anybody the network was not asked and the length of an embedding is not known from it
+        embeddings = embeddings.reshape(len(boxes), self._tell_apart.dimension)
+        return Detections(boxes[order].astype(np.float32), scores[order].astype(np.float32), embeddings[order])
+
+    def mot_predict(self, video: Path, folder: Path) -> TrackingResult:
+        """Track a video file; the folder gets the text and the annotated video."""
+        with open_source(str(video)) as source:
+            options = OutputOptions(folder)
+            run = SequenceRun(source.name, source.frame_rate, self, self, TrackerConfig(conf_thres=CONFIDENT), options)
+            return track_source(source, run, progress=False)
