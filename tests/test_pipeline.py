@@ -175,7 +175,7 @@ def test_nobody_writes_into_files_that_are_closed(clip, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "close", lambda: order.append("closed") or close())
     with pytest.raises(OutputError, match="no space"):
         track_source(source, run)
-    assert order[-1] == "closed"
+    assert order == ["tracked", "tracked", "closed"], "the frame in work was not finished"
 
 
 def test_a_signal_ends_text_and_video_with_the_same_frame(clip, tmp_path):
