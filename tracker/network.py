@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 BACKENDS = ("auto", "paddle", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 OPENVINO_ONLY = ("bf16", "int8")  # of them
-OPENVINO = "openvino>=2025.4,<2027"  # as in requirements-openvino.txt
+OPENVINO = "openvino>=2025.4,<2027"  # as in requirements.txt
 MOST_THREADS = 1024  # Paddle takes no larger numbers for long
 
 
