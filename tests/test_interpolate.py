@@ -137,3 +137,18 @@ def test_next_to_nothing(count):
     np.testing.assert_array_equal(fill_gaps(table, 10, 0.5), table)
     with np.errstate(all="raise"):
         np.testing.assert_array_equal(smooth(table, 2.0), table)
+
+
+@pytest.mark.parametrize(("every", "filled"), [(1, False), (4, True)])
+def test_frames_that_were_never_looked_at_need_no_more_support(every, filled):
+    """Every fourth frame was tracked: one box before and after is all there can be, and may be all the time there is."""
+    table = walk(1, range(1, 30, 4))
+    found = fill_gaps(table, 2, 0.5, every)
+    assert found[:, 0].tolist() == (list(range(1, 30)) if filled else table[:, 0].tolist())
+
+
+def test_a_miss_among_the_frames_looked_at_is_still_a_gap():
+    """Half of the frames looked at must have a box, over as long a time as the gap takes."""
+    table = walk(1, [1, 4, 16, 19])
+    assert fill_gaps(table, 15, 1.0, every=3)[:, 0].tolist() == [1, 2, 3, 4, 16, 17, 18, 19]
+    assert fill_gaps(table, 15, 0.5, every=3)[:, 0].tolist() == list(range(1, 20))

@@ -9,7 +9,7 @@ import numpy as np
 REACH = 3.0  # standard deviations after which the Gaussian's weight counts for nothing
 
 
-def fill_gaps(table: np.ndarray, max_gap: float, support: float) -> np.ndarray:
+def fill_gaps(table: np.ndarray, max_gap: float, support: float, every: int = 1) -> np.ndarray:
     """Fill gaps on a straight line between the boxes on either side, the scores likewise.
 
     Args:
@@ -17,13 +17,14 @@ def fill_gaps(table: np.ndarray, max_gap: float, support: float) -> np.ndarray:
         max_gap: most frames from the box before a gap to the one after it.
         support: share of the frames, 0 to 1, that must have a box both before and after the gap, over as many frames
             as the gap has. A false alarm that flickers has not.
+        every: only every so many-th frame was tracked: a box stands for so many, and what lies between two is filled.
 
     Returns:
         [M, 7] in the same order.
     """
     frame, track = table[:, 0], table[:, 1]
     step = np.diff(frame)
-    gap = np.flatnonzero((np.diff(track) == 0) & (step > 1) & (step <= max_gap))
+    gap = np.flatnonzero((np.diff(track) == 0) & (step > 1) & (step <= max(max_gap, every)))
     step = step[gap]
 
     # Boxes of the same track within the last and the next `step` frames. The rows are in order of `place`: all frames
@@ -32,7 +33,7 @@ def fill_gaps(table: np.ndarray, max_gap: float, support: float) -> np.ndarray:
     place = start + frame
     before = gap + 1 - np.searchsorted(place, place[gap] - step, side="right")
     after = np.searchsorted(place, place[gap + 1] + step, side="left") - (gap + 1)
-    supported = np.minimum(before, after) >= support * step
+    supported = np.minimum(before, after) * every >= support * step
     gap, step = gap[supported], step[supported]
 
     count = step.astype(np.int64) - 1

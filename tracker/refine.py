@@ -46,7 +46,11 @@ class AppearanceLog:
 
 
 def refine(
-    table: np.ndarray, embeddings: Mapping[int, np.ndarray], frame_rate: float, settings: RefineSettings
+    table: np.ndarray,
+    embeddings: Mapping[int, np.ndarray],
+    frame_rate: float,
+    settings: RefineSettings,
+    skip_frames: int = 1,
 ) -> np.ndarray:
     """Refine all tracks of a sequence: join, drop ghosts, fill gaps, smooth.
 
@@ -56,6 +60,7 @@ def refine(
             appearance.
         frame_rate: frames per second.
         settings: see there.
+        skip_frames: every so many-th frame was tracked; the others are filled in.
 
     Returns:
         [M, 7] of the same form, sorted by frame, then id. Ids count from 1 without holes in the order of appearance.
@@ -74,11 +79,18 @@ def refine(
     table = _drop_ghosts(table, settings.ghost_seconds * frame_rate, settings.ghost_quantile)
     table = table[np.lexsort((table[:, FRAME], table[:, ID]))]
     # the nearest whole number of frames
-    table = fill_gaps(table, math.floor(settings.fill_seconds * frame_rate + 0.5), settings.fill_support)
+    table = fill_gaps(table, math.floor(settings.fill_seconds * frame_rate + 0.5), settings.fill_support, skip_frames)
     return _numbered(smooth(table, settings.smooth_seconds * frame_rate))
 
 
-def refine_file(source: Path, target: Path, looks: AppearanceLog, frame_rate: float, settings: RefineSettings) -> None:
+def refine_file(
+    source: Path,
+    target: Path,
+    looks: AppearanceLog,
+    frame_rate: float,
+    settings: RefineSettings,
+    skip_frames: int = 1,
+) -> None:
     """Refine a MOT text file into another one, or into itself.
 
     Args:
@@ -86,7 +98,7 @@ def refine_file(source: Path, target: Path, looks: AppearanceLog, frame_rate: fl
         target: file to write.
         looks: appearance of the run that made it.
         frame_rate: frames per second.
-        settings: see `refine`.
+        settings, skip_frames: see `refine`.
 
     Raises:
         OutputError: a file cannot be read or written.
@@ -94,7 +106,7 @@ def refine_file(source: Path, target: Path, looks: AppearanceLog, frame_rate: fl
     """
     table = read_table(source)
     table = table[(table[:, [WIDTH, HEIGHT]] > 0).all(axis=1)]  # a box thinner than the text's digits has no use
-    write_table(target, refine(table, looks.embeddings(), frame_rate, settings))
+    write_table(target, refine(table, looks.embeddings(), frame_rate, settings, skip_frames))
 
 
 def _checked(table: np.ndarray) -> np.ndarray:

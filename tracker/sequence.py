@@ -203,7 +203,8 @@ class SequenceRun:
         if self._looks and self._text and not self._refined:
             with self.times.stage("refine"):
                 target = self._options.refined_path(self.name)
-                refine_file(self._text.path, target, self._looks, self.frame_rate, self._config.refine)
+                settings = self._config.refine
+                refine_file(self._text.path, target, self._looks, self.frame_rate, settings, self.skip_frames)
             self._refined = True
         self._ended = time.perf_counter()
 
