@@ -141,7 +141,7 @@ def test_next_to_nothing(count):
 
 @pytest.mark.parametrize(("every", "filled"), [(1, False), (4, True)])
 def test_frames_that_were_never_looked_at_need_no_more_support(every, filled):
-    """Every fourth frame was tracked: one box before and after is all there can be, and may be all the time there is."""
+    """Every fourth frame was tracked: one box before and after is all there can be."""
     table = walk(1, range(1, 30, 4))
     found = fill_gaps(table, 2, 0.5, every)
     assert found[:, 0].tolist() == (list(range(1, 30)) if filled else table[:, 0].tolist())
