@@ -144,7 +144,8 @@ def test_an_export_computes_what_the_network_does(exported, task, maps, letterbo
 
 
 def test_an_export_describes_itself_like_the_bundled_model(exported):
-    assert sorted(path.name for path in exported.iterdir()) == sorted(path.name for path in COMPACT.iterdir())
+    bundled = {path.name for path in COMPACT.iterdir() if not path.name.startswith("model_int8.")}
+    assert {path.name for path in exported.iterdir()} == bundled
     assert ModelConfig.load(exported) == ModelConfig.load(COMPACT)
 
 
