@@ -208,3 +208,8 @@ def test_a_crop_is_the_part_of_its_box_within_the_image():
     found = MeanColour().embed(image, np.array(boxes))
     np.testing.assert_allclose(found, [[0, 0.6, 0.8], [1, 0, 0], [1, 0, 0]], atol=1e-6)
     assert found.dtype == np.float32
+
+
+def test_what_runs_the_model_can_be_chosen(sequence, capsys):
+    assert main(["--model", "compact", "--gt", str(sequence), "--precision", "int4"]) == 2
+    assert "precision must be one of auto, fp32, bf16, int8, not 'int4'" in capsys.readouterr().err

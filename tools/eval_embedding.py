@@ -35,6 +35,7 @@ from tracker.config import check_number, check_whole
 from tracker.errors import OptionError, OutputError, SourceError, TrackingError
 from tracker.model import Model
 from tracker.network import default_threads
+from tracker.options import add_backend_arguments
 from tracker.sources import open_source
 from tracker.weights import find_model
 from training.onnx_networks import ReidNetwork
@@ -191,7 +192,7 @@ def run(args: argparse.Namespace) -> None:
         raise SourceError(f"{args.gt}: no sampled frame has a box that counts of that size")
     embedders: dict[str, Embedder] = {}
     if args.model:
-        model = Model(find_model(args.model), threads=args.threads)
+        model = Model(find_model(args.model), False, args.threads, args.backend, args.precision)
         embedders[model.config.name] = model.detector().embed
     if args.reid:
         embedders[args.reid.stem] = ReidNetwork(args.reid, args.threads).embed
@@ -216,6 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--min_width", type=float, default=16, help="of a box, pixels (default: %(default)s)")
     parser.add_argument("--min_height", type=float, default=40, help="of a box, pixels (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=default_threads(), help="processor threads (default: all cores)")
+    add_backend_arguments(parser)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     try:
         run(parser.parse_args(argv))
