@@ -179,3 +179,23 @@ def test_memory_does_not_grow_with_the_length_of_the_sequence():
         tracemalloc.stop()
     assert tracker.frame == 23 * 200
     assert grown < 200_000, f"{grown} bytes more after 4000 frames"
+
+
+def test_frames_that_are_left_out_count():
+    """Somebody walks on through them, and memory is counted in them."""
+
+    def person(x):
+        return detections_of([[x, 100, x + 40, 200]], [0.9], np.eye(4)[:1])
+
+    tracker = JDETracker(TrackerConfig(conf_thres=0.5, track_buffer=30), 30.0)
+    for number in range(10):
+        tracker.update(person(100 + 12 * number))
+    for number in range(14, 60, 5):
+        assert tracker.update(person(100 + 12 * number), elapsed=5).ids.tolist() == [1]
+    assert tracker.frame == 60
+    nobody = detections_of(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4)))
+    for _ in range(6):
+        tracker.update(nobody, elapsed=10)
+    for number in (120, 121):
+        tracks = tracker.update(person(100 + 12 * number))
+    assert tracks.ids.tolist() == [2], "sixty frames are longer than the thirty it remembers"

@@ -116,3 +116,18 @@ def test_the_buffer_is_kept_and_the_image_left_as_it_was():
     np.testing.assert_array_equal(image, before)
     turned = np.asfortranarray(image)  # memory in another order gives the same
     np.testing.assert_array_equal(letterbox_of()(turned)[0], letterbox(image)[0])
+
+
+def test_buffers_take_turns_and_each_knows_its_padding():
+    """Images of two shapes in turn, then one of them twice: no buffer keeps a strip of the image before."""
+    config = letterbox_of(place="top_left").config
+    wide, tall = np.full((20, 90, 3), 7, np.uint8), np.full((90, 20, 3), 9, np.uint8)
+    several, one = Letterbox(config, buffers=2), Letterbox(config)
+    before = None
+    for image in (wide, tall, tall, wide, wide, wide, tall, wide, tall, tall):
+        blob, placement = several(image)
+        expected, same = one(image)
+        assert placement == same
+        np.testing.assert_array_equal(blob, expected)
+        assert blob is not before, "the network may still be reading it"
+        before = blob
