@@ -114,9 +114,9 @@ def test_mistakes_cost_one_line(arguments, message, capsys):
 
 def test_work_is_counted_as_openvino_lays_out_the_graph():
     openvino = pytest.importorskip("openvino")
-    from tracker.openvino_network import _core
+    from tracker.openvino_network import openvino_core
 
-    graph = _core().read_model(COMPACT / "model.pdmodel")
+    graph = openvino_core().read_model(COMPACT / "model.pdmodel")
     graph.reshape(openvino.PartialShape([1, 3, 608, 1088]))
     expected = 0
     for op in graph.get_ops():

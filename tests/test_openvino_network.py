@@ -49,7 +49,7 @@ def copy(tmp_path):
 @pytest.fixture
 def int8_copy(copy):
     """A model with files as in int8; the numbers in them are fp32's, for quantisation needs other packages."""
-    model = openvino_network._core().read_model(copy / "model.pdmodel", copy / "model.pdiparams")
+    model = openvino_network.openvino_core().read_model(copy / "model.pdmodel", copy / "model.pdiparams")
     model.reshape([1, 3, *SIZE])
     openvino.save_model(model, copy / int8.PROGRAM, compress_to_fp16=False)
     int8.write_record(copy, {"frames": 1})
@@ -149,7 +149,7 @@ def test_settings_reach_openvino(config, monkeypatch):
             seen[f"{name} sizes"] = model.inputs[0].partial_shape.is_static
             return compiled
 
-    monkeypatch.setattr("tracker.openvino_network._core", Core)
+    monkeypatch.setattr("tracker.openvino_network.openvino_core", Core)
     OpenVINONetwork(COMPACT, config, "fp32", threads=1)
     for graph in ("model", "embed"):
         device, threads, precision, pinned, hint = seen[graph]
@@ -179,7 +179,7 @@ def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
         def get_property(self, *_):
             return ["FP32"]
 
-    monkeypatch.setattr("tracker.openvino_network._core", Core)
+    monkeypatch.setattr("tracker.openvino_network.openvino_core", Core)
     with pytest.raises(OptionError, match="bf16 needs a processor with AVX-512 BF16 or AMX: take precision fp32"):
         open_network(COMPACT, config, "openvino", "bf16")
 
@@ -249,7 +249,7 @@ def test_a_graph_of_another_network_is_refused_when_it_is_opened(copy, levels, m
 def capabilities(monkeypatch):
     """Sets what OpenVINO says that the processor is made for."""
 
-    core = openvino_network._core()
+    core = openvino_network.openvino_core()
 
     def choose(*names):
         class Core:
@@ -259,7 +259,7 @@ def capabilities(monkeypatch):
             def __getattr__(self, name):
                 return getattr(core, name)
 
-        monkeypatch.setattr("tracker.openvino_network._core", Core)
+        monkeypatch.setattr("tracker.openvino_network.openvino_core", Core)
 
     return choose
 
@@ -274,7 +274,7 @@ def test_int8_takes_the_place_of_the_graph(int8_copy, config, network, capabilit
 
 def test_the_graph_in_int8_is_the_one_that_runs(int8_copy, config, network):
     """The order of its outputs is its own: one that is not that of the configuration is noticed."""
-    model = openvino_network._core().read_model(COMPACT / "model.pdmodel", COMPACT / "model.pdiparams")
+    model = openvino_network.openvino_core().read_model(COMPACT / "model.pdmodel", COMPACT / "model.pdiparams")
     model.reshape([1, 3, *SIZE])
     *others, last = [result.input_value(0) for result in model.get_results()]
     for values, error in (([last, *others], "a map of shape"), (others, "gives 5 maps")):

@@ -29,8 +29,7 @@ from tracker.config import check_positive
 from tracker.decode import Detections
 from tracker.errors import OptionError, OutputError, SourceError, TrackingError
 from tracker.options import TRACKER, boolean, split
-from tracker.tracker_config import REFINE, TrackerConfig
-from tracker.weights import ROOT
+from tracker.tracker_config import REFINE, TRACKER_FILE, TrackerConfig
 
 CONFIDENT = 0.6  # conf_thres of stored detections: the model that would state its own is not at hand
 FRAME_RATE = 30.0  # of a sequence that states none
@@ -143,7 +142,7 @@ def choose_methods(
         OptionError: an unknown association, a value out of its range, or an option that none of them uses.
     """
     _, settings = split(options)
-    config = TrackerConfig.load(ROOT / "config" / "tracker.yml").override({"conf_thres": CONFIDENT, **settings})
+    config = TrackerConfig.load(TRACKER_FILE).override({"conf_thres": CONFIDENT, **settings})
     configs = [config.override({"association": name}) for name in dict.fromkeys(associations or [config.association])]
     for name in settings:
         if name.startswith(REFINE) and not refine:

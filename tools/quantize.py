@@ -34,7 +34,7 @@ from tracker.config import LetterboxConfig, ModelConfig, check_number, check_who
 from tracker.errors import ModelError, OptionError, OutputError, SourceError, TrackingError
 from tracker.letterbox import Letterbox
 from tracker.network import check_files
-from tracker.openvino_network import OpenVINONetwork, _core
+from tracker.openvino_network import OpenVINONetwork, openvino_core
 from tracker.weights import find_model
 
 WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")  # OpenVINO's types of layers with weights
@@ -247,7 +247,7 @@ def read_model(folder: Path, config: LetterboxConfig) -> Any:
     """
     from openvino._offline_transformations import apply_moc_transformations  # as openvino.convert_model does
 
-    model = _core().read_model(folder / "model.pdmodel", folder / "model.pdiparams")
+    model = openvino_core().read_model(folder / "model.pdmodel", folder / "model.pdiparams")
     model.reshape([1, 3, config.height, config.width])
     apply_moc_transformations(model, cf=False)
     return model

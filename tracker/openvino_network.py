@@ -6,6 +6,7 @@ import logging
 import threading
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from . import int8
 from .config import ModelConfig
 from .errors import ModelError, OptionError
 from .network import Network, check_files, check_threads, missing_openvino
+
+if TYPE_CHECKING:
+    import openvino
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +49,7 @@ class OpenVINONetwork(Network):
             import openvino  # noqa: F401 (asked for here, where its absence can be told)
         except ImportError as error:
             raise ModelError(missing_openvino(f"cannot be imported ({_last_line(error)})")) from error
-        core = _core()
+        core = openvino_core()
         self.folder = folder
         self.config = config
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -113,7 +117,7 @@ class OpenVINONetwork(Network):
 
 
 @lru_cache(maxsize=1)
-def _core():  # noqa: ANN202 (openvino.Core, imported only where it is used)
+def openvino_core() -> openvino.Core:
     """OpenVINO's core, one for the process and never let go.
 
     Each core puts a signal stack of its own under the thread that uses it first. When two of them go in the order they

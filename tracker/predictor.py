@@ -18,10 +18,8 @@ from .results import TrackingResult
 from .sequence import OutputOptions, SequenceRun
 from .sources import open_source
 from .stream import StreamTracker
-from .tracker_config import TrackerConfig
+from .tracker_config import TRACKER_FILE, TrackerConfig
 from .weights import find_model
-
-TRACKER_FILE = Path(__file__).resolve().parent.parent / "config" / "tracker.yml"
 
 
 class Predictor:

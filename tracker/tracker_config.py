@@ -14,6 +14,8 @@ from .config import check_flag, check_numbers, number
 from .errors import OptionError
 from .refine_settings import RefineSettings
 
+TRACKER_FILE = Path(__file__).resolve().parent.parent / "config" / "tracker.yml"  # the settings of the project
+
 ASSOCIATIONS = ("fused", "byte", "jde")
 JDE, FUSED, BYTE = ("jde",), ("fused",), ("fused", "byte")
 REFINE = "refine_"  # names of the refinement's settings begin with it

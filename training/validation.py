@@ -25,8 +25,7 @@ from tracker.errors import SourceError
 from tracker.model import Detector, Model
 from tracker.results import MotWriter
 from tracker.sources import open_source
-from tracker.tracker_config import TrackerConfig
-from tracker.weights import ROOT
+from tracker.tracker_config import TRACKER_FILE, TrackerConfig
 
 MATCH = 0.5  # least IoU of a detection and its true box
 
@@ -152,9 +151,7 @@ def validate_model(
 
 def default_config(model: Model) -> TrackerConfig:
     """What the module uses unless told otherwise: ``config/tracker.yml``, and the model's own ``conf_thres``."""
-    return TrackerConfig.load(ROOT / "config" / "tracker.yml").override(
-        {"conf_thres": model.config.thresholds.confident}
-    )
+    return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.confident})
 
 
 class _Run:

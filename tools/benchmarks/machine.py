@@ -55,12 +55,12 @@ def _openvino_product(left: np.ndarray, right: np.ndarray, threads: int) -> Call
     import openvino
     from openvino import opset13
 
-    from tracker.openvino_network import _core  # a process must not have a second one, see there
+    from tracker.openvino_network import openvino_core  # a process must not have a second one, see there
 
     port = opset13.parameter(left.shape, np.float32)
     # a constant, which the library may lay out beforehand, as weights are
     model = openvino.Model([opset13.matmul(port, opset13.constant(right), False, False)], [port])
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
-    compiled = _core().compile_model(model, "CPU", settings)
+    compiled = openvino_core().compile_model(model, "CPU", settings)
     request = compiled.create_infer_request()
     return lambda: request.infer([left], share_inputs=True)
