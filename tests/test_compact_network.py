@@ -13,7 +13,7 @@ import yaml
 from tracker.config import ModelConfig
 from tracker.decode import Decoder
 from tracker.errors import ModelError
-from tracker.letterbox import Letterbox
+from tracker.letterbox import Letterbox, to_floats
 from tracker.model import Model
 from tracker.paddle_network import PaddleNetwork
 from tracker.weights import COMPACT, verified
@@ -47,7 +47,7 @@ def task(letterboxed, dynamic_mode):
         norm._momentum = 0.0  # the statistics become those of the next input
     task.train()
     with paddle.no_grad():
-        task.network(paddle.to_tensor(letterboxed[0]))
+        task.network(paddle.to_tensor(to_floats(letterboxed[0], 1)))
     for norm in norms:
         size, variance = norm._num_features, norm._variance.numpy()
         shift = np.sqrt(variance) * random.normal(0, 0.3, size)
@@ -63,7 +63,7 @@ def maps(task, letterboxed, dynamic_mode):
     import paddle
 
     with paddle.no_grad():
-        return task.network(paddle.to_tensor(letterboxed[0]))
+        return task.network(paddle.to_tensor(to_floats(letterboxed[0], 1)))
 
 
 def save_checkpoint(task, path):
@@ -115,12 +115,10 @@ def test_an_export_computes_what_the_network_does(exported, task, maps, letterbo
     import paddle
     import paddle.nn.functional as F
 
-    from training.compact_task import _grid  # where training reads embeddings
-
-    blob, placement = letterboxed
+    pixels, placement = letterboxed
     config = ModelConfig.load(verified(exported))
     network = PaddleNetwork(exported, config)
-    found = network.run(blob)
+    found = network.run(pixels)
     levels, strides = len(config.levels), config.embedding.strides
     assert len(found) == len(maps) == levels + len(strides)
     for ours, expected in zip(found, maps):
@@ -133,11 +131,10 @@ def test_an_export_computes_what_the_network_does(exported, task, maps, letterbo
     corner, far = random.uniform(0, 0.8, (20, 2)), random.uniform(0.02, 0.2, (20, 2))
     placed = np.concatenate([corner * size, (corner + far) * size], axis=1) + [placement.left, placement.top] * 2
     with paddle.no_grad():
-        grid = _grid(placed, task.network.grid, blob.shape[3], blob.shape[2])
-        features = dict(zip(config.feature_strides, maps[levels:]))
-        read = [F.grid_sample(features[s], grid, padding_mode="border", align_corners=False) for s in strides]
-        rows = paddle.concat(read, axis=1)[0].transpose([1, 2, 0]).flatten(1)
-        expected = F.normalize(task.network.head(rows), axis=1).numpy()
+        count = paddle.to_tensor(np.array([len(placed)], np.int32))
+        boxes = paddle.to_tensor(placed.astype(np.float32))
+        parts = paddle.vision.ops.roi_align(maps[levels], boxes, count, (24, 8), spatial_scale=1 / 4)
+        expected = F.normalize(task.network.head(parts.flatten(1)), axis=1).numpy()
     embeddings = Decoder(config).embed_boxes(found, placement, placement.to_image(placed), network.embed)
     assert_close(embeddings, expected)
     assert np.abs(expected - expected.mean(axis=0)).max() > 0.01, "all look the same"
@@ -147,6 +144,19 @@ def test_an_export_describes_itself_like_the_bundled_model(exported):
     bundled = {path.name for path in COMPACT.iterdir() if not path.name.startswith("model_int8.")}
     assert {path.name for path in exported.iterdir()} == bundled
     assert ModelConfig.load(exported) == ModelConfig.load(COMPACT)
+
+
+def test_all_embeddings_have_a_part_in_common(task, dynamic_mode):
+    """Its square is stated by the configuration, as a multiple of the rest's."""
+    import paddle
+
+    head = task.network.head
+    rows = np.random.default_rng(6).normal(size=(4, head.row)).astype(np.float32)
+    with paddle.no_grad():
+        found, looks = head(paddle.to_tensor(rows)).numpy(), head.looks(paddle.to_tensor(rows)).numpy()
+    assert found.shape == (4, 128)
+    np.testing.assert_array_equal(found[:, :127], looks)
+    np.testing.assert_allclose(found[:, 127] ** 2, 1.25 * (looks**2).sum(axis=1), rtol=1e-4)
 
 
 def test_rows_may_come_in_any_number(exported, task):
@@ -171,22 +181,21 @@ def test_number_of_parameters(dynamic_mode):
     from tracker.networks.compact import build
 
     network, _ = build(CONFIG)
-    parts = dict.fromkeys(("det", "emb", "head"), 0)
+    parts = dict.fromkeys(("det", "map", "head"), 0)
     for name, parameter in network.named_parameters():
         if not parameter.stop_gradient:
             parts[name.partition(".")[0]] += parameter.size
-    assert parts == {"det": 897_906, "emb": 406_292, "head": 606_592}
+    assert parts == {"det": 897_906, "map": 2_688, "head": 1_086_719}
 
 
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
         ({"width": None}, "NoneType"),
-        ({"depths": [1, 2]}, "shorter"),
-        ({"depths": []}, "out of range"),
-        ({"channels": [32, 64, 96, 128, 160]}, "longer"),
-        ({"channels": []}, "not enough values"),
+        ({"head": []}, "out of range"),
+        ({"head": 48}, "int"),
         ({"grid": 6}, "int"),
+        ({"grid": [24]}, "unpack"),
         ({"kernel": 3}, "kernel"),
     ],
 )

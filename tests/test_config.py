@@ -30,7 +30,7 @@ def test_the_compact_model_describes_itself():
     assert (box.place, box.pad_value, box.interpolation) == ("top_left", 114, "linear")
     assert config.levels == tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8))
     assert config.thresholds == Thresholds(score=0.1, nms=0.55, nms_top_k=2000, keep_top_k=500, confident=0.65)
-    assert config.embedding == EmbeddingConfig(128, "box_grid", strides=(8, 16, 32), grid=(5, 1))
+    assert config.embedding == EmbeddingConfig(128, "box_grid", strides=(4,), grid=(24, 8))
 
 
 def test_the_compact_model_was_exported_from_its_configuration():
@@ -55,12 +55,12 @@ def test_the_compact_model_was_exported_from_its_configuration():
         pytest.param(("levels", 0, "stride"), 32.0, "stride must be a whole number", id="stride"),
         pytest.param(("levels", 0, "anchors"), [], "no anchors", id="no anchors"),
         pytest.param(("levels", 0, "anchors"), [[1, "wide"]], "ValueError", id="anchor as text"),
-        pytest.param(("levels",), [], "do not fit", id="no levels"),
+        pytest.param(("levels",), [], "levels must have at least one", id="no levels"),
         pytest.param(("thresholds", "nms"), float("nan"), "nms threshold must be a number from 0 to 1", id="nan"),
         pytest.param(("thresholds", "keep_top_k"), 0, "keep_top_k", id="nothing kept"),
-        pytest.param(("embedding", "strides"), [8, 64], "do not fit", id="stride of no level"),
+        pytest.param(("embedding", "strides"), [8, 0], "strides must be a whole number", id="stride 0"),
         pytest.param(("embedding", "strides"), 8, "TypeError", id="strides"),
-        pytest.param(("embedding", "strides"), [], "do not fit", id="no stride"),
+        pytest.param(("embedding", "strides"), [], "embedding.strides must have at least one", id="no stride"),
         pytest.param(("embedding", "strides"), [8, 16, 8], "must be of different strides", id="a stride twice"),
         pytest.param(("levels", 0, "stride"), 16, "levels must be of different strides", id="a level twice"),
         pytest.param(("embedding", "dimension"), "128", "dimension must be a whole number", id="dimension"),
@@ -86,10 +86,13 @@ def test_a_model_that_cannot_be_is_refused_in_one_line(tmp_path, path, value, pa
     assert part in message and "infer_cfg.yml" in message and "export the model again" in message
 
 
-def test_feature_maps_come_in_the_order_of_the_levels():
+def test_the_order_of_feature_maps():
+    """As the embedding reads them; of cells, as the levels come."""
     config = ModelConfig.load(COMPACT)
-    embedding = dataclasses.replace(config.embedding, strides=(8, 32))
-    assert dataclasses.replace(config, embedding=embedding).feature_strides == [32, 8]
+    grid = dataclasses.replace(config.embedding, strides=(8, 4))
+    assert dataclasses.replace(config, embedding=grid).feature_strides == [8, 4]
+    cells = dataclasses.replace(config.embedding, read="cell", strides=(8, 16, 32))
+    assert dataclasses.replace(config, embedding=cells).feature_strides == [32, 16, 8]
 
 
 def test_embeddings_of_cells_need_a_matrix_for_every_level(tmp_path):

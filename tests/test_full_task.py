@@ -324,6 +324,7 @@ def test_the_exported_network_computes_what_was_trained(task, tmp_path):
     import paddle
 
     from tracker.config import ModelConfig
+    from tracker.letterbox import to_floats
     from tracker.networks.darknet53 import FullJDE
     from tracker.paddle_network import PaddleNetwork
 
@@ -334,11 +335,12 @@ def test_the_exported_network_computes_what_was_trained(task, tmp_path):
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     weights.unlink()
-    blob = np.random.default_rng(0).random((1, 3, 608, 1088), np.float32)
-    outputs = PaddleNetwork(folder, ModelConfig.load(folder)).run(blob)
+    config = ModelConfig.load(folder)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 608, 1088, 3), np.uint8)
+    outputs = PaddleNetwork(folder, config).run(pixels)
     task.network.train()
     with paddle.no_grad():
-        maps = FullJDE(task.network)(paddle.to_tensor(blob))
+        maps = FullJDE(task.network)(paddle.to_tensor(to_floats(pixels, config.letterbox.scale)))
     for ours, theirs in zip(outputs, maps, strict=True):
         expected = theirs.numpy()
         assert np.abs(ours - expected).max() < 1e-4 * np.abs(expected).max()

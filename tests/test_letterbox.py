@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracker.config import LetterboxConfig
-from tracker.letterbox import Letterbox
+from tracker.letterbox import Letterbox, to_floats
 
 HEIGHT, WIDTH = 96, 160
 PLACES = ("center", "top_left")
@@ -26,7 +26,6 @@ LETTERBOX = st.fixed_dictionaries(
     {
         "place": st.sampled_from(PLACES),
         "color": st.sampled_from(["BGR", "RGB"]),
-        "scale": st.sampled_from([1.0, 1 / 255]),
         "interpolation": st.sampled_from(["linear", "area"]),
         "pad_value": st.sampled_from([114, 127.5]),
     }
@@ -40,14 +39,12 @@ LETTERBOX = st.fixed_dictionaries(
 def test_image_in_its_place_and_padding_around_it(height, width, options):
     image = np.empty((height, width, 3), np.uint8)
     image[:] = colour = (10, 120, 250)
-    blob, placement = letterbox_of(**options)(image)
-    assert blob.shape == (1, 3, HEIGHT, WIDTH) and blob.dtype == np.float32 and blob.flags.c_contiguous
+    pixels, placement = letterbox_of(**options)(image)
+    assert pixels.shape == (1, HEIGHT, WIDTH, 3) and pixels.dtype == np.uint8 and pixels.flags.c_contiguous
 
-    scale, pad_value = options.get("scale", 1.0), options.get("pad_value", 114)
-    expected = np.full((3, HEIGHT, WIDTH), pad_value * scale)
-    channels = colour[::-1] if options.get("color") == "RGB" else colour
-    expected[(slice(None), *area_of(placement))] = np.array(channels)[:, None, None] * scale
-    np.testing.assert_allclose(blob[0], expected, rtol=1e-6)
+    expected = np.full((HEIGHT, WIDTH, 3), 128 if options.get("pad_value") == 127.5 else 114)
+    expected[area_of(placement)] = colour[::-1] if options.get("color") == "RGB" else colour
+    np.testing.assert_array_equal(pixels[0], expected)
 
     # as large as it fits, aspect ratio unchanged but for whole pixels
     assert placement.width == WIDTH or placement.height == HEIGHT
@@ -85,8 +82,8 @@ def test_a_bright_patch_is_found_where_it_is(size, place):
     box = np.array([width // 5, height // 4, width // 2, height - 9])
     image = np.zeros((height, width, 3), np.uint8)
     image[box[1] : box[3], box[0] : box[2]] = 255
-    blob, placement = letterbox_of(place, pad_value=0, size=(304, 544))(image)
-    row, column = np.nonzero(blob[0, 1] > 127)
+    pixels, placement = letterbox_of(place, pad_value=0, size=(304, 544))(image)
+    row, column = np.nonzero(pixels[0, :, :, 1] > 127)
     found = placement.to_image(np.array([[column.min(), row.min(), column.max() + 1, row.max() + 1]]))
     pixel = max(1 / placement.scale_x, 1 / placement.scale_y)
     assert np.abs(found - box).max() <= pixel
@@ -102,10 +99,20 @@ def test_nothing_stays_of_the_images_before(sizes, place):
     used = letterbox_of(place)
     for size in sizes:
         image = random.integers(0, 256, (*size, 3), np.uint8)
-        blob, placement = used(image)
+        pixels, placement = used(image)
         fresh, expected = letterbox_of(place)(image)
         assert placement == expected
-        np.testing.assert_array_equal(blob, fresh)
+        np.testing.assert_array_equal(pixels, fresh)
+
+
+def test_pixels_become_the_floats_of_the_graph():
+    pixels = np.random.default_rng(3).integers(0, 256, (1, 5, 7, 3), np.uint8)
+    floats = to_floats(pixels, 1 / 255)
+    assert floats.shape == (1, 3, 5, 7) and floats.dtype == np.float32 and floats.flags.c_contiguous
+    np.testing.assert_allclose(floats[0, 2, 4], pixels[0, 4, :, 2] / 255, rtol=1e-6)
+    kept = np.empty((1, 3, 5, 7), np.float32)
+    assert to_floats(pixels, 1.0, kept) is kept
+    np.testing.assert_array_equal(kept.transpose(0, 2, 3, 1), pixels)
 
 
 def test_the_buffer_is_kept_and_the_image_left_as_it_was():
@@ -125,9 +132,9 @@ def test_buffers_take_turns_and_each_knows_its_padding():
     several, one = Letterbox(config, buffers=2), Letterbox(config)
     before = None
     for image in (wide, tall, tall, wide, wide, wide, tall, wide, tall, tall):
-        blob, placement = several(image)
+        pixels, placement = several(image)
         expected, same = one(image)
         assert placement == same
-        np.testing.assert_array_equal(blob, expected)
-        assert blob is not before, "the network may still be reading it"
-        before = blob
+        np.testing.assert_array_equal(pixels, expected)
+        assert pixels is not before, "the network may still be reading it"
+        before = pixels

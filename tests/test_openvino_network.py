@@ -23,7 +23,7 @@ openvino = pytest.importorskip("openvino")
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = (608, 1088)
-LENGTH = 2240  # of a row of the bundled model
+LENGTH = 6144  # of a row of the bundled model
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def int8_copy(copy):
     return copy
 
 
-def blob(seed):
-    return np.random.default_rng(seed).random((1, 3, *SIZE), np.float32) * 255
+def pixels(seed):
+    return np.random.default_rng(seed).integers(0, 256, (1, *SIZE, 3), np.uint8)
 
 
 def rows(seed, count):
@@ -93,8 +93,19 @@ def test_a_signal_after_models_came_and_went_is_only_a_signal():
 def test_both_backends_give_the_same_maps(network, paddle_network, config, clip_frames):
     assert (network.description, paddle_network.description) == ("openvino fp32", "paddle fp32")
     letterbox = Letterbox(config.letterbox)
-    for picture in (blob(0), letterbox(clip_frames[0])[0], letterbox(clip_frames[20][::2, ::3])[0]):
+    for picture in (pixels(0), letterbox(clip_frames[0])[0], letterbox(clip_frames[20][::2, ::3])[0]):
         assert_same_maps(network.run(picture), paddle_network.run(picture))
+
+
+def test_pixels_are_scaled_as_the_configuration_says(copy, network):
+    path = copy / "infer_cfg.yml"
+    values = yaml.safe_load(path.read_text())
+    values["input"]["scale"] = 1 / 255
+    path.write_text(yaml.safe_dump(values))
+    config = ModelConfig.load(copy)
+    found = OpenVINONetwork(copy, config).run(pixels(0))
+    assert_same_maps(found, open_network(copy, config, "paddle").run(pixels(0)))
+    assert np.abs(found[-1] - network.run(pixels(0))[-1]).max() > 0.1
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 8, 9, 100])
@@ -107,9 +118,9 @@ def test_both_backends_give_the_same_embeddings(network, paddle_network, count):
 
 
 def test_outputs_are_the_callers_own(network):
-    first = network.run(blob(1))
+    first = network.run(pixels(1))
     kept = [array.copy() for array in first]
-    network.run(blob(2))
+    network.run(pixels(2))
     (embeddings,) = network._forward("embed", [rows(1, 4)])
     copied = embeddings.copy()
     network._forward("embed", [rows(2, 4)])
@@ -118,15 +129,15 @@ def test_outputs_are_the_callers_own(network):
 
 
 def test_the_input_may_change_afterwards(network):
-    picture = blob(1)
+    picture = pixels(1)
     expected = network.run(picture.copy())
     network.run(picture)
     picture[:] = 0
-    assert_same_maps(network.run(blob(1)), expected, tolerance=1e-9)
+    assert_same_maps(network.run(pixels(1)), expected, tolerance=1e-9)
 
 
 def test_threads_may_share_a_network(network):
-    inputs = [(blob(seed), rows(seed, seed + 1)) for seed in range(4)]
+    inputs = [(pixels(seed), rows(seed, seed + 1)) for seed in range(4)]
 
     def outputs(pair):
         return [*network.run(pair[0]), network.embed([pair[1]])]
@@ -169,7 +180,7 @@ def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
     if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         rough = open_network(COMPACT, config, precision="bf16")
         assert rough.description == "openvino bf16"
-        found, exact = rough.run(blob(0)), network.run(blob(0))
+        found, exact = rough.run(pixels(0)), network.run(pixels(0))
         for ours, theirs in zip(found, exact):
             error = np.abs(ours - theirs).mean() / np.abs(theirs).mean()
             assert 1e-4 < error < 0.1
@@ -200,12 +211,12 @@ def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
     for call in (
         lambda: network.embed([np.zeros((2, 17), np.float32)]),
         lambda: network.embed([rows(0, 1), rows(0, 1)]),
-        lambda: network.run(np.zeros((1, 5, *SIZE), np.float32)),
+        lambda: network.run(np.zeros((1, *SIZE, 5), np.uint8)),
     ):
         with pytest.raises(ModelError, match=r"jde_compact fails: .*export the model again") as caught:
             call()
         assert "\n" not in str(caught.value) and "Exception from" not in str(caught.value)
-    assert np.isfinite(network.run(blob(0))[0]).all(), "it goes on working"
+    assert np.isfinite(network.run(pixels(0))[0]).all(), "it goes on working"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +245,7 @@ def test_files_that_it_cannot_read_are_refused_in_one_line(copy, config, name, c
     [
         ([(8, 1), (16, 1), (32, 1)], r"a map of shape .* at stride 8 where infer_cfg\.yml needs"),
         ([(32, 4), (16, 4), (8, 4)], r"a map of shape .* at stride 32 where infer_cfg\.yml needs"),
-        ([(32, 1), (16, 1), (8, 1), (4, 1)], r"gives 6 maps where infer_cfg\.yml needs 7"),
+        ([(32, 1), (16, 1), (8, 1), (4, 1)], r"gives 4 maps where infer_cfg\.yml needs 5"),
     ],
 )
 def test_a_graph_of_another_network_is_refused_when_it_is_opened(copy, levels, message):
@@ -268,7 +279,7 @@ def test_int8_takes_the_place_of_the_graph(int8_copy, config, network, capabilit
     capabilities("FP32", "INT8")
     found = open_network(int8_copy, config, precision="int8")
     assert found.description == "openvino int8"
-    assert_same_maps(found.run(blob(0)), network.run(blob(0)), tolerance=1e-5)
+    assert_same_maps(found.run(pixels(0)), network.run(pixels(0)), tolerance=1e-5)
     np.testing.assert_array_equal(found.embed([rows(0, 5)]), network.embed([rows(0, 5)]))
 
 
@@ -277,7 +288,7 @@ def test_the_graph_in_int8_is_the_one_that_runs(int8_copy, config, network):
     model = openvino_network.openvino_core().read_model(COMPACT / "model.pdmodel", COMPACT / "model.pdiparams")
     model.reshape([1, 3, *SIZE])
     *others, last = [result.input_value(0) for result in model.get_results()]
-    for values, error in (([last, *others], "a map of shape"), (others, "gives 5 maps")):
+    for values, error in (([last, *others], "a map of shape"), (others, "gives 3 maps")):
         other = openvino.Model(values, model.get_parameters())
         openvino.save_model(other, int8_copy / int8.PROGRAM, compress_to_fp16=False)
         int8.write_record(int8_copy, {})

@@ -130,7 +130,7 @@ class Fake:
         self.config, self.people, self.seconds, self.turn = config, people, seconds, turn
         self.passes = 0
 
-    def run(self, blob):
+    def run(self, pixels):
         import time
 
         time.sleep(self.seconds)
@@ -233,7 +233,7 @@ def test_a_run(stand_in, copy, tmp_path, capsys):
     assert run("--model", copy, *words) == 0
     ((number, config, kept),) = stand_in
     assert number == 4 and config == ModelConfig.load(COMPACT).letterbox
-    assert len(kept) == 14 and kept[0] == "conv2d_0.tmp_0"
+    assert len(kept) == 6 and "conv2d_0.tmp_0" in kept
     assert sorted(contents(copy)) == sorted(MODEL_FILES)
     assert sorted(contents(output)) == sorted((*MODEL_FILES, *int8.FILES))
     int8.check(output)
@@ -331,8 +331,8 @@ def test_quantisation_from_end_to_end(copy, clip_frames):
     program = (copy / int8.PROGRAM).read_text()
     assert program.count('type="FakeQuantize"') > 100 and 'element_type="i8"' in program
     config = ModelConfig.load(copy)
-    blob = Letterbox(config.letterbox)(clip_frames[0])[0]
-    exact, found = (OpenVINONetwork(copy, config, precision).run(blob) for precision in ("fp32", "int8"))
+    pixels = Letterbox(config.letterbox)(clip_frames[0])[0]
+    exact, found = (OpenVINONetwork(copy, config, precision).run(pixels) for precision in ("fp32", "int8"))
     likeness = []
     for ours, theirs in zip(found, exact, strict=True):
         assert ours.shape == theirs.shape

@@ -104,7 +104,7 @@ def test_the_control_is_tracked_without_the_embeddings(sequence, monkeypatch):
     monkeypatch.setattr(validation, "make_tracker", watched)
     passes = []
     run = Network.run
-    monkeypatch.setattr(Network, "run", lambda self, blob: passes.append(1) or run(self, blob))
+    monkeypatch.setattr(Network, "run", lambda self, pixels: passes.append(1) or run(self, pixels))
     validate(COMPACT, [sequence])
     assert len(passes) == 8 and [number for number, _ in used] == [0, 1] * 8, "one forward pass a frame, two trackers"
     assert rates == [5, 5], "the frame rate is that of seqinfo.ini"

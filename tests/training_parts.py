@@ -8,15 +8,7 @@ import yaml
 from training.batches import Batch
 from training.samples import NOBODY, make_sample
 
-TINY = {
-    "width": 4,
-    "channels": [8, 10, 12, 14],
-    "taken": [4, 4, 4],
-    "depths": [1, 1, 1, 1],
-    "grid": [3, 2],
-    "hidden": 16,
-    "dimension": 8,
-}
+TINY = {"width": 4, "appearance": 6, "grid": [6, 3], "head": [8, 10, 12], "dimension": 8}
 
 
 def tiny_config(folder, **sizes):

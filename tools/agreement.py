@@ -91,11 +91,11 @@ def compare(exact: Network, found: Network, images: Sequence[np.ndarray], config
     seconds: tuple[list[float], ...] = ([], [])
     counts, overlaps, cosines = np.zeros(2, np.int64), [], []
     for image in images:
-        blob, placement = letterbox(image)
+        pixels, placement = letterbox(image)
         detections = []
         for network, taken in zip(networks, seconds):
             start = time.perf_counter()
-            outputs = network.run(blob)
+            outputs = network.run(pixels)
             taken.append(time.perf_counter() - start)
             detections.append(decode(outputs, placement, image.shape[:2], network.embed))
         pairs, overlap = match(*detections)

@@ -32,7 +32,7 @@ from tools.sample_frames import hold_back, read_frames
 from tracker import int8
 from tracker.config import LetterboxConfig, ModelConfig, check_number, check_whole
 from tracker.errors import ModelError, OptionError, OutputError, SourceError, TrackingError
-from tracker.letterbox import Letterbox
+from tracker.letterbox import Letterbox, to_floats
 from tracker.network import check_files
 from tracker.openvino_network import OpenVINONetwork, openvino_core
 from tracker.weights import find_model
@@ -121,7 +121,7 @@ def quantise(model: Any, images: Sequence[np.ndarray], config: LetterboxConfig, 
 
     nncf.set_log_level(logging.ERROR)
     letterbox = Letterbox(config)
-    data = nncf.Dataset(images, lambda image: letterbox(image)[0].copy())
+    data = nncf.Dataset(images, lambda image: to_floats(letterbox(image)[0], config.scale))
     with warnings.catch_warnings():
         # of an activation without positive values nncf computes inf * 0 and does not use it
         warnings.filterwarnings("ignore", "invalid value encountered in multiply", RuntimeWarning)

@@ -101,8 +101,8 @@ class LetterboxConfig:
     def __post_init__(self) -> None:
         for name in ("height", "width"):
             check_whole(name, getattr(self, name))
-        for name in ("scale", "pad_value"):
-            check_number(name, getattr(self, name), 0)
+        check_number("scale", self.scale, 0)
+        check_number("pad_value", self.pad_value, 0, 255)
         choices = {"color": ("BGR", "RGB"), "place": ("center", "top_left"), "interpolation": ("linear", "area")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -131,9 +131,10 @@ class EmbeddingConfig:
     Attributes:
         dimension: length of an embedding.
         read: ``cell``: a kernel x kernel patch around the box's own cell, at its own level, through that level's
-            matrix. ``box_grid``: bilinear samples in the middles of equal parts of the box, from all maps, joined into
-            one row: part by part, row by row of parts, map by map.
-        strides: of the feature maps that are read, in the order in which they are joined.
+            matrix. ``box_grid``: the means of equal parts of the box (RoIAlign), from all maps, joined into one row:
+            map by map, channel by channel, row by row of parts.
+        strides: of the feature maps that are read, in the order in which they are joined; for ``cell`` those of the
+            levels.
         kernel: side of the patch.
         grid: rows and columns of the parts.
     """
@@ -153,6 +154,8 @@ class EmbeddingConfig:
             raise ValueError(f"embedding.grid must be of rows and columns, not {self.grid!r}")
         for value in self.grid:
             check_whole("embedding.grid", value)
+        for value in self.strides:
+            check_whole("embedding.strides", value)
 
 
 @dataclass(frozen=True)
@@ -197,13 +200,17 @@ class ModelConfig:
         for name, values in (("levels", strides), ("embedding.strides", read)):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} must be of different strides, not {values}")
-        if not read or not set(read) <= set(strides) or (self.embedding.read == "cell" and read != strides):
+            if not values:
+                raise ValueError(f"{name} must have at least one stride")
+        if self.embedding.read == "cell" and read != strides:
             raise ValueError(f"embedding.strides {read} do not fit the levels' {strides}")
 
     @property
     def feature_strides(self) -> list[int]:
-        """Strides of the network's feature maps, in the order of the levels: those that embeddings are read from."""
-        return [level.stride for level in self.levels if level.stride in self.embedding.strides]
+        """Strides of the network's feature maps in their order: that of the levels, or of ``embedding.strides``."""
+        if self.embedding.read == "cell":
+            return [level.stride for level in self.levels]
+        return list(self.embedding.strides)
 
     @classmethod
     def load(cls, folder: Path) -> ModelConfig:

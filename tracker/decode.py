@@ -10,6 +10,7 @@ import numpy as np
 
 from .config import ModelConfig, Thresholds
 from .letterbox import Placement
+from .roi_align import roi_align
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,9 @@ def gather_rows(
     """The feature rows from which the embeddings of some boxes are computed.
 
     Args:
-        features: [1, C, h, w] of each detection level whose stride ``config.embedding`` reads, in their order.
+        features: [1, C, h, w] of each of ``config.feature_strides``.
         candidates: the boxes kept.
-        placement: of the image, to keep points of a grid within it.
+        placement: of the image: nothing is read beyond it.
         config: says how rows are read.
 
     Returns:
@@ -125,9 +126,10 @@ def gather_rows(
     strides = config.embedding.strides
     by_stride = {stride: feature[0] for stride, feature in zip(config.feature_strides, features)}
     if config.embedding.read == "box_grid":
-        x, y = grid_points(candidates.boxes, placement, config.embedding.grid)
-        points = np.concatenate([_sample(by_stride[s], x / s, y / s) for s in strides], axis=2)
-        return [points.reshape(len(points), points.shape[1] * points.shape[2])], np.arange(len(points))
+        boxes = clip_to_image(candidates.boxes, placement)
+        parts = [roi_align(by_stride[stride], boxes / stride, config.embedding.grid) for stride in strides]
+        rows = np.concatenate(parts, axis=1)
+        return [rows.reshape(len(rows), math.prod(rows.shape[1:]))], np.arange(len(rows))
 
     groups, order = [], []
     for stride in strides:
@@ -141,29 +143,11 @@ def gather_rows(
     return groups, place
 
 
-def grid_points(boxes: np.ndarray, placement: Placement, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """x and y [K, rows * columns], row by row, of the middles of equal parts of boxes [K, 4], kept within the image."""
-    rows, columns = grid
-    left, top, right, bottom = boxes.T[:, :, None]
-    x = left + (right - left) * (np.arange(columns, dtype=np.float32) + np.float32(0.5)) / columns
-    y = top + (bottom - top) * (np.arange(rows, dtype=np.float32) + np.float32(0.5)) / rows
-    x = x.clip(placement.left, placement.left + placement.width)
-    y = y.clip(placement.top, placement.top + placement.height)
-    return np.tile(x, rows), np.repeat(y, columns, axis=1)
-
-
-def _sample(feature: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Bilinear samples [K, P, C] of [C, h, w] at points [K, P] in cells from the map's corner; the middle of a cell
-    has its value, and what lies beyond the outermost middles has theirs."""
-    channels, height, width = feature.shape
-    x, y = (x - 0.5).clip(0, width - 1), (y - 0.5).clip(0, height - 1)
-    column, row = (np.minimum(z.astype(np.int64), max(size - 2, 0)) for z, size in ((x, width), (y, height)))
-    right, below = min(width - 1, 1), min(height - 1, 1) * width
-    flat, first = feature.reshape(channels, -1), row * width + column
-    x, y = (x - column).astype(np.float32), (y - row).astype(np.float32)
-    upper = flat[:, first] * (1 - x) + flat[:, first + right] * x
-    lower = flat[:, first + below] * (1 - x) + flat[:, first + below + right] * x
-    return (upper * (1 - y) + lower * y).transpose(1, 2, 0)
+def clip_to_image(boxes: np.ndarray, placement: Placement) -> np.ndarray:
+    """Boxes [K, 4] in network pixels, without what lies beyond the image."""
+    low = np.array([placement.left, placement.top], np.float32)
+    high = low + np.array([placement.width, placement.height], np.float32)
+    return boxes.clip(np.tile(low, 2), np.tile(high, 2))
 
 
 def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: int) -> np.ndarray:

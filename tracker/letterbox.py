@@ -47,8 +47,7 @@ class Letterbox:
 
     def __init__(self, config: LetterboxConfig, buffers: int = 1) -> None:
         self.config = config
-        shape = (1, 3, config.height, config.width)
-        self._blobs = deque(np.full(shape, config.pad_value * config.scale, dtype=np.float32) for _ in range(buffers))
+        self._inputs = deque(np.empty((1, config.height, config.width, 3), np.uint8) for _ in range(buffers))
         self._placements: deque[Placement | None] = deque([None] * buffers)
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
@@ -58,26 +57,27 @@ class Letterbox:
             image: [H, W, 3] uint8, BGR.
 
         Returns:
-            The input [1, 3, height, width] float32, valid until as many more calls as there are buffers, and where the
-            image lies in it.
+            The input [1, height, width, 3] uint8, its channels in the order that the network wants, valid until as many
+            more calls as there are buffers, and where the image lies in it.
         """
         config = self.config
         placement = self._place(*image.shape[:2])
-        self._blobs.rotate()
+        self._inputs.rotate()
         self._placements.rotate()
-        blob = self._blobs[0]
+        pixels = self._inputs[0]
         if placement != self._placements[0]:
-            blob.fill(config.pad_value * config.scale)
+            pixels.fill(round(config.pad_value))  # a half to the even number, as OpenCV's border does
             self._placements[0] = placement
-        size = (placement.width, placement.height)
-        scaled = cv2.resize(image, size, interpolation=INTERPOLATIONS[config.interpolation])
-        channels = scaled.transpose(2, 0, 1)
-        if config.color == "RGB":
-            channels = channels[::-1]
         rows = slice(placement.top, placement.top + placement.height)
         columns = slice(placement.left, placement.left + placement.width)
-        np.multiply(channels, np.float32(config.scale), out=blob[0, :, rows, columns])
-        return blob, placement
+        place = pixels[0, rows, columns]
+        size = (placement.width, placement.height)
+        scaled = cv2.resize(image, size, place, interpolation=INTERPOLATIONS[config.interpolation])
+        if config.color == "RGB":
+            scaled = cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB)
+        if not np.shares_memory(scaled, place):
+            place[:] = scaled
+        return pixels, placement
 
     def _place(self, height: int, width: int) -> Placement:
         config = self.config
@@ -93,3 +93,8 @@ class Letterbox:
             scale_x=scaled_width / width,
             scale_y=scaled_height / height,
         )
+
+
+def to_floats(pixels: np.ndarray, scale: float, out: np.ndarray | None = None) -> np.ndarray:
+    """Letterboxed pixels [1, H, W, 3] uint8 as [1, 3, H, W] float32, times the scale of the config."""
+    return np.multiply(pixels.transpose(0, 3, 1, 2), np.float32(scale), out=out, order="C")

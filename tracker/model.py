@@ -73,12 +73,12 @@ class Placed:
     """An image that is ready for the network.
 
     Attributes:
-        blob: [1, 3, h, w] float32, valid until `BUFFERS` more images have been placed.
+        pixels: [1, h, w, 3] uint8, valid until `BUFFERS` more images have been placed.
         placement: where the image lies in it.
         size: height and width of the image in pixels.
     """
 
-    blob: np.ndarray
+    pixels: np.ndarray
     placement: Placement
     size: tuple[int, int]
 
@@ -109,10 +109,10 @@ class Detector:
 
     def forward(self, placed: Placed) -> list[np.ndarray]:
         """The network's maps of an image, see `Network.run`."""
-        return self._network.run(placed.blob)
+        return self._network.run(placed.pixels)
 
     def decode(self, outputs: list[np.ndarray], placed: Placed) -> Detections:
-        """The people in the maps of an image; its blob is not needed any more."""
+        """The people in the maps of an image; its pixels are not needed any more."""
         return self._decode(outputs, placed.placement, placed.size, self._network.embed)
 
     def embed(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:

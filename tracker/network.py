@@ -60,27 +60,28 @@ class Network(ABC):
 
         Args:
             graph: ``model`` or ``embed``.
-            inputs: contiguous float32 arrays in the order of the graph's inputs.
+            inputs: of ``model`` the pixels, see `run`; of ``embed`` contiguous float32 arrays in the order of its
+                inputs.
 
         Raises:
             ModelError: the graph takes no such inputs.
         """
 
-    def run(self, blob: np.ndarray) -> list[np.ndarray]:
+    def run(self, pixels: np.ndarray) -> list[np.ndarray]:
         """Forward pass.
 
         Args:
-            blob: [1, 3, H, W] float32.
+            pixels: [1, H, W, 3] uint8, letterboxed; the backend makes floats of them.
 
         Returns:
-            Detection maps [1, A * 6, h, w] of all levels in the order of ``infer_cfg.yml``, then feature maps
-            [1, C, h, w] likewise of those levels that embeddings are read from. They are the caller's to keep.
+            Detection maps [1, A * 6, h, w] of all levels in the order of ``infer_cfg.yml``, then the feature maps
+            [1, C, h, w] that embeddings are read from. They are the caller's to keep.
 
         Raises:
             ModelError: the graph takes no such input, or gives maps of other sizes.
         """
-        outputs = self._forward("model", [blob])
-        self._check_shapes(blob.shape, [output.shape for output in outputs])
+        outputs = self._forward("model", [pixels])
+        self._check_shapes(pixels.shape[1:3], [output.shape for output in outputs])
         return outputs
 
     def embed(self, rows: list[np.ndarray]) -> np.ndarray:
@@ -89,7 +90,8 @@ class Network(ABC):
         Raises:
             ModelError: the graph takes no such rows, or makes another number of embeddings of them.
         """
-        sent = [_with_rows(group, self._rows_sent(len(group))) for group in rows]
+        # the backends keep some memory for every number of rows they have met: with powers of two these are few
+        sent = [_with_rows(group, 1 << max(0, len(group) - 1).bit_length()) for group in rows]
         (embeddings,) = self._forward("embed", sent)
         shape = (sum(map(len, sent)), self.config.embedding.dimension)
         if embeddings.shape != shape:  # rows of another grid may happen to be cut into whole ones
@@ -100,10 +102,6 @@ class Network(ABC):
         keep = np.concatenate([np.arange(len(after)) < len(before) for before, after in zip(rows, sent)])
         return embeddings[keep]
 
-    def _rows_sent(self, count: int) -> int:
-        """How many rows to send for so many in a group; those added are dropped afterwards."""
-        return max(1, count)  # a matrix product without rows is an error in Paddle
-
     def _check_count(self, found: int) -> None:
         expected = len(self.config.levels) + len(self.config.embedding.strides)
         if found != expected:
@@ -111,8 +109,8 @@ class Network(ABC):
                 f"{self.folder} gives {found} maps where infer_cfg.yml needs {expected}: export the model again"
             )
 
-    def _check_shapes(self, blob: tuple[int, ...], maps: list[tuple[int, ...]]) -> None:
-        height, width = blob[2:]
+    def _check_shapes(self, size: tuple[int, int], maps: list[tuple[int, ...]]) -> None:
+        height, width = size
         expected = [(level.stride, 6 * len(level.anchors)) for level in self.config.levels]
         # a feature map has as many channels as it likes
         features = zip(self.config.feature_strides, maps[len(expected) :])

@@ -9,6 +9,7 @@ import numpy as np
 
 from .config import ModelConfig
 from .errors import ModelError
+from .letterbox import to_floats
 from .network import Network, check_files, check_threads
 
 # what Paddle's C++ exceptions arrive as
@@ -41,20 +42,37 @@ class PaddleNetwork(Network):
             _require_gpu()
         # Paddle's oneDNN keeps state by thread and fails in one that was not there at first: one thread does it all
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
-        # rows come in ever-changing numbers, and oneDNN would keep a primitive for each
         self._predictors = {
-            name: self._worker.submit(_predictor, folder, name, use_gpu, threads, onednn).result()
-            for name, onednn in (("model", True), ("embed", False))
+            name: self._worker.submit(_predictor, folder, name, use_gpu, threads).result()
+            for name in ("model", "embed")
         }
         self._check_count(len(self._predictors["model"].get_output_names()))
+        self._floats = np.empty(0, np.float32)
 
     def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
         try:
-            return self._worker.submit(_run, self._predictors[graph], inputs).result()
+            return self._worker.submit(self._run, graph, inputs).result()
         except PADDLE_ERRORS as error:
             raise ModelError(
                 f"{self.folder} fails: {_first_line(error)}; if its files were changed, export the model again"
             ) from error
+
+    def _run(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if graph == "model":
+            inputs = [self._to_floats(*inputs)]
+        predictor = self._predictors[graph]
+        for name, value in zip(predictor.get_input_names(), inputs):
+            handle = predictor.get_input_handle(name)
+            handle.reshape(value.shape)
+            handle.copy_from_cpu(value)
+        predictor.run()
+        return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
+
+    def _to_floats(self, pixels: np.ndarray) -> np.ndarray:
+        count, height, width, channels = pixels.shape
+        if self._floats.shape != (count, channels, height, width):  # else the memory of the last pass does
+            self._floats = np.empty((count, channels, height, width), np.float32)
+        return to_floats(pixels, self.config.letterbox.scale, self._floats)
 
 
 def _require_gpu() -> None:
@@ -66,7 +84,7 @@ def _require_gpu() -> None:
         raise ModelError("use_gpu was asked for, but Paddle sees no GPU: check nvidia-smi, or leave use_gpu off")
 
 
-def _predictor(folder: Path, name: str, use_gpu: bool, threads: int, onednn: bool):  # noqa: ANN202 (no public type)
+def _predictor(folder: Path, name: str, use_gpu: bool, threads: int):  # noqa: ANN202 (no public type)
     from paddle import inference
     from paddle.base.core import ProgramDesc
 
@@ -80,10 +98,7 @@ def _predictor(folder: Path, name: str, use_gpu: bool, threads: int, onednn: boo
     else:
         config.disable_gpu()
         config.set_cpu_math_library_num_threads(threads)
-        if onednn:
-            config.enable_mkldnn()
-        else:
-            config.disable_mkldnn()
+        config.enable_mkldnn()
     try:
         # create_predictor takes the whole process down on a file that holds no program
         if not ProgramDesc(program.read_bytes()).num_blocks():
@@ -97,12 +112,3 @@ def _predictor(folder: Path, name: str, use_gpu: bool, threads: int, onednn: boo
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _run(predictor, inputs: list[np.ndarray]) -> list[np.ndarray]:  # noqa: ANN001 (no public type)
-    for name, value in zip(predictor.get_input_names(), inputs):
-        handle = predictor.get_input_handle(name)
-        handle.reshape(value.shape)
-        handle.copy_from_cpu(value)
-    predictor.run()
-    return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]

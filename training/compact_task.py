@@ -1,7 +1,7 @@
 """What the compact network learns: boxes, confidence and appearance, in one pass.
 
 The loss is a sum with fixed weights. JDE learns its weights as task uncertainties; here the detector starts from a
-trained one while the appearance trunk starts from nothing, and learned weights would give way to whichever loss is
+trained one while the appearance starts from nothing, and learned weights would give way to whichever loss is
 large at the time: the appearance of the first hundreds of steps.
 """
 
@@ -17,12 +17,11 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+from paddle.vision.ops import roi_align
 
 from tracker.config import check_flag, check_number
-from tracker.decode import grid_points
 from tracker.errors import OptionError
-from tracker.letterbox import Placement
-from tracker.networks.compact import build
+from tracker.networks.compact import PIXEL, build
 
 from .assignment import assign
 from .batches import Batch
@@ -42,7 +41,8 @@ class CompactSettings:
         box: factor of 1 - GIoU of a cell's box with that of the person it answers for.
         confidence: of the binary cross-entropy, whose target is the IoU of the box, and 0 for cells that answer for
             nobody.
-        vector: of 1 - cosine of an embedding and the teacher's, reduced to as many dimensions.
+        vector: of 1 - cosine of an embedding and the teacher's, without what all of these share and reduced to as many
+            dimensions.
         relation: of the mean squared difference of the cosines among all embeddings and among the teacher's.
         identity: of the cross-entropy of the identity, from cosines with a learned vector for each.
         detector_factor: learning rate of the detector as a part of that of the rest; with 0 it stays as it is, and a
@@ -117,9 +117,10 @@ class CompactTask(nn.Layer):
         super().__init__()
         self.settings = CompactSettings.checked(settings)
         self.network = build(config_path)[0]
-        dimension = self.network.head.out.weight.shape[1]
+        dimension = self.network.head.out.weight.shape[1]  # of what tells people apart
         self.classifier = Classifier(dimension, identities)
-        # the teacher's embeddings come with more dimensions: their main directions, see `fit_teacher`
+        # what all of the teacher's embeddings share, and the main directions in which they differ, see `fit_teacher`
+        self.register_buffer("mean", paddle.zeros([vectors]))
         self.register_buffer("directions", paddle.zeros([vectors, dimension]))
         if not paddle.is_compiled_with_cuda():
             use_opencv(self.network)
@@ -160,8 +161,14 @@ class CompactTask(nn.Layer):
         return left
 
     def fit_teacher(self, vectors: np.ndarray) -> None:
-        """Find the main directions of the teacher's embeddings [K, T] (singular value decomposition)."""
-        _, _, rows = np.linalg.svd(vectors.astype(np.float64), full_matrices=False)
+        """Find the mean of the teacher's embeddings [K, T] and their main directions (singular value decomposition).
+
+        Without their mean, which says nothing of anybody, they tell people apart better than with it.
+        """
+        vectors = vectors.astype(np.float64)
+        mean = vectors.mean(axis=0) if len(vectors) else np.zeros(vectors.shape[1])
+        self.mean.set_value(mean.astype(np.float32))
+        _, _, rows = np.linalg.svd(vectors - mean, full_matrices=False)
         directions = np.zeros(self.directions.shape, np.float32)
         count = min(len(rows), directions.shape[1])
         directions[:, :count] = rows[:count].T
@@ -169,11 +176,12 @@ class CompactTask(nn.Layer):
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Everything that is trained, in groups for a Paddle optimizer, whose ``learning_rate`` is a factor there."""
+        special = {"network.det.": self.settings.detector_factor, "network.map.picture.0.": PIXEL}
         factors: dict[tuple[float, bool], list[paddle.Tensor]] = {}
         for name, parameter in self.named_parameters():
-            if parameter.stop_gradient or (name.startswith("network.det.") and not self.settings.detector_factor):
+            factor = next((value for prefix, value in special.items() if name.startswith(prefix)), 1.0)
+            if parameter.stop_gradient or not factor:
                 continue
-            factor = self.settings.detector_factor if name.startswith("network.det.") else 1.0
             factors.setdefault((factor, parameter.ndim > 1), []).append(parameter)
         return [
             {"params": parameters, "learning_rate": factor, **({} if decays else {"weight_decay": 0.0})}
@@ -190,13 +198,13 @@ class CompactTask(nn.Layer):
         image = _to_tensor(batch.images)
         blocks = self.network.to_blocks(image)
         if self.settings.detector_factor:
-            maps, inner = self.network.det(blocks)
-            parts = self._detection(maps[::-1], batch)
+            begun = self.network.det.begin(blocks)
+            parts = self._detection(self.network.det.end(begun)[::-1], batch)
         else:
             with paddle.no_grad():
-                _, inner = self.network.det(blocks)
+                begun = self.network.det.begin(blocks)
             parts = {}
-        parts |= self._appearance(self.network.emb(blocks, inner), batch)
+        parts |= self._appearance(self.network.map(image, begun), batch)
         total = sum(getattr(self.settings, name) * value for name, value in parts.items())
         return {"total": total, **parts}
 
@@ -231,33 +239,33 @@ class CompactTask(nn.Layer):
         truth = paddle.to_tensor(np.concatenate([item for _, item in found]))
         return {"box": (1 - _giou(boxes, truth)).sum() / people, "confidence": each / people}
 
-    def _appearance(self, maps: list[paddle.Tensor], batch: Batch) -> dict[str, paddle.Tensor]:
-        height, width = batch.images.shape[1:3]
-        rows, identities, vectors = [], [], []
-        for i, boxes in enumerate(batch.boxes):
-            known = (batch.identities[i] >= 0) | batch.vectors[i].any(axis=1)
-            if not known.any():
-                continue
-            grid = _grid(self._jittered(boxes[known]), self.network.grid, width, height)
-            read = [F.grid_sample(x[i : i + 1], grid, padding_mode="border", align_corners=False) for x in maps]
-            read = paddle.concat(read, axis=1)[0].transpose([1, 2, 0])  # [K, points, C]
-            rows.append(read.flatten(1))
-            identities.append(batch.identities[i][known])
-            vectors.append(batch.vectors[i][known])
-        if not rows:
-            nothing = sum(0 * x.sum() for x in maps)
+    def _appearance(self, feature: paddle.Tensor, batch: Batch) -> dict[str, paddle.Tensor]:
+        known = [(who >= 0) | says.any(axis=1) for who, says in zip(batch.identities, batch.vectors)]
+        if not any(which.any() for which in known):
+            nothing = 0 * feature.sum()
             return {"vector": nothing, "relation": nothing, "identity": nothing}
-        embeddings = F.normalize(self.network.head(paddle.concat(rows)), axis=1)
-        return self._teacher_losses(embeddings, np.concatenate(vectors)) | {
-            "identity": self._identity_loss(embeddings, np.concatenate(identities))
-        }
+        height, width = batch.images.shape[1:3]
+        boxes = np.concatenate([self._jittered(boxes[which]) for boxes, which in zip(batch.boxes, known)])
+        parts = roi_align(
+            feature,
+            paddle.to_tensor(boxes.clip(0, [width, height, width, height]).astype(np.float32)),
+            paddle.to_tensor(np.array([which.sum() for which in known], np.int32)),
+            self.network.head.grid,
+            spatial_scale=1 / self.network.map.STRIDE,
+        )
+        embeddings = F.normalize(self.network.head.looks(parts.flatten(1)), axis=1)
+        vectors, identities = (
+            np.concatenate([values[which] for values, which in zip(of_all, known)])
+            for of_all in (batch.vectors, batch.identities)
+        )
+        return self._teacher_losses(embeddings, vectors) | {"identity": self._identity_loss(embeddings, identities)}
 
     def _teacher_losses(self, embeddings: paddle.Tensor, vectors: np.ndarray) -> dict[str, paddle.Tensor]:
         known = np.flatnonzero(vectors.any(axis=1))
         if not len(known):
             return {"vector": 0 * embeddings.sum(), "relation": 0 * embeddings.sum()}
         embeddings, vectors = embeddings[paddle.to_tensor(known)], paddle.to_tensor(vectors[known])
-        target = F.normalize(vectors @ self.directions, axis=1)
+        target = F.normalize((vectors - self.mean) @ self.directions, axis=1)
         cosines = paddle.matmul(embeddings, embeddings, transpose_y=True)
         difference = cosines - paddle.matmul(target, target, transpose_y=True)
         return {"vector": (1 - (embeddings * target).sum(axis=1)).mean(), "relation": (difference**2).mean()}
@@ -286,13 +294,6 @@ def _cells(sizes: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
         corners.append(np.stack([x, y], axis=1) * stride)
         strides.append(np.full(len(x), stride))
     return np.concatenate(corners).astype(np.float32), np.concatenate(strides).astype(np.float32)
-
-
-def _grid(boxes: np.ndarray, grid: tuple[int, int], width: int, height: int) -> paddle.Tensor:
-    """[1, K, points, 2] in the units of ``grid_sample``, -1 to 1 over the image, for boxes [K, 4] in pixels."""
-    whole = Placement(left=0, top=0, width=width, height=height, scale_x=1, scale_y=1)
-    points = np.stack(grid_points(boxes, whole, grid), axis=2)
-    return paddle.to_tensor((points * 2 / [width, height] - 1)[None].astype(np.float32))
 
 
 def _giou(a: paddle.Tensor, b: paddle.Tensor) -> paddle.Tensor:

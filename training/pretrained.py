@@ -26,7 +26,7 @@ def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:
         return load_pdparams(path)
     arrays = load_npz(path)
     try:
-        return unfold_biases(spread_head(join_heads(arrays), network), set(network.state_dict()))
+        return unfold_biases(join_heads(arrays), set(network.state_dict()))
     except (TypeError, ValueError, LookupError) as error:
         raise ModelError(f"{path} is no whole .npz file of arrays: {error}") from error
 
@@ -77,27 +77,6 @@ def join_heads(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         bias[5] = JOINED[0] * logits[0] + JOINED[1] * logits[1] + JOINED[2]
         joined |= {f"det.out.{level}.weight": weight, f"det.out.{level}.bias": bias}
     return joined
-
-
-def spread_head(arrays: dict[str, np.ndarray], network: nn.Layer) -> dict[str, np.ndarray]:
-    """Give the embedding head of a network that reads a box at its centre (``emb.f``: linear, BatchNorm, swish, linear)
-    to one that reads a grid: the middle point keeps its weights, all others begin with 0.
-    """
-    if "emb.f.0.weight" not in arrays:
-        return arrays
-    kept = {name: value for name, value in arrays.items() if not name.startswith("emb.f.")}
-    scale = arrays["emb.f.1.weight"] / np.sqrt(arrays["emb.f.1.running_var"] + EPSILON)
-    centre = (arrays["emb.f.0.weight"] * scale[:, None]).T
-    points = network.grid[0] * network.grid[1]
-    weight = np.zeros((points, *centre.shape), centre.dtype)
-    weight[points // 2] = centre
-    bias = (arrays["emb.f.0.bias"] - arrays["emb.f.1.running_mean"]) * scale + arrays["emb.f.1.bias"]
-    return kept | {
-        "head.hidden.weight": weight.reshape(-1, centre.shape[1]).T,
-        "head.hidden.bias": bias,
-        "head.out.weight": arrays["emb.f.3.weight"],
-        "head.out.bias": arrays["emb.f.3.bias"],
-    }
 
 
 def start_from(network: nn.Layer, arrays: dict[str, np.ndarray]) -> list[str]:

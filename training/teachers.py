@@ -17,7 +17,7 @@ from tracker.config import LetterboxConfig, Thresholds, check_number
 from tracker.decode import non_maximum_suppression
 from tracker.download import file_digest
 from tracker.errors import DataError, ModelError, OptionError
-from tracker.letterbox import Letterbox
+from tracker.letterbox import Letterbox, to_floats
 from tracker.matching import iou_distance
 from tracker.pdparams import load_npz
 
@@ -62,8 +62,8 @@ class BoxTeacher:
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find people in [H, W, 3] uint8 BGR: boxes [N, 4] left, top, right, bottom in its pixels; scores [N]."""
-        blob, placement = self._letterbox(image)
-        rows = self._network(blob)[0]
+        pixels, placement = self._letterbox(image)
+        rows = self._network(to_floats(pixels, 1))[0]
         if rows.ndim != 2 or len(rows) != len(self._cells) or rows.shape[1] < 6:
             raise ModelError(f"{self._path} gives {list(rows.shape)}, not [{len(self._cells)}, 6 or more]")
         scores = rows[:, 4] * rows[:, 5]

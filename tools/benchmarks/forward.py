@@ -52,12 +52,12 @@ def one_network(folder: Path, name: str, backend: str, people: int, threads: int
     decoder = Decoder(config)
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (config.letterbox.height, config.letterbox.width, 3), dtype=np.uint8)
-    blob, placement = Letterbox(config.letterbox)(image)
+    pixels, placement = Letterbox(config.letterbox)(image)
     corner = random.uniform([0, 0], [placement.width - 40, placement.height - 100], (people, 2))
     boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)
 
     def run() -> object:
-        return decoder.embed_boxes(network.run(blob), placement, boxes, network.embed)
+        return decoder.embed_boxes(network.run(pixels), placement, boxes, network.embed)
 
     return Pass(f"{name}, {network.description}", run, count_macs(folder / "model.pdmodel"))
 

@@ -74,12 +74,12 @@ def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Con
     config = ModelConfig.load(folder)
     network = open_network(folder, config, backend, precision, threads=threads)
     with open_source(str(clip.path)) as source:
-        blob, _ = Letterbox(config.letterbox)(next(iter(source)).image)
+        pixels, _ = Letterbox(config.letterbox)(next(iter(source)).image)
     predictor = Predictor(model=str(folder), threads=threads, backend=backend, precision=precision)
 
     def passes() -> None:
         for _ in range(clip.frames):
-            network.run(blob)
+            network.run(pixels)
 
     def track() -> None:
         made.results.append(predictor.mot_predict(str(clip.path), output_dir=clip.output, progress=False))

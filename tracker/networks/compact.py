@@ -1,15 +1,16 @@
-"""The compact JDE network: a YOLOX-nano style detector, and an appearance trunk beside it.
+"""The compact JDE network: a YOLOX-nano style detector, and a small head for every person found.
 
-The detector's neck throws appearance away, so the trunk starts from the picture at strides 2 and 4, takes the
-detector's maps in on the way down, and ends in one map a level; the embedding of a person is made of what all of them
-show at a grid of points over the predicted box.
+The head reads what an appearance map, made of the picture and the detector's beginning, shows in the person's box,
+part by part: the detector's later maps throw appearance away. The map costs a twentieth of the detector, and the head
+is paid for by the person.
 
-Every convolution but the last of a level is followed by BatchNorm and swish, without a bias of its own:
-paddle.inference fuses exactly that into one oneDNN call.
+Nearly every convolution is followed by BatchNorm and swish, without a bias of its own: paddle.inference fuses exactly
+that into one oneDNN call.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from paddle import nn
 from ..errors import ModelError
 
 EPSILON = 1e-5  # of every BatchNorm
+PIXEL = 1 / 64  # size of a filter for pixels, which go to 255, to that of one for maps
 
 
 class ConvNorm(nn.Layer):
@@ -92,7 +94,7 @@ class SpatialPyramid(nn.Layer):
 
 
 class Detector(nn.Layer):
-    """Maps of boxes at strides 32, 16 and 8, and the inner maps that the appearance trunk takes in."""
+    """Maps of boxes at strides 32, 16 and 8."""
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
@@ -116,87 +118,92 @@ class Detector(nn.Layer):
         self.hc = nn.LayerList([nn.Sequential(Separable(w3, w3), Separable(w3, w3)) for _ in levels])
         self.out = nn.LayerList([nn.Conv2D(2 * w3, 6, 1) for _ in levels])
 
-    def forward(self, blocks: paddle.Tensor) -> tuple[list[paddle.Tensor], list[paddle.Tensor]]:
-        """Args: blocks: [N, 12, H/2, W/2] 2x2 pixel blocks. Returns: maps [N, 6, h, w] by rising stride; inner maps."""
-        c1 = self.stem(blocks)
-        c2 = self.d2(c1)
-        c3 = self.d3(c2)
+    def begin(self, blocks: paddle.Tensor) -> paddle.Tensor:
+        """Args: blocks: [N, 12, H/2, W/2] 2x2 pixel blocks. Returns: a map at stride 4."""
+        return self.d2(self.stem(blocks))
+
+    def end(self, begun: paddle.Tensor) -> list[paddle.Tensor]:
+        """Args: begun: what ``begin`` gave. Returns: maps [N, 6, h, w] by rising stride."""
+        c3 = self.d3(begun)
         c4 = self.d4(c3)
         f0 = self.lat(self.d5(c4))
         f1 = self.red(self.p4(paddle.concat([_double(f0), c4], axis=1)))
         p3 = self.p3(paddle.concat([_double(f1), c3], axis=1))
         n3 = self.n3(paddle.concat([self.bu2(p3), f1], axis=1))
         n4 = self.n4(paddle.concat([self.bu1(n3), f0], axis=1))
-        maps = [self._head(level, x) for level, x in enumerate((p3, n3, n4))]
-        return maps, [c1, c2, p3, n3, n4]
+        return [self._head(level, x) for level, x in enumerate((p3, n3, n4))]
+
+    def forward(self, blocks: paddle.Tensor) -> list[paddle.Tensor]:
+        """Both in one."""
+        return self.end(self.begin(blocks))
 
     def _head(self, level: int, x: paddle.Tensor) -> paddle.Tensor:
         x = self.hs[level](x)
         return self.out[level](paddle.concat([self.hr[level](x), self.hc[level](x)], axis=1))
 
 
-class Residual(nn.Layer):
-    """x + swish(BN(1x1(swish(BN(depthwise(x))))))."""
+class AppearanceMap(nn.Layer):
+    """What people's clothes look like, at stride 4: the sum of what the picture and the detector's beginning say.
 
-    def __init__(self, channels: int, kernel: int) -> None:
-        super().__init__()
-        self.d = nn.Conv2D(channels, channels, kernel, padding=kernel // 2, groups=channels, bias_attr=False)
-        self.n = nn.BatchNorm2D(channels, epsilon=EPSILON)
-        self.p = nn.Conv2D(channels, channels, 1, bias_attr=False)
-        self.q = nn.BatchNorm2D(channels, epsilon=EPSILON)
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return x + F.swish(self.q(self.p(F.swish(self.n(self.d(x))))))
-
-
-class AppearanceTrunk(nn.Layer):
-    """Appearance maps at strides 8, 16 and 32.
-
-    Colours and texture come from the picture and the detector's first maps; where a person is, and which part of one,
-    from its neck.
+    Colours and texture are there; further on, the detector keeps little of them.
     """
 
-    def __init__(self, width: int, channels: tuple[int, ...], taken: tuple[int, ...], depths: tuple[int, ...]) -> None:
-        super().__init__()
-        inputs, *outputs = channels
-        self.i2 = nn.Sequential(
-            ConvNorm(12 + width, 12 + width, 3, 2, groups=12 + width), ConvNorm(12 + width, 2 * width, 1)
-        )
-        self.m2 = ConvNorm(4 * width, inputs, 1)
-        self.b2 = nn.Sequential(*(Residual(inputs, 3) for _ in range(depths[0])))
-        for stage, maps, neck, kept, depth in zip((3, 4, 5), outputs, (4, 8, 16), taken, depths[1:], strict=True):
-            step = nn.Sequential(ConvNorm(inputs, inputs, 5, 2, groups=inputs), ConvNorm(inputs, maps, 1))
-            setattr(self, f"i{stage}", step)
-            setattr(self, f"t{stage}", ConvNorm(neck * width, kept, 1))
-            setattr(self, f"m{stage}", ConvNorm(maps + kept, maps, 1))
-            setattr(self, f"b{stage}", nn.Sequential(*(Residual(maps, 5) for _ in range(depth))))
-            inputs = maps
+    STRIDE = 4
 
-    def forward(self, blocks: paddle.Tensor, inner: list[paddle.Tensor]) -> list[paddle.Tensor]:
-        """Args: blocks as for the detector; its inner maps. Returns: maps by rising stride."""
-        c1, c2, *necks = inner
-        x = self.i2(paddle.concat([blocks / 64 - 1.7, c1], axis=1))
-        x = self.b2(self.m2(paddle.concat([x, c2], axis=1)))
-        maps = []
-        for stage, neck in zip((3, 4, 5), necks):
-            x, neck = getattr(self, f"i{stage}")(x), getattr(self, f"t{stage}")(neck)
-            x = getattr(self, f"b{stage}")(getattr(self, f"m{stage}")(paddle.concat([x, neck], axis=1)))
-            maps.append(x)
-        return maps
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.picture = _projection(3, channels, 4)
+        self.picture[0].weight.set_value(self.picture[0].weight * PIXEL)
+        self.texture = _projection(2 * width, channels, 1)
+
+    def forward(self, image: paddle.Tensor, begun: paddle.Tensor) -> paddle.Tensor:
+        """Args: image [N, 3, H, W]; what the detector begins with, at stride 4. Returns: [N, C, H/4, W/4]."""
+        return F.swish(self.picture(image) + self.texture(begun))
 
 
 class EmbeddingHead(nn.Layer):
-    """Points read from a grid over a box to the embedding of who is in it."""
+    """What the parts of a box show to the embedding of who is in it: a small network of its own for every person.
 
-    def __init__(self, row: int, hidden: int, dimension: int) -> None:
+    Args:
+        inputs: channels of the map.
+        grid: rows and columns of parts.
+        widths: channels of the first convolution, and of each pair after it, which begins with halving the grid.
+        dimension: length of an embedding.
+        common: square of a last number that all embeddings have in common, to 1 for all others. It brings strangers
+            nearer to each other and changes no order: the fixed distances of association ``jde`` were made for
+            embeddings that have more in common than those of a good teacher.
+
+    Attributes:
+        row: length of a row of the map's parts, channel by channel, row by row.
+    """
+
+    def __init__(
+        self, inputs: int, grid: tuple[int, int], widths: tuple[int, ...], dimension: int, common: float
+    ) -> None:
         super().__init__()
-        self.row = row
-        self.hidden = nn.Linear(row, hidden)
-        self.out = nn.Linear(hidden, dimension)
+        self.dimension, self.common = dimension, common
+        rows, columns = self.grid = grid
+        self.row = inputs * rows * columns
+        self.first = ConvNorm(inputs, widths[0], 3)
+        self.steps = nn.LayerList()
+        for before, channels in pairwise(widths):
+            self.steps.append(nn.LayerList([ConvNorm(before, channels, 3, 2), ConvNorm(channels, channels, 3)]))
+            rows, columns = (rows + 1) // 2, (columns + 1) // 2
+        self.out = nn.Linear(widths[-1] * rows * columns, dimension - 1)
 
     def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
-        """Args: rows [K, points * channels]. Returns: [K, dimension], length not yet 1."""
-        return self.out(F.swish(self.hidden(rows)))
+        """Args: rows [K, row]. Returns: [K, dimension], length not yet 1."""
+        looks = self.looks(rows)
+        length = paddle.norm(looks, axis=1, keepdim=True)
+        return paddle.concat([looks, length * self.common**0.5], axis=1)
+
+    def looks(self, rows: paddle.Tensor) -> paddle.Tensor:
+        """Args: rows [K, row]. Returns: [K, dimension - 1], what tells people apart, of any length."""
+        x = self.first(rows.reshape([-1, self.row // (self.grid[0] * self.grid[1]), *self.grid]))
+        for halve, refine in self.steps:
+            x = halve(x)
+            x = x + refine(x)
+        return self.out(x.flatten(1))
 
 
 class CompactJDE(nn.Layer):
@@ -204,29 +211,26 @@ class CompactJDE(nn.Layer):
 
     Args:
         width: channels of the first convolution; the detector's other widths are multiples of it.
-        channels: of the appearance maps at strides 4, 8, 16 and 32.
-        taken: channels that the last three take in from the detector's neck.
-        depths: residual blocks of each.
-        grid: rows and columns of the points that are read from a box.
-        hidden: width of the embedding head.
+        appearance: channels of the appearance map.
+        grid: rows and columns of the parts of a box that are read from it.
+        head: channels of the embedding head's convolutions, see there.
         dimension: length of an embedding.
+        common: what all of them share, see there.
     """
 
     def __init__(
         self,
         width: int = 16,
-        channels: tuple[int, ...] = (48, 96, 160, 192),
-        taken: tuple[int, ...] = (48, 80, 80),
-        depths: tuple[int, ...] = (1, 2, 3, 2),
-        grid: tuple[int, int] = (5, 1),
-        hidden: int = 256,
+        appearance: int = 32,
+        grid: tuple[int, int] = (24, 8),
+        head: tuple[int, ...] = (64, 128, 192),
         dimension: int = 128,
+        common: float = 1.25,
     ) -> None:
         super().__init__()
-        self.grid = tuple(grid)
         self.det = Detector(width)
-        self.emb = AppearanceTrunk(width, tuple(channels), tuple(taken), tuple(depths))
-        self.head = EmbeddingHead(grid[0] * grid[1] * sum(channels[1:]), hidden, dimension)
+        self.map = AppearanceMap(width, appearance)
+        self.head = EmbeddingHead(appearance, tuple(grid), tuple(head), dimension, common)
         self.register_buffer("blocks", _block_kernel(), persistable=False)
 
     def to_blocks(self, image: paddle.Tensor) -> paddle.Tensor:
@@ -234,11 +238,10 @@ class CompactJDE(nn.Layer):
         return F.conv2d(image, self.blocks, stride=2)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
-        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: detection maps at strides 32, 16, 8; appearance
-        maps likewise."""
-        blocks = self.to_blocks(image)
-        maps, inner = self.det(blocks)
-        return maps[::-1] + self.emb(blocks, inner)[::-1]
+        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: detection maps at strides 32, 16, 8; the
+        appearance map."""
+        begun = self.det.begin(self.to_blocks(image))
+        return [*self.det.end(begun)[::-1], self.map(image, begun)]
 
 
 def build(config: Path) -> tuple[CompactJDE, dict[str, Any]]:
@@ -264,9 +267,20 @@ def inference_settings(settings: dict[str, Any], network: CompactJDE) -> dict[st
         infer_cfg = dict(settings["infer_cfg"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"the configuration lacks a setting: {error}") from error
-    dimension = network.head.out.weight.shape[1]
-    embedding = {"dimension": dimension, "read": "box_grid", "strides": [8, 16, 32], "grid": list(network.grid)}
+    embedding = {
+        "dimension": network.head.dimension,
+        "read": "box_grid",
+        "strides": [network.map.STRIDE],
+        "grid": list(network.head.grid),
+    }
     return {**infer_cfg, "embedding": embedding}
+
+
+def _projection(inputs: int, outputs: int, size: int) -> nn.Sequential:
+    """Convolution of patches side by side, and BatchNorm."""
+    return nn.Sequential(
+        nn.Conv2D(inputs, outputs, size, size, bias_attr=False), nn.BatchNorm2D(outputs, epsilon=EPSILON)
+    )
 
 
 def _double(x: paddle.Tensor) -> paddle.Tensor:
