@@ -195,18 +195,6 @@ def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
         open_network(COMPACT, config, "openvino", "bf16")
 
 
-def test_memory_stays_flat_whatever_the_numbers_of_rows(network):
-    def resident():
-        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-    for count in (1, 2, 4, 8, 16, 32, 64, 128, 256):
-        network.embed([rows(0, count)])
-    before = resident()
-    for count in range(1, 200):
-        network.embed([rows(0, count)])
-    assert resident() - before < 25e6, "without powers of two it is 40 MB and more"
-
-
 def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
     for call in (
         lambda: network.embed([np.zeros((2, 17), np.float32)]),
