@@ -124,13 +124,14 @@ def gather_rows(
         The inputs of the embedding graph, one array [K, R] each, and for every candidate its row among all of them.
     """
     strides = config.embedding.strides
-    by_stride = {stride: feature[0] for stride, feature in zip(config.feature_strides, features)}
     if config.embedding.read == "box_grid":
         boxes = clip_to_image(candidates.boxes, placement)
-        parts = [roi_align(by_stride[stride], boxes / stride, config.embedding.grid) for stride in strides]
+        grid = config.embedding.grid
+        parts = [roi_align(feature[0], boxes / stride, grid) for stride, feature in zip(strides, features)]
         rows = np.concatenate(parts, axis=1)
         return [rows.reshape(len(rows), math.prod(rows.shape[1:]))], np.arange(len(rows))
 
+    by_stride = {stride: feature[0] for stride, feature in zip(config.feature_strides, features)}
     groups, order = [], []
     for stride in strides:
         level = [item.stride for item in config.levels].index(stride)

@@ -72,11 +72,9 @@ class Letterbox:
         columns = slice(placement.left, placement.left + placement.width)
         place = pixels[0, rows, columns]
         size = (placement.width, placement.height)
-        scaled = cv2.resize(image, size, place, interpolation=INTERPOLATIONS[config.interpolation])
+        cv2.resize(image, size, place, interpolation=INTERPOLATIONS[config.interpolation])
         if config.color == "RGB":
-            scaled = cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB)
-        if not np.shares_memory(scaled, place):
-            place[:] = scaled
+            cv2.cvtColor(place, cv2.COLOR_BGR2RGB, place)
         return pixels, placement
 
     def _place(self, height: int, width: int) -> Placement:
