@@ -101,7 +101,7 @@ def test_nobody_there(server, target):
 
 def test_secrets_are_not_shown(server, target):
     server.statuses = [404]
-    url = server.url.replace("127", "user:pass@127") + "?token=hidden"
+    url = server.url.replace("//", "//user:pass@") + "?token=hidden"
     message = failure(url, target)
     assert "***@127.0.0.1" in message
     assert not any(secret in message for secret in ("user", "pass@", "hidden"))
@@ -114,7 +114,7 @@ def test_secrets_are_not_shown(server, target):
 def test_note_holds_no_secret(server, target):
     server.cuts = [100_000]
     server.on_cut = lambda: server.statuses.extend([503] * 3)
-    failure(server.url.replace("127", "user:secret@127"), target)
+    failure(server.url.replace("//", "//user:secret@"), target)
     note = Path(f"{part(target)}.json").read_text()
     assert json.loads(note)["length"] == len(CONTENT)
     assert "secret" not in note
