@@ -17,6 +17,7 @@ from training.augment import (
     AugmentSettings,
     Canvas,
     draw_frame,
+    find_place,
     paste,
     recolor,
     transform_boxes,
@@ -214,7 +215,8 @@ def test_pasted_people_cover_nobody(seed):
         before = dataclasses.replace(canvas, image=canvas.image.copy())
         crop = np.full((30, 12, 3), 250, np.uint8)
         vector = np.full(2, number, np.float32)
-        if not paste(canvas, crop, 40 + number, vector, kept, rng):
+        place = find_place(canvas, kept, rng)
+        if place is None or not paste(canvas, place, crop, 40 + number, vector, rng):
             assert len(canvas.boxes) == len(before.boxes)
             np.testing.assert_array_equal(canvas.image, before.image)
             continue
@@ -233,11 +235,22 @@ def test_pasted_people_cover_nobody(seed):
 
 def test_a_crop_larger_than_the_canvas_is_not_pasted():
     canvas, rng = Canvas.empty(64, 64, 0), np.random.default_rng(0)
-    wide = dataclasses.replace(PLAIN, pasted_height=(40, 60))
-    for crop, kept in ((np.zeros((90, 40, 3), np.uint8), PLAIN), (np.zeros((20, 90, 3), np.uint8), wide)):
-        tall = dataclasses.replace(kept, pasted_height=(64, 320)) if kept is PLAIN else kept
-        assert not paste(canvas, crop, 0, np.zeros(0, np.float32), tall, rng)
+    assert find_place(canvas, dataclasses.replace(PLAIN, pasted_height=(64, 320)), rng) is None
+    place = find_place(canvas, dataclasses.replace(PLAIN, pasted_height=(40, 60)), rng)
+    wide = np.zeros((20, 90, 3), np.uint8)
+    assert not paste(canvas, place, wide, 0, np.zeros(0, np.float32), rng)
     assert len(canvas.boxes) == 0 and (canvas.image == PAD).all()
+
+
+def test_a_pasted_crop_keeps_its_proportions_and_the_middle_of_its_place():
+    canvas, rng = Canvas.empty(200, 300, 0), np.random.default_rng(0)
+    for proportion in (0.3, 0.5, 0.8):
+        place = np.array([100, 20, 150, 120], np.float32)
+        canvas.boxes = canvas.boxes[:0]
+        assert paste(canvas, place, np.zeros((100, int(100 * proportion), 3), np.uint8), 0, np.zeros(0), rng)
+        left, top, right, bottom = canvas.boxes[-1]
+        assert (top, bottom) == (20, 120) and abs((left + right) / 2 - 125) <= 1
+        assert 0.89 * proportion <= (right - left) / 100 <= 1.1 * proportion
 
 
 @settings(max_examples=60, deadline=None)

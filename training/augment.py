@@ -16,6 +16,8 @@ PAD = 114
 # of what is cut off by the border of a tile, so much has to remain to be learnt as a person
 VISIBLE = 0.4
 LEAST_SIDE = 3.0  # pixels; smaller boxes are ignored
+PROPORTION = 0.5  # width to height of a crop, when a place is looked for
+HIDDEN = 0.15  # of the smaller of two people, so much may be covered by a pasted one
 
 
 @dataclass(frozen=True)
@@ -171,33 +173,50 @@ def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
 
 
+def find_place(canvas: Canvas, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray | None:
+    """Look once for a place where nobody is.
+
+    Returns:
+        [4] left, top, right, bottom in whole pixels, of a person's usual proportions; None where it is taken.
+    """
+    height = int(np.exp(rng.uniform(*np.log(settings.pasted_height))))
+    width = max(4, int(height * PROPORTION))
+    rows, columns = canvas.image.shape[:2]
+    if height >= rows or width >= columns:
+        return None
+    left, top = int(rng.integers(columns - width)), int(rng.integers(rows - height))
+    place = np.array([left, top, left + width, top + height], np.float32)
+    return place if _is_free(canvas, place) else None
+
+
 def paste(
     canvas: Canvas,
+    place: np.ndarray,
     crop: np.ndarray,
     identity: int,
     vector: np.ndarray,
-    settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> bool:
     """Paste the crop of a person where nobody is. Its frame is nothing to learn boxes from, its appearance is.
 
+    Args:
+        canvas: to paste on.
+        place: [4] from `find_place`. Its height and its middle are taken, and the width as the crop's proportions ask.
+        crop: [H, W, 3] uint8 BGR.
+        identity, vector: whose crop it is.
+        rng: random numbers.
+
     Returns:
-        Whether a place was found.
+        Whether the crop found room there.
     """
-    height = np.exp(rng.uniform(*np.log(settings.pasted_height)))
-    width = height * crop.shape[1] / crop.shape[0] * rng.uniform(0.9, 1.1)
-    height, width = int(height), max(4, int(width))
     rows, columns = canvas.image.shape[:2]
-    if height >= rows or width >= columns:
+    left, top, right, bottom = place.astype(int)
+    height = bottom - top
+    width = max(4, int(height * crop.shape[1] / crop.shape[0] * rng.uniform(0.9, 1.1)))
+    left = min(max((left + right - width) // 2, 0), columns - width)
+    box = np.array([left, top, left + width, bottom], np.float32)
+    if width >= columns or not _is_free(canvas, box):
         return False
-    left, top = int(rng.integers(columns - width)), int(rng.integers(rows - height))
-    box = np.array([left, top, left + width, top + height], np.float32)
-    if len(canvas.boxes):
-        corner = np.minimum(box[2:], canvas.boxes[:, 2:]) - np.maximum(box[:2], canvas.boxes[:, :2])
-        overlap = corner.clip(min=0).prod(axis=1)
-        area = (canvas.boxes[:, 2:] - canvas.boxes[:, :2]).prod(axis=1)
-        if (overlap > 0.15 * np.minimum(area, height * width)).any():
-            return False
     shrinks = height < crop.shape[0]
     person = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     if rng.random() < 0.5:
@@ -207,10 +226,18 @@ def paste(
     border = max(1, width // 12)
     mask[border:-border, border:-border] = 1
     mask = cv2.blur(mask, (2 * border + 1, 2 * border + 1))[:, :, None]
-    region = canvas.image[top : top + height, left : left + width]
+    region = canvas.image[top:bottom, left : left + width]
     region[:] = (person * mask + region * (1 - mask)).astype(np.uint8)
     canvas.add(box[None], np.array([identity]), np.array([True]), vector[None])
     return True
+
+
+def _is_free(canvas: Canvas, box: np.ndarray) -> bool:
+    """Whether a box [4] hides nearly nothing of anybody."""
+    corner = np.minimum(box[2:], canvas.boxes[:, 2:]) - np.maximum(box[:2], canvas.boxes[:, :2])
+    overlap = corner.clip(min=0).prod(axis=1)
+    areas = (canvas.boxes[:, 2:] - canvas.boxes[:, :2]).prod(axis=1)
+    return not (overlap > HIDDEN * np.minimum(areas, (box[2:] - box[:2]).prod())).any()
 
 
 def recolor(image: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:

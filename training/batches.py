@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .augment import AugmentSettings, Canvas, draw_frame, paste, recolor
+from .augment import AugmentSettings, Canvas, draw_frame, find_place, paste, recolor
 from .samples import NOBODY
 from .teachers import TaughtCrops, TaughtDataset
 
@@ -107,11 +107,14 @@ class BatchStream:
             draw_frame(canvas, tile, sample, vectors, settings, rng)
         if self._crops and rng.random() < settings.paste:
             for _ in range(int(rng.integers(1, settings.pasted + 1))):
+                place = find_place(canvas, settings, rng)
+                if place is None:
+                    continue  # before a crop is read: on a full canvas most tries end here
                 crops = self._crops[rng.choice(len(self._crops), p=self._crop_odds)]
                 image, identity, vector = crops[int(rng.integers(len(crops)))]
                 crop = recolor(image, settings, rng)
                 identity = identity + self._first[id(crops)] if identity >= 0 else NOBODY
-                paste(canvas, crop, identity, vector, settings, rng)
+                paste(canvas, place, crop, identity, vector, rng)
         return canvas
 
 

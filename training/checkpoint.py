@@ -39,8 +39,7 @@ class MovingAverage:
         weight = 1 - min(self._decay, (1 + self.steps) / (10 + self.steps))
         with paddle.no_grad():
             for name, value in self._network.state_dict().items():
-                average = self.state[name]
-                average.add_(weight * (value.detach() - average))
+                self.state[name].lerp_(value.detach(), weight)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The averages by name."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from tools.mot_files import BOX, FRAME, ID, read_mot, roles
 from tracker.boxes import ltwh_to_ltrb
+from tracker.config import check_whole
 from tracker.errors import DataError, SourceError
 from tracker.images import find_images, is_image, natural_order
 
@@ -267,21 +268,25 @@ class IdentityFolders:
 
 
 class RecomposedPeople:
-    """As many new people as a folder of crops has crops, each always the same; their identities are unknown.
+    """New people made of a folder of crops, each always the same; their identities are unknown.
 
     Args:
         folder: as of `IdentityFolders`.
+        times: how many people are made on the base of every crop.
 
     Raises:
         DataError: the folder is missing or has no crops.
+        OptionError: ``times`` is no whole number from 1 on.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, times: int = 1) -> None:
+        check_whole("times of recomposed people", times)
         self._crops = IdentityFolders(folder)
+        self._times = times
         self.name, self.identities = f"{self._crops.name}-recomposed", 0
 
     def __len__(self) -> int:
-        return len(self._crops)
+        return len(self._crops) * self._times
 
     def read(self, index: int) -> tuple[np.ndarray, int]:
         """The person made on the base of a crop, [H, W, 3] uint8 BGR of its size, and -1.
@@ -290,7 +295,7 @@ class RecomposedPeople:
             DataError: one of the two crops cannot be read.
         """
         rng = np.random.default_rng([7, index])
-        upper, _ = self._crops.read(index)
+        upper, _ = self._crops.read(index % len(self._crops))
         lower, _ = self._crops.read(int(rng.integers(len(self._crops))))
         return recompose(upper, lower, rng), NOBODY
 
@@ -304,13 +309,15 @@ READERS = {
     "siwr": SiwrStreet,
     "recomposed": RecomposedPeople,
 }
+OPTIONS = {"jde": ("root",), "recomposed": ("times",)}  # what an entry may say beside kind and path
 
 
 def open_dataset(spec: Mapping[str, object]) -> Dataset | Identities:
     """Open the dataset that an entry of a configuration describes.
 
     Args:
-        spec: `kind`, a key of `READERS`; `path`, its folder or list; `root`, for kind jde alone, may be left out.
+        spec: `kind`, a key of `READERS`; `path`, its folder or list; `root` for kind jde and `times` for kind recomposed
+            may be left out.
 
     Raises:
         DataError: an entry is missing, unknown or of another type, or the dataset cannot be opened.
@@ -320,14 +327,14 @@ def open_dataset(spec: Mapping[str, object]) -> Dataset | Identities:
     kind = spec.get("kind")
     if not isinstance(kind, str) or kind not in READERS:
         raise DataError(f"dataset kind {kind!r} is unknown; known are {', '.join(READERS)}")
-    known = ("kind", "path", "root") if kind == "jde" else ("kind", "path")
+    known = ("kind", "path", *OPTIONS.get(kind, ()))
     unknown = [str(key) for key in spec if key not in known]
     if unknown:
         raise DataError(f"a dataset of kind {kind} has no setting {unknown[0]!r}; known are {', '.join(known)}")
     settings = {key: value for key, value in spec.items() if key != "kind"}
     path = settings.pop("path", None)
     for key, value in {"path": path, **settings}.items():
-        if not isinstance(value, (str, Path)):
+        if key != "times" and not isinstance(value, (str, Path)):
             raise DataError(f"{key} of a dataset of kind {kind} must be a path, got {value!r}")
     return READERS[kind](path, **settings)
 
