@@ -40,6 +40,8 @@ class Detector:
         pass_over: called with the number of a frame as its forward pass.
     """
 
+    passes = 1
+
     def __init__(self, pass_over=lambda number: None):
         self.pass_over = pass_over
 
@@ -49,6 +51,10 @@ class Detector:
     def forward(self, placed):
         self.pass_over(placed)
         return [placed]
+
+    def start(self, placed):
+        outputs = self.forward(placed)
+        return lambda: outputs
 
     def decode(self, outputs, placed):
         assert outputs == [placed], "the maps of another frame"
@@ -116,6 +122,57 @@ def test_the_next_frame_is_read_during_the_forward_pass(tmp_path):
 
     result = track_source(source, sequence_run(source, tmp_path, Detector(wait_for_the_next), visualization=False))
     assert result.frames == 4
+
+
+class Passes(Detector):
+    """Two forward passes at once, each of which ends when it is waited for; ``under_way`` notes how many there were."""
+
+    passes = 2
+
+    def __init__(self, pass_over=lambda number: None):
+        super().__init__(pass_over)
+        self.open, self.under_way, self.changed = 0, [], threading.Condition()
+
+    def start(self, placed):
+        with self.changed:
+            self.open += 1
+            self.under_way.append(self.open)
+            self.changed.notify_all()
+
+        def wait():
+            # an older pass stays open until as many as may be are under way; the last ones have no successor
+            with self.changed:
+                self.changed.wait_for(lambda: placed > 16 or self.open > self.passes, 10)
+                self.open -= 1
+            return self.forward(placed)
+
+        return wait
+
+
+def test_several_passes_are_under_way_and_frames_stay_in_order(clip, tmp_path):
+    source, detector = open_source(clip), Passes()
+    result = track_source(source, sequence_run(source, tmp_path, detector))
+    assert max(detector.under_way) == detector.passes + 1, "as many as its inputs allow, and no more"
+    assert result.frames == 20 and [row[0] for row in rows(tmp_path)] == list(range(1, 21))
+    assert shown(tmp_path)[0] == list(range(20))
+
+
+@pytest.mark.parametrize("fault", ["pass", "source"])
+def test_frames_whose_passes_are_under_way_are_not_lost_to_a_later_error(fault, clip, tmp_path, monkeypatch):
+    def fails(number):
+        if number == 7:
+            raise ModelError("made to fail")
+
+    if fault == "source":
+        source = Live(20, fails)
+        source.live = False
+        detector = Passes()
+        detector.changed.wait_for = lambda *_: None  # no later pass comes to end the earlier ones
+    else:
+        source, detector = open_source(clip), Passes(fails)
+    with pytest.raises(ModelError, match="made to fail"):
+        track_source(source, sequence_run(source, tmp_path, detector))
+    assert rows(tmp_path)[-1][0] == 7 and shown(tmp_path)[0] == list(range(7))
 
 
 @pytest.mark.parametrize("stage", ["place", "forward", "decode"])
@@ -196,7 +253,8 @@ def test_a_signal_does_not_wait_for_a_silent_camera_to_close_the_files(tmp_path)
 
     def hang(number):
         if number == 3:
-            while not list(tmp_path.glob("mot_results/*")):
+            deadline = time.monotonic() + 10
+            while not list(tmp_path.glob("mot_results/*")) and time.monotonic() < deadline:
                 time.sleep(0.01)
             signal.raise_signal(signal.SIGINT)
             camera.wait(10)

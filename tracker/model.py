@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ from .errors import OptionError
 from .letterbox import Letterbox, Placement
 from .network import Network, open_network
 
-BUFFERS = 2  # inputs: one in the network while the next is made
-
 
 class Model:
     """Finds the people in single images.
@@ -28,6 +26,7 @@ class Model:
         threads: processor threads; None for all cores.
         backend: ``auto``, ``paddle`` or ``openvino``, see `network.choose_backends`.
         precision: ``auto``, ``fp32``, ``bf16`` or ``int8``, see there.
+        several: have more than one pass under way where more images are done so, see `Detector.passes`.
 
     Raises:
         ModelError: the folder holds no usable model, the backend is not installed, or Paddle has no GPU.
@@ -41,10 +40,11 @@ class Model:
         threads: int | None = None,
         backend: str = "auto",
         precision: str = "auto",
+        several: bool = False,
     ) -> None:
         self.config = ModelConfig.load(folder)
         self.folder = folder
-        self._network = open_network(folder, self.config, backend, precision, use_gpu, threads)
+        self._network = open_network(folder, self.config, backend, precision, use_gpu, threads, several)
 
     @property
     def backend(self) -> str:
@@ -73,7 +73,7 @@ class Placed:
     """An image that is ready for the network.
 
     Attributes:
-        pixels: [1, h, w, 3] uint8, valid until `BUFFERS` more images have been placed.
+        pixels: [1, h, w, 3] uint8, valid until `Detector.passes` + 2 more images have been placed.
         placement: where the image lies in it.
         size: height and width of the image in pixels.
     """
@@ -86,12 +86,18 @@ class Placed:
 class Detector:
     """Detections of one image after the other, in one call or step by step: ``place``, ``forward``, ``decode``.
 
-    The steps may run in three threads, each in one.
+    The steps may run in three threads, each in one; ``forward`` is ``start`` and a wait, which may be parted, too.
+
+    Attributes:
+        passes: how many forward passes are worth having under way at once. One more may be, so that none is missing
+            while the oldest is made use of.
     """
 
     def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
         self._network = network
-        self._letterbox = Letterbox(config.letterbox, BUFFERS)
+        self.passes = network.passes
+        # inputs: of the passes under way, and of the next one
+        self._letterbox = Letterbox(config.letterbox, self.passes + 2)
         self._decode = decoder
 
     def __call__(self, image: np.ndarray) -> Detections:
@@ -106,6 +112,10 @@ class Detector:
     def place(self, image: np.ndarray) -> Placed:
         """Letterbox an image [H, W, 3] uint8 BGR into the network's input."""
         return Placed(*self._letterbox(image), image.shape[:2])
+
+    def start(self, placed: Placed) -> Callable[[], list[np.ndarray]]:
+        """Begin the forward pass of an image, see `Network.start`."""
+        return self._network.start(placed.pixels)
 
     def forward(self, placed: Placed) -> list[np.ndarray]:
         """The network's maps of an image, see `Network.run`."""

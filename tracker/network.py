@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +46,13 @@ class Network(ABC):
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``.
         description: backend and precision that run, such as ``paddle fp32``.
+        passes: forward passes that are worth having under way at once, see `start`.
     """
 
     folder: Path
     config: ModelConfig
     description: str
+    passes: int = 1
 
     @abstractmethod
     def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -67,6 +69,34 @@ class Network(ABC):
             ModelError: the graph takes no such inputs.
         """
 
+    def _start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        """Begin a pass of ``model``; what is returned waits for its outputs. Here, for backends that take one pass at a
+        time, it is done at once."""
+        outputs = self._forward("model", [pixels])
+        return lambda: outputs
+
+    def start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        """Begin a forward pass.
+
+        Args:
+            pixels: [1, H, W, 3] uint8, letterboxed; the backend makes floats of them. They must stay as they are until
+                the pass is done.
+
+        Returns:
+            Waits for the pass, to be called once, by any thread: gives what `run` gives, and raises what it raises.
+
+        Raises:
+            ModelError: the graph takes no such input.
+        """
+        wait = self._start(pixels)
+
+        def maps() -> list[np.ndarray]:
+            outputs = wait()
+            self._check_shapes(pixels.shape[1:3], [output.shape for output in outputs])
+            return outputs
+
+        return maps
+
     def run(self, pixels: np.ndarray) -> list[np.ndarray]:
         """Forward pass.
 
@@ -80,9 +110,7 @@ class Network(ABC):
         Raises:
             ModelError: the graph takes no such input, or gives maps of other sizes.
         """
-        outputs = self._forward("model", [pixels])
-        self._check_shapes(pixels.shape[1:3], [output.shape for output in outputs])
-        return outputs
+        return self.start(pixels)()
 
     def embed(self, rows: list[np.ndarray]) -> np.ndarray:
         """Embeddings [K, D] float32, not yet of length 1, of groups of rows [K_i, R_i]; K is the sum of the K_i.
@@ -176,6 +204,7 @@ def open_network(
     precision: str = "auto",
     use_gpu: bool = False,
     threads: int | None = None,
+    several: bool = False,
 ) -> Network:
     """Load a model folder into a backend.
 
@@ -186,6 +215,7 @@ def open_network(
         backend, precision, use_gpu: see `choose_backends`. With ``auto`` a graph that OpenVINO cannot run goes to
             Paddle, with a warning.
         threads: processor threads; None for all cores.
+        several: have more than one pass under way where more images are done so; a single one takes longer then.
 
     Raises:
         ModelError: the folder holds no usable model, or none in int8 where that is asked for, the backend is not
@@ -200,7 +230,7 @@ def open_network(
         from .openvino_network import OpenVINONetwork
 
         try:
-            return OpenVINONetwork(folder, config, precision, threads)
+            return OpenVINONetwork(folder, config, precision, threads, several)
         except ModelError as error:
             if "paddle" not in names:
                 raise

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # our names of precisions to OpenVINO's, for what is not int8
+MOST_PASSES = 4  # at once: what stands beside the passes has one thread for each stage, and memory is asked for each
 NEEDED = {  # by precision: OpenVINO's name of the processor's capability, and ours
     "bf16": ("BF16", "AVX-512 BF16 or AMX"),
     "int8": ("INT8", "instructions for 8-bit integers"),
@@ -37,6 +40,8 @@ class OpenVINONetwork(Network):
             folder has that and the processor is made for it, else fp32; fp32 with a warning if it cannot be used.
             Embeddings of rows are always computed in fp32.
         threads: processor threads; None for all cores.
+        several: share them out among several passes at once. Threads of one pass wait for each other at every layer,
+            and for whatever else the processor does meanwhile; passes do not.
 
     Raises:
         ModelError: the package is missing, or the folder holds no model that it can run, or in int8 no model made
@@ -44,7 +49,14 @@ class OpenVINONetwork(Network):
         OptionError: the processor has no bf16 or int8, or threads is not a positive integer.
     """
 
-    def __init__(self, folder: Path, config: ModelConfig, precision: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: ModelConfig,
+        precision: str = "auto",
+        threads: int | None = None,
+        several: bool = False,
+    ) -> None:
         try:
             import openvino  # noqa: F401 (asked for here, where its absence can be told)
         except ImportError as error:
@@ -59,18 +71,20 @@ class OpenVINONetwork(Network):
             # pinned threads of two programs would share a core and leave others idle
             "ENABLE_CPU_PINNING": False,
         }
+        sharing = {**settings, "PERFORMANCE_HINT": "THROUGHPUT", "PERFORMANCE_HINT_NUM_REQUESTS": MOST_PASSES}
         tried = [precision]
         if precision == "auto":
             tried = ["int8", "fp32"] if "INT8" in capabilities and int8.is_there(folder) else ["fp32"]
         for precision in tried:
             try:
-                model = self._open(core, precision, settings, capabilities)
+                model = self._open(core, precision, sharing if several else settings, capabilities)
                 break
             except ModelError as error:
                 if precision == tried[-1]:
                     raise
                 logger.warning("%s; using precision %s instead", error, tried[-1])
         self.description = f"openvino {precision}"
+        self.passes = model.passes
         self._graphs = {"model": model, "embed": self._read(core, "embed", "fp32", settings)}
 
     def _open(self, core, precision: str, settings: dict, capabilities: list[str]) -> _Graph:  # noqa: ANN001 (openvino.Core)
@@ -102,9 +116,26 @@ class OpenVINONetwork(Network):
         settings = {**settings, "INFERENCE_PRECISION_HINT": HINTS[precision]}
         return _Graph(core, self.folder / program, self.folder / parameters, settings, box)
 
+    def _start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        if self.passes == 1:  # a second one would only wait, and make a live picture older
+            return super()._start(pixels)
+        with self._failures():
+            wait = self._graphs["model"].start([pixels])
+
+        def outputs() -> list[np.ndarray]:
+            with self._failures():
+                return wait()
+
+        return outputs
+
     def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        with self._failures():
+            return self._graphs[graph].start(inputs)()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
         try:
-            return self._graphs[graph](inputs)
+            yield
         except (RuntimeError, ValueError) as error:
             raise ModelError(
                 f"{self.folder} fails: {_last_line(error)}; if its files were changed, export the model again"
@@ -124,7 +155,7 @@ def openvino_core() -> openvino.Core:
 
 
 class _Graph:
-    """One graph, compiled, with the memory of one pass.
+    """One graph, compiled, with the memory of as many passes as have been under way at once.
 
     Args:
         core: openvino.Core.
@@ -134,6 +165,7 @@ class _Graph:
 
     Attributes:
         shapes: of the outputs, where they are known beforehand.
+        passes: that the settings make worth having under way at once.
     """
 
     def __init__(
@@ -158,30 +190,58 @@ class _Graph:
                 f"{_last_line(error)}"
             ) from error
         self._tensor = openvino.Tensor
-        self._request = compiled.create_infer_request()
-        self._lock = threading.Lock()
+        self._compiled = compiled
+        self._idle = deque([compiled.create_infer_request()])
+        self.passes = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         # OpenVINO lists the inputs in an order of its own; the export names those of several rows_0, rows_1, ...
         self._inputs = sorted(compiled.inputs, key=lambda port: _number(port.any_name))
         self._outputs = compiled.outputs
         known = all(port.get_partial_shape().is_static for port in self._outputs)
         self.shapes = [tuple(port.shape) for port in self._outputs] if known else None
 
-    def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Outputs for contiguous inputs, in arrays of the caller's own."""
+    def start(self, inputs: list[np.ndarray]) -> _Pass:
+        """Begin a pass over contiguous inputs."""
         if len(inputs) != len(self._inputs):
             raise ValueError(f"{len(inputs)} inputs for a graph of {len(self._inputs)}")
-        with self._lock:
-            for port, value in zip(self._inputs, inputs):
-                self._request.set_tensor(port, self._tensor(value, shared_memory=True))
-            if self.shapes is None:
-                self._request.infer()
-                return [self._request.get_tensor(port).data.copy() for port in self._outputs]
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        for port, value in zip(self._inputs, inputs):
+            request.set_tensor(port, self._tensor(value, shared_memory=True))
+        outputs = None
+        if self.shapes is not None:
             # new arrays to write into, for a copy of the old ones would take longer
             outputs = [np.empty(shape, np.float32) for shape in self.shapes]
             for port, value in zip(self._outputs, outputs):
-                self._request.set_tensor(port, self._tensor(value, shared_memory=True))
-            self._request.infer()
-            return outputs
+                request.set_tensor(port, self._tensor(value, shared_memory=True))
+        return _Pass(self, request, inputs, outputs)
+
+    def finish(self, request, outputs: list[np.ndarray] | None) -> list[np.ndarray]:  # noqa: ANN001 (openvino.InferRequest)
+        """Outputs of a request that is done, in arrays of the caller's own."""
+        if outputs is None:
+            outputs = [request.get_tensor(port).data.copy() for port in self._outputs]
+        self._idle.append(request)
+        return outputs
+
+
+class _Pass:
+    """A pass under way; calling it waits for its outputs. It holds the arrays that OpenVINO reads and writes."""
+
+    def __init__(self, graph: _Graph, request, inputs: list[np.ndarray], outputs: list[np.ndarray] | None) -> None:  # noqa: ANN001
+        self._graph, self._request, self._inputs, self._outputs = graph, request, inputs, outputs
+        request.start_async()
+
+    def __call__(self) -> list[np.ndarray]:
+        request, self._request = self._request, None
+        request.wait()
+        return self._graph.finish(request, self._outputs)
+
+    def __del__(self) -> None:
+        if self._request:  # nobody waited, and its memory must not go before it is done
+            self._request.cancel()
+            with suppress(RuntimeError):
+                self._request.wait()
 
 
 def _of_pixels(model: openvino.Model, scale: float) -> openvino.Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -20,13 +20,16 @@ from .stages import Stages
 
 AHEAD = 4  # decoded frames of a file that may wait; those of a live source would only be older
 
+# a frame whose forward pass is under way, and what waits for its maps
+Started = tuple[Frame, Placed, Callable[[], list[np.ndarray]]]
+
 logger = logging.getLogger(__name__)
 
 
 def track_source(source: Source, run: SequenceRun, progress: bool | None = None) -> TrackingResult:
     """Track a source to its end, or to Ctrl-C or SIGTERM.
 
-    Reading, letterboxing, the forward pass and tracking have a thread each; this one draws and encodes. Of a live
+    Reading, letterboxing, the forward passes and tracking have a thread each; this one draws and encodes. Of a live
     source that is faster than these, the oldest waiting frame is dropped.
 
     Args:
@@ -45,9 +48,9 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
             size, merge = (1, _drop) if source.live else (AHEAD, None)
             frames = stages.ahead(_read(source, run), size, merge)
             placed = stages.ahead(_place(frames, run), halted=lambda: stop.received is not None)
-            passed = stages.ahead(_forward(placed, run))
+            started = stages.ahead(_start(placed, run), run.detector.passes)
             try:
-                for frame, tracks in stages.ahead(_track(passed, run, source)):
+                for frame, tracks in stages.ahead(_track(started, run, source)):
                     run.show(frame, tracks)
                     bar.update()
             finally:
@@ -97,17 +100,15 @@ def _place(frames: Iterable[Frame], run: SequenceRun) -> Generator[tuple[Frame, 
         yield frame, placed
 
 
-def _forward(
-    items: Iterable[tuple[Frame, Placed]], run: SequenceRun
-) -> Generator[tuple[Frame, Placed, list[np.ndarray]], None, None]:
+def _start(items: Iterable[tuple[Frame, Placed]], run: SequenceRun) -> Generator[Started, None, None]:
     for frame, placed in items:
         with run.times.stage("network"):
-            outputs = run.detector.forward(placed)
-        yield frame, placed, outputs
+            wait = run.detector.start(placed)
+        yield frame, placed, wait
 
 
-def _track(
-    items: Iterable[tuple[Frame, Placed, list[np.ndarray]]], run: SequenceRun, source: Source
-) -> Generator[tuple[Frame, Tracks], None, None]:
-    for frame, placed, outputs in items:
+def _track(items: Iterable[Started], run: SequenceRun, source: Source) -> Generator[tuple[Frame, Tracks], None, None]:
+    for frame, placed, wait in items:
+        with run.times.stage("network"):
+            outputs = wait()
         yield frame, run.track(frame, outputs, placed, source)

@@ -40,7 +40,7 @@ class Predictor:
         self.threads = threads
         self.backend = backend
         self.precision = precision
-        self._loaded: dict[bool, Model] = {}
+        self._loaded: dict[tuple[bool, bool], Model] = {}
         self._loading = threading.Lock()
 
     def mot_predict(
@@ -98,7 +98,10 @@ class Predictor:
         chosen = self._choose(use_gpu, refine, options)
         source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
-            run = self._sequence_run(source.name, source.frame_rate, outputs, use_gpu, chosen, progress, skip_frames)
+            several = not source.live  # where somebody watches, the single frame has to be quick
+            run = self._sequence_run(
+                source.name, source.frame_rate, outputs, use_gpu, chosen, progress, skip_frames, several
+            )
             return track_source(source, run, progress)
 
     def stream_mode(
@@ -161,19 +164,21 @@ class Predictor:
         chosen: tuple[dict, TrackerConfig, bool],
         progress: bool | None = None,
         skip_frames: int = 1,
+        several: bool = False,
     ) -> SequenceRun:
         thresholds, config, model_says = chosen
-        model = self._load(use_gpu, progress)
+        model = self._load(use_gpu, progress, several)
         if model_says:
             config = config.override({"conf_thres": model.config.thresholds.confident})
         return SequenceRun(name, frame_rate, model, model.detector(thresholds), config, outputs, skip_frames)
 
-    def _load(self, use_gpu: bool, progress: bool | None) -> Model:
+    def _load(self, use_gpu: bool, progress: bool | None, several: bool) -> Model:
         with self._loading:  # of threads that come at once, one builds the model
-            if use_gpu not in self._loaded:
+            if (use_gpu, several) not in self._loaded:
                 folder = find_model(self.model, progress)
-                self._loaded[use_gpu] = Model(folder, use_gpu, self.threads, self.backend, self.precision)
-            return self._loaded[use_gpu]
+                model = Model(folder, use_gpu, self.threads, self.backend, self.precision, several)
+                self._loaded[use_gpu, several] = model
+            return self._loaded[use_gpu, several]
 
 
 def _folder(output_dir: str | os.PathLike) -> Path:

@@ -141,7 +141,7 @@ class TrackingResult:
         dropped: frames of a live source left out, because the run was busy with older ones.
         last_frame: number of the last frame tracked, from 1; ``frames`` unless some were skipped.
         seconds: wall time of the run.
-        stage_fps: frames per second of each stage by itself.
+        stage_fps: frames per second of each stage by itself; of the network, by the time spent waiting for it.
         people: different identities seen.
         frame_rate: nominal frames per second of the source.
         model: name of the model that ran, with its folder in ``model_path``.

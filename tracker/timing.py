@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class StageTimes:
-    """Seconds spent in each stage, by name, in the order the stages first ran."""
+    """Seconds spent in each stage, by name, in the order the stages first ran. Safe to share between threads."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._adding = threading.Lock()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -20,7 +22,9 @@ class StageTimes:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            with self._adding:
+                self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def rates(self, frames: int) -> dict[str, float]:
         """Frames per second of every stage by itself."""

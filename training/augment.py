@@ -209,7 +209,7 @@ def paste(
     Returns:
         Whether the crop found room there.
     """
-    rows, columns = canvas.image.shape[:2]
+    columns = canvas.image.shape[1]
     left, top, right, bottom = place.astype(int)
     height = bottom - top
     width = max(4, int(height * crop.shape[1] / crop.shape[0] * rng.uniform(0.9, 1.1)))

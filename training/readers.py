@@ -316,8 +316,8 @@ def open_dataset(spec: Mapping[str, object]) -> Dataset | Identities:
     """Open the dataset that an entry of a configuration describes.
 
     Args:
-        spec: `kind`, a key of `READERS`; `path`, its folder or list; `root` for kind jde and `times` for kind recomposed
-            may be left out.
+        spec: `kind`, a key of `READERS`; `path`, its folder or list; `root`, for kind jde alone, and `times`, for kind
+            recomposed alone, may be left out.
 
     Raises:
         DataError: an entry is missing, unknown or of another type, or the dataset cannot be opened.
