@@ -262,6 +262,21 @@ def test_decoder_gives_the_people_in_pixels_of_the_image():
     np.testing.assert_allclose(detections.embeddings, [[1, 0, 0], [0, 0.6, 0.8], [0, 0, 0]], atol=1e-6)
 
 
+@pytest.mark.parametrize(("above", "known"), [(0.0, 3), (0.8, 2), (0.9, 1), (0.99, 0)])
+def test_only_detections_above_a_score_get_an_embedding(above, known):
+    config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], dimension=3)
+    people = [((0, 0, c), (0.5, 0.5, 0, 0), 1.0 + c, (1, 2, 2)) for c in range(3)]
+    rows = []
+
+    def embed(groups):
+        rows.extend(map(len, groups))
+        return np.concatenate(groups)
+
+    found = Decoder(config)(handmade(people), WHOLE, (64, 96), embed, above)
+    assert len(found) == 3 and sum(rows) == known
+    np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), [1] * known + [0] * (3 - known), atol=1e-6)
+
+
 def test_decoder_of_an_empty_scene():
     config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], dimension=3)
     detections = Decoder(config)(handmade([]), WHOLE, (64, 96), lambda groups: pytest.fail("nobody is there"))

@@ -56,7 +56,7 @@ class Detector:
         outputs = self.forward(placed)
         return lambda: outputs
 
-    def decode(self, outputs, placed):
+    def decode(self, outputs, placed, embed_above):
         assert outputs == [placed], "the maps of another frame"
         box = np.array([[placed / 2, 10, placed / 2 + 20, 60]])
         return Detections(box, np.array([0.9]), np.ones((1, 1), np.float32))
@@ -180,7 +180,7 @@ def test_an_error_in_a_stage_keeps_the_frames_before(stage, clip, tmp_path, monk
     detector, work = Detector(), getattr(Detector, stage)
 
     def fails(*arguments):
-        number = number_of(arguments[0]) if stage == "place" else arguments[-1]
+        number = number_of(arguments[0]) if stage == "place" else arguments[stage == "decode"]
         if number == 7:
             raise ModelError("broken")
         return work(detector, *arguments)

@@ -21,7 +21,7 @@ class Detections:
         boxes: [N, 4] left, top, right, bottom in pixels of the original image; who is cut off by its border may reach
             beyond it.
         scores: [N] confidence, 0 to 1.
-        embeddings: [N, D] float32, L2-normalised.
+        embeddings: [N, D] float32, L2-normalised; zeros where none was asked for.
     """
 
     boxes: np.ndarray
@@ -180,6 +180,7 @@ class Decoder:
         placement: Placement,
         image_size: tuple[int, int],
         embed: Callable[[list[np.ndarray]], np.ndarray],
+        embed_above: float = 0.0,
     ) -> Detections:
         """Decode one frame.
 
@@ -188,6 +189,7 @@ class Decoder:
             placement: where the image lies in the network's input.
             image_size: height and width of the original image.
             embed: the embedding graph: gathered rows to [K, D].
+            embed_above: score that a detection must exceed to get an embedding.
         """
         count = len(self.config.levels)
         candidates = decode_boxes(outputs[:count], self.config, self.thresholds.score)
@@ -197,9 +199,11 @@ class Decoder:
         # what lies in the padding alone is no part of the image
         inside = (boxes[:, :2] < [width, height]).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
         boxes, candidates = boxes[inside], candidates.take(inside)
-        if not inside.any():
-            return Detections(boxes, candidates.scores, np.zeros((0, self.config.embedding.dimension), np.float32))
-        return Detections(boxes, candidates.scores, self._embeddings(outputs, placement, candidates, embed))
+        embeddings = np.zeros((len(boxes), self.config.embedding.dimension), np.float32)
+        asked = candidates.scores.astype(np.float64) > embed_above  # as exactly as an association may compare
+        if asked.any():
+            embeddings[asked] = self._embeddings(outputs, placement, candidates.take(asked), embed)
+        return Detections(boxes, candidates.scores, embeddings)
 
     def embed_boxes(
         self,

@@ -121,9 +121,14 @@ class Detector:
         """The network's maps of an image, see `Network.run`."""
         return self._network.run(placed.pixels)
 
-    def decode(self, outputs: list[np.ndarray], placed: Placed) -> Detections:
-        """The people in the maps of an image; its pixels are not needed any more."""
-        return self._decode(outputs, placed.placement, placed.size, self._network.embed)
+    def decode(self, outputs: list[np.ndarray], placed: Placed, embed_above: float = 0.0) -> Detections:
+        """The people in the maps of an image; its pixels are not needed any more.
+
+        Args:
+            outputs, placed: of the image, as ``forward`` and ``place`` gave them.
+            embed_above: score that a detection must exceed to get an embedding.
+        """
+        return self._decode(outputs, placed.placement, placed.size, self._network.embed, embed_above)
 
     def embed(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """Appearance of given boxes, in one forward pass, read as for detections with these boxes.

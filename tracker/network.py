@@ -118,8 +118,8 @@ class Network(ABC):
         Raises:
             ModelError: the graph takes no such rows, or makes another number of embeddings of them.
         """
-        # the backends keep some memory for every number of rows they have met: with powers of two these are few
-        sent = [_with_rows(group, 1 << max(0, len(group) - 1).bit_length()) for group in rows]
+        # the backends keep some memory for every number of rows they have met: of these there are few
+        sent = [_with_rows(group, _usual(len(group))) for group in rows]
         (embeddings,) = self._forward("embed", sent)
         shape = (sum(map(len, sent)), self.config.embedding.dimension)
         if embeddings.shape != shape:  # rows of another grid may happen to be cut into whole ones
@@ -150,6 +150,12 @@ class Network(ABC):
                     f"{self.folder} gives a map of shape {found} at stride {stride} "
                     f"where infer_cfg.yml needs {shape}: export the model again"
                 )
+
+
+def _usual(count: int) -> int:
+    """The next number, from 1 on, that is a power of two or halfway to the next one."""
+    power = 1 << max(0, count - 1).bit_length()
+    return power * 3 // 4 if power >= 4 and count <= power * 3 // 4 else power
 
 
 def _with_rows(group: np.ndarray, count: int) -> np.ndarray:

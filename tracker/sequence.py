@@ -149,7 +149,8 @@ class SequenceRun:
         if self._text is None:
             self._open(source)
         with self.times.stage("decode"):
-            detections = self.detector.decode(outputs, placed)
+            # no association asks for the looks of a doubtful detection
+            detections = self.detector.decode(outputs, placed, self._config.conf_thres)
         camera = None
         if self._camera:
             with self.times.stage("camera"):
