@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tracker.errors import DataError, OptionError
 from training import recompose as module
 from training.readers import open_dataset
 from training.recompose import recompose
@@ -44,8 +45,24 @@ def test_a_person_is_always_the_same_and_nobody_known(tmp_path):
         assert identity == -1 and (image == people.read(index)[0]).all()
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
-    from tracker.errors import DataError
+def test_several_people_are_made_of_a_crop(tmp_path):
+    random = np.random.default_rng(2)
+    for who in ("0001", "0002"):
+        (tmp_path / "crops" / who).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "crops" / who / "a.png"), random.integers(0, 256, (64, 32, 3), np.uint8))
+    spec = {"kind": "recomposed", "path": str(tmp_path / "crops")}
+    once, often = open_dataset(spec), open_dataset({**spec, "times": 3})
+    assert len(often) == 6
+    people = [often.read(index)[0] for index in range(6)]
+    assert all((people[index] == once.read(index)[0]).all() for index in range(2)), "the first ones stay who they are"
+    assert all((people[one] != people[other]).any() for one in range(6) for other in range(one))
+    for times in (0, 1.5, "2"):
+        with pytest.raises(OptionError, match="times of recomposed people must be a whole number"):
+            open_dataset({**spec, "times": times})
+    with pytest.raises(DataError, match="has no setting 'times'"):
+        open_dataset({"kind": "identities", "path": str(tmp_path / "crops"), "times": 2})
 
+
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(DataError, match="crops"):
         open_dataset({"kind": "recomposed", "path": str(tmp_path / "crops")})
