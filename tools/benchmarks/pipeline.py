@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,14 +73,19 @@ def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Con
     backend, _, precision = backend.partition(":")
     precision = precision or "auto"
     config = ModelConfig.load(folder)
-    network = open_network(folder, config, backend, precision, threads=threads)
+    network = open_network(folder, config, backend, precision, threads=threads, several=True)
     with open_source(str(clip.path)) as source:
         pixels, _ = Letterbox(config.letterbox)(next(iter(source)).image)
     predictor = Predictor(model=str(folder), threads=threads, backend=backend, precision=precision)
 
     def passes() -> None:
+        under_way = deque()
         for _ in range(clip.frames):
-            network.run(pixels)
+            under_way.append(network.start(pixels))
+            if len(under_way) > network.passes:  # as many as the module has
+                under_way.popleft()()
+        for wait in under_way:
+            wait()
 
     def track() -> None:
         made.results.append(predictor.mot_predict(str(clip.path), output_dir=clip.output, progress=False))
