@@ -270,6 +270,33 @@ def test_the_main_directions_of_the_teacher(config, rank, exact):
     np.testing.assert_allclose(shared, np.eye(7), atol=1e-5)
 
 
+def test_a_network_that_has_learned_from_the_teacher_keeps_its_directions(config):
+    """The teacher says what the network does, in a space of its own: nothing is left to learn."""
+    task = make_task(config, vectors=9, box_jitter=0)
+    task.network.eval()
+    batches = [make_batch(*PEOPLE, vectors=9, seed=seed) for seed in range(4)]
+    random = np.random.default_rng(5)
+    turn, shift = np.linalg.qr(random.normal(size=(9, 7)))[0], random.normal(size=9)
+    taught, said = [], []
+    for batch in batches:
+        found = task._embeddings(task._maps(batch)[0], batch)[0].numpy()
+        vectors = (found @ turn.T + shift).astype(np.float32)
+        counts = np.cumsum([len(one) for one in batch.vectors])[:-1]
+        taught.append(dataclasses.replace(batch, vectors=np.split(vectors, counts)))
+        said += [vectors, 2 * shift - vectors]  # so that their mean is the shift
+
+    def cosines():
+        task.network.eval()
+        pairs = [task._embeddings(task._maps(batch)[0], batch)[:2] for batch in taught]
+        return [float((found * task._targets(paddle.to_tensor(says))).sum(axis=1).min()) for found, says in pairs]
+
+    task.fit_teacher(np.concatenate(said))
+    assert min(cosines()) < 0.7
+    task.fit_teacher(np.concatenate(said), taught)
+    assert min(cosines()) > 0.999
+    np.testing.assert_allclose(task.directions.numpy().T @ task.directions.numpy(), np.eye(7), atol=1e-5)
+
+
 def test_what_all_vectors_of_the_teacher_share_teaches_nothing(config):
     """The same number added to all of them changes no loss."""
     batch = make_batch(*PEOPLE)
@@ -291,6 +318,7 @@ def test_a_teacher_that_said_nothing(config):
         task.fit_teacher(vectors)
         batch = make_batch(*PEOPLE, vectors=length)
         silent = dataclasses.replace(batch, vectors=[np.zeros_like(v) for v in batch.vectors])
+        task.fit_teacher(vectors, [silent])
         assert np.isfinite(float(task.losses(silent)["total"]))
 
 

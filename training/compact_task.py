@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,10 +161,16 @@ class CompactTask(nn.Layer):
             normalise(self.network.det, [self.network.to_blocks(_to_tensor(image)) for image in images])
         return left
 
-    def fit_teacher(self, vectors: np.ndarray) -> None:
-        """Find the mean of the teacher's embeddings [K, T] and their main directions (singular value decomposition).
+    def fit_teacher(self, vectors: np.ndarray, batches: Sequence[Batch] = ()) -> None:
+        """Find the mean of the teacher's embeddings and their main directions (singular value decomposition).
 
-        Without their mean, which says nothing of anybody, they tell people apart better than with it.
+        Without their mean, which says nothing of anybody, they tell people apart better than with it. The directions
+        are turned to where the network's embeddings have them already (orthogonal Procrustes problem, Schoenemann
+        1966): one that has learned from such a teacher would have to learn them anew otherwise.
+
+        Args:
+            vectors: [K, T] all embeddings of the teacher.
+            batches: to compare the network's embeddings with the teacher's on; none for a network from nothing.
         """
         vectors = vectors.astype(np.float64)
         mean = vectors.mean(axis=0) if len(vectors) else np.zeros(vectors.shape[1])
@@ -173,6 +180,16 @@ class CompactTask(nn.Layer):
         count = min(len(rows), directions.shape[1])
         directions[:, :count] = rows[:count].T
         self.directions.set_value(directions)
+        self.network.eval()
+        with paddle.no_grad():
+            pairs = [self._embeddings(self._maps(batch)[0], batch) for batch in batches]
+        pairs = [(found.numpy(), said) for found, said, _ in pairs if len(said)]
+        if pairs:
+            found, said = (np.concatenate(part) for part in zip(*pairs))
+            known = said.any(axis=1)
+            if known.any():
+                left, _, right = np.linalg.svd(self._targets(paddle.to_tensor(said[known])).numpy().T @ found[known])
+                self.directions.set_value(directions @ (left @ right))
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Everything that is trained, in groups for a Paddle optimizer, whose ``learning_rate`` is a factor there."""
@@ -195,18 +212,18 @@ class CompactTask(nn.Layer):
     def losses(self, batch: Batch) -> dict[str, paddle.Tensor]:
         """Losses of a batch; ``total`` is the weighted sum of the others."""
         self.train()
-        image = _to_tensor(batch.images)
-        blocks = self.network.to_blocks(image)
-        if self.settings.detector_factor:
-            begun = self.network.det.begin(blocks)
-            parts = self._detection(self.network.det.end(begun)[::-1], batch)
-        else:
-            with paddle.no_grad():
-                begun = self.network.det.begin(blocks)
-            parts = {}
-        parts |= self._appearance(self.network.map(image, begun), batch)
+        feature, begun = self._maps(batch)
+        parts = self._detection(self.network.det.end(begun)[::-1], batch) if self.settings.detector_factor else {}
+        parts |= self._appearance(feature, batch)
         total = sum(getattr(self.settings, name) * value for name, value in parts.items())
         return {"total": total, **parts}
+
+    def _maps(self, batch: Batch) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """The appearance map, and what the detector begins with."""
+        image = _to_tensor(batch.images)
+        with paddle.set_grad_enabled(bool(self.settings.detector_factor) and paddle.is_grad_enabled()):
+            begun = self.network.det.begin(self.network.to_blocks(image))
+        return self.network.map(image, begun), begun
 
     def _detection(self, maps: list[paddle.Tensor], batch: Batch) -> dict[str, paddle.Tensor]:
         raw = paddle.concat([x.flatten(2).transpose([0, 2, 1]) for x in maps], axis=1)  # [B, M, 6]
@@ -240,12 +257,24 @@ class CompactTask(nn.Layer):
         return {"box": (1 - _giou(boxes, truth)).sum() / people, "confidence": each / people}
 
     def _appearance(self, feature: paddle.Tensor, batch: Batch) -> dict[str, paddle.Tensor]:
-        known = [(who >= 0) | says.any(axis=1) for who, says in zip(batch.identities, batch.vectors)]
-        if not any(which.any() for which in known):
+        embeddings, vectors, identities = self._embeddings(feature, batch)
+        if not len(identities):
             nothing = 0 * feature.sum()
             return {"vector": nothing, "relation": nothing, "identity": nothing}
+        return self._teacher_losses(embeddings, vectors) | {"identity": self._identity_loss(embeddings, identities)}
+
+    def _embeddings(self, feature: paddle.Tensor, batch: Batch) -> tuple[paddle.Tensor, np.ndarray, np.ndarray]:
+        """Of all K people of whom something is known: embeddings [K, D] of length 1, the teacher's vectors [K, T] and
+        identities [K]."""
+        known = [(who >= 0) | says.any(axis=1) for who, says in zip(batch.identities, batch.vectors)]
+        boxes, vectors, identities = (
+            np.concatenate([values[which] for values, which in zip(of_all, known)])
+            for of_all in (batch.boxes, batch.vectors, batch.identities)
+        )
+        if not len(boxes):
+            return paddle.zeros([0, self.directions.shape[1]]), vectors, identities
+        boxes = self._jittered(boxes)
         height, width = batch.images.shape[1:3]
-        boxes = np.concatenate([self._jittered(boxes[which]) for boxes, which in zip(batch.boxes, known)])
         parts = roi_align(
             feature,
             paddle.to_tensor(boxes.clip(0, [width, height, width, height]).astype(np.float32)),
@@ -253,19 +282,17 @@ class CompactTask(nn.Layer):
             self.network.head.grid,
             spatial_scale=1 / self.network.map.STRIDE,
         )
-        embeddings = F.normalize(self.network.head.looks(parts.flatten(1)), axis=1)
-        vectors, identities = (
-            np.concatenate([values[which] for values, which in zip(of_all, known)])
-            for of_all in (batch.vectors, batch.identities)
-        )
-        return self._teacher_losses(embeddings, vectors) | {"identity": self._identity_loss(embeddings, identities)}
+        return F.normalize(self.network.head.looks(parts.flatten(1)), axis=1), vectors, identities
+
+    def _targets(self, vectors: paddle.Tensor) -> paddle.Tensor:
+        """What the teacher's vectors [K, T] are to an embedding, [K, D] of length 1."""
+        return F.normalize((vectors - self.mean) @ self.directions, axis=1)
 
     def _teacher_losses(self, embeddings: paddle.Tensor, vectors: np.ndarray) -> dict[str, paddle.Tensor]:
         known = np.flatnonzero(vectors.any(axis=1))
         if not len(known):
             return {"vector": 0 * embeddings.sum(), "relation": 0 * embeddings.sum()}
-        embeddings, vectors = embeddings[paddle.to_tensor(known)], paddle.to_tensor(vectors[known])
-        target = F.normalize((vectors - self.mean) @ self.directions, axis=1)
+        embeddings, target = embeddings[paddle.to_tensor(known)], self._targets(paddle.to_tensor(vectors[known]))
         cosines = paddle.matmul(embeddings, embeddings, transpose_y=True)
         difference = cosines - paddle.matmul(target, target, transpose_y=True)
         return {"vector": (1 - (embeddings * target).sum(axis=1)).mean(), "relation": (difference**2).mean()}

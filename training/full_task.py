@@ -123,7 +123,7 @@ class FullTask:
     def seed(self, numbers: list[int]) -> None:
         """Start the random numbers of the next step: there are none."""
 
-    def fit_teacher(self, vectors: np.ndarray) -> None:
+    def fit_teacher(self, vectors: np.ndarray, batches: Sequence[Batch] = ()) -> None:
         """Take note of a teacher's embeddings: this network learns identities alone."""
 
     def load(self, weights: Path, images: Sequence[np.ndarray] = ()) -> None:

@@ -153,11 +153,11 @@ def run_process(settings: TrainSettings, output: Path, use_gpu: bool, threads: i
     if trainer.checkpoint.is_file():
         trainer.resume()
     else:
+        # the same ones in every process: what is measured on them is set into the weights
+        batches = [streams[0].batch(step) for step in range(4)] if settings.pretrain_weights else []
         if settings.pretrain_weights:
-            # the same images in every process: what is measured on them is set into the weights
-            images = [streams[0].batch(step).images for step in range(4)]
-            task.load(Path(settings.pretrain_weights), images)
-        task.fit_teacher(data.vectors)
+            task.load(Path(settings.pretrain_weights), [batch.images for batch in batches])
+        task.fit_teacher(data.vectors, batches)
         trainer.average.reset()
     trainer.run(streams[1].batches)
     if rank == 0:
