@@ -240,7 +240,7 @@ class _Pass:
     def __del__(self) -> None:
         if self._request:  # nobody waited, and its memory must not go before it is done
             self._request.cancel()
-            with suppress(RuntimeError):
+            with suppress(RuntimeError):  # which says that it was cancelled
                 self._request.wait()
 
 
