@@ -154,6 +154,19 @@ def test_the_result_and_the_progress_line_say_what_runs(module, short_clip, tmp_
     assert f"street ({runs})" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("backend", "forms"), [("paddle", 1), pytest.param("openvino", 2, marks=needs_openvino)])
+def test_videos_and_streams_share_a_model_where_it_runs_alike(
+    module, short_clip, clip_frames, tmp_path, monkeypatch, backend, forms
+):
+    monkeypatch.setattr(module, "_loaded", {})
+    monkeypatch.setattr(module, "backend", backend)
+    result = module.mot_predict(short_clip, tmp_path / "video", visualization=False)
+    with module.stream_mode(tmp_path / "stream", visualization=False, frame_rate=10) as stream:
+        frames = stream.predict(clip_frames[:10])
+    assert len(module._loaded) == forms
+    assert [len(frame.ids) for frame in frames] == [len(frame.ids) for frame in result]
+
+
 @needs_openvino
 def test_both_backends_give_the_same_tracks(module, short_clip, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_loaded", {})

@@ -173,6 +173,8 @@ class Predictor:
         return SequenceRun(name, frame_rate, model, model.detector(thresholds), config, outputs, skip_frames)
 
     def _load(self, use_gpu: bool, progress: bool | None, several: bool) -> Model:
+        # Paddle has one form for both
+        several = several and "openvino" in choose_backends(self.backend, self.precision, use_gpu)
         with self._loading:  # of threads that come at once, one builds the model
             if (use_gpu, several) not in self._loaded:
                 folder = find_model(self.model, progress)
