@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker.config import EmbeddingConfig, LetterboxConfig, LevelConfig, ModelConfig, Thresholds
-from tracker.decode import Candidates, Decoder, decode_boxes, gather_rows, non_maximum_suppression
+from tracker.decode import Candidates, Decoder, decode_boxes, gather_rows, non_maximum_suppression, vote
 from tracker.letterbox import Letterbox, Placement
 
 
@@ -160,6 +160,46 @@ def test_nms_equals_the_plain_one(table, nms, nms_top_k, keep_top_k):
     scores = np.array([score for *_, score in table])
     kept = non_maximum_suppression(boxes, scores, limits(nms, nms_top_k, keep_top_k))
     assert kept.tolist() == slow_nms(boxes, scores, nms, nms_top_k, keep_top_k)
+
+
+def slow_vote(boxes, scores, kept, least):
+    ballots = [[] for _ in kept]
+    for box, score in zip(boxes, scores):
+        # a box covers its last pixel too
+        overlaps = [iou([*boxes[i, :2], *(boxes[i, 2:] + 1)], [*box[:2], *(box[2:] + 1)]) for i in kept]
+        for ballot, overlap in zip(ballots, overlaps):
+            if overlap >= least and overlap == max(overlaps):
+                ballot.append((score, box))
+    return [
+        np.average([box for _, box in ballot], axis=0, weights=[score for score, _ in ballot]) for ballot in ballots
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    table=st.lists(BOX, max_size=25), nms=st.sampled_from([0.25, 0.5, 0.75]), least=st.sampled_from([0.1501, 0.5501])
+)
+def test_vote_equals_the_plain_one(table, nms, least):
+    # in tens of pixels: the pixel more that a box covers is little
+    boxes = 10 * np.array([(x[0], y[0], x[1], y[1]) for x, y, _ in table], np.float32).reshape(-1, 4)
+    scores = np.array([score for *_, score in table], np.float32)
+    kept = non_maximum_suppression(boxes, scores, limits(nms))
+    expected = np.reshape(slow_vote(boxes.astype(float), scores, kept.tolist(), least), (-1, 4))
+    np.testing.assert_allclose(vote(boxes, scores, kept, least), expected, atol=1e-3)
+    np.testing.assert_array_equal(vote(boxes, scores, kept, 1.0), boxes[kept])
+
+
+def test_the_vote_of_a_model_is_that_of_its_configuration():
+    """Two cells see one person, a tenth of the width apart; the surer one counts for more."""
+    people = [((0, 1, 1), (0.5, 0.5, 0, 0), 2.0, (1, 0, 0)), ((0, 1, 2), (-0.4, 0.5, 0, 0), 0.5, (0, 1, 0))]
+    levels, found = [(32, [(32, 32)]), (16, [(16, 16)])], {}
+    for least in (1.0, 0.6):
+        config = model_config(levels, dimension=3, vote=least)
+        found[least] = Decoder(config)(handmade(people), WHOLE, (64, 96), np.concatenate, 0.0)
+        assert len(found[least]) == 1
+    weights = 1 / (1 + np.exp([-2.0, -0.5]))
+    moved = weights[1] / weights.sum() * 0.1 * 32
+    np.testing.assert_allclose(found[0.6].boxes - found[1.0].boxes, [[moved, 0, moved, 0]], atol=1e-3)
 
 
 @pytest.mark.parametrize("nms", [0.3, 0.55, 0.8])

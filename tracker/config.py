@@ -168,6 +168,8 @@ class Thresholds:
         nms_top_k: so many best boxes take part in NMS.
         keep_top_k: so many are kept after it.
         confident: score above which the association counts a detection as sure.
+        vote: IoU from which a dropped box has a part in the kept one, see `decode.vote`; 1 for none, as in
+            PaddleDetection.
     """
 
     score: float
@@ -175,9 +177,10 @@ class Thresholds:
     nms_top_k: int
     keep_top_k: int
     confident: float
+    vote: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("score", "nms", "confident"):
+        for name in ("score", "nms", "confident", "vote"):
             check_number(f"{name} threshold", getattr(self, name), 0, 1)
         for name in ("nms_top_k", "keep_top_k"):
             check_whole(name, getattr(self, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 
 from .config import ModelConfig, Thresholds
 from .letterbox import Placement
+from .matching import iou_distance
 from .roi_align import roi_align
 
 
@@ -109,6 +111,28 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, thresholds: T
     return np.array(kept, dtype=np.int64)
 
 
+def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) -> np.ndarray:
+    """Boxes kept by NMS as means of all that agree with them (box voting, Gidaris and Komodakis, arXiv 1505.01749).
+
+    Several cells see a person, each a little differently: their mean is steadier than the best of them. Every box votes
+    with its score, for the kept one that it overlaps most.
+
+    Args:
+        boxes: [N, 4] left, top, right, bottom.
+        scores: [N].
+        kept: [K] indices of those kept.
+        least: IoU from which a box has a vote; from 1 on none but the kept ones have.
+
+    Returns:
+        [K, 4] boxes.
+    """
+    if least >= 1 or not len(kept):
+        return boxes[kept]
+    overlap = 1 - iou_distance(boxes[kept], boxes)
+    weight = scores * ((overlap >= least) & (overlap == overlap.max(axis=0)))
+    return weight @ boxes / weight.sum(axis=1, keepdims=True)
+
+
 def gather_rows(
     features: Sequence[np.ndarray], candidates: Candidates, placement: Placement, config: ModelConfig
 ) -> tuple[list[np.ndarray], np.ndarray]:
@@ -193,7 +217,9 @@ class Decoder:
         """
         count = len(self.config.levels)
         candidates = decode_boxes(outputs[:count], self.config, self.thresholds.score)
-        candidates = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, self.thresholds))
+        kept = non_maximum_suppression(candidates.boxes, candidates.scores, self.thresholds)
+        voted = vote(candidates.boxes, candidates.scores, kept, self.thresholds.vote)
+        candidates = dataclasses.replace(candidates.take(kept), boxes=voted)
         boxes = placement.to_image(candidates.boxes)
         height, width = image_size
         # what lies in the padding alone is no part of the image

@@ -55,7 +55,8 @@ class Model:
         """A detector on this model's network, with buffers of its own.
 
         Args:
-            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, confident; None keeps.
+            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, confident, vote;
+                None keeps.
 
         Raises:
             OptionError: an unknown name or a value out of range.
