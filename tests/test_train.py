@@ -63,6 +63,18 @@ def test_two_processes_train_together(tmp_path):
     assert_smoke(COMPACT, tmp_path / "output", "--processes", 2)
 
 
+@pytest.mark.slow
+def test_a_mistake_that_several_processes_meet_costs_a_line(tmp_path):
+    draw_dataset(tmp_path / "data")
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "checkpoint.npz").write_bytes(b"of something else")
+    config = configuration(tmp_path / "data")
+    done = run_tool("-c", config, "--output", tmp_path / "output", "--processes", 2)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ") and "checkpoint.npz" in last
+
+
 def configuration(folder, **changes):
     values = {
         "model": "jde_compact.yml",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import paddle
 import yaml
 
 from tracker.config import check_whole
-from tracker.errors import ModelError, OptionError, OutputError
+from tracker.errors import ModelError, OptionError, OutputError, TrackingError
 
 from .batches import BatchStream
 from .readers import open_dataset
@@ -126,12 +127,29 @@ def learn(settings: TrainSettings, output: Path, processes: int = 1, use_gpu: bo
         run_process(settings, output, use_gpu, threads)
     else:
         os.environ["OMP_NUM_THREADS"] = str(threads)
-        paddle.distributed.spawn(
-            run_process,
-            args=(settings, output, use_gpu, threads),
-            nprocs=processes,
-            backend="nccl" if use_gpu else "gloo",
-        )
+        mistakes = multiprocessing.get_context("spawn").SimpleQueue()
+        try:
+            paddle.distributed.spawn(
+                _run_one_of_several,
+                args=(settings, output, use_gpu, threads, mistakes),
+                nprocs=processes,
+                backend="nccl" if use_gpu else "gloo",
+            )
+        except Exception:  # Paddle's own has no other name
+            if mistakes.empty():
+                raise
+            raise mistakes.get() from None
+
+
+def _run_one_of_several(
+    settings: TrainSettings, output: Path, use_gpu: bool, threads: int, mistakes: multiprocessing.SimpleQueue
+) -> None:
+    """As `run_process`; what it raises for users to read is also put where the first process finds it."""
+    try:
+        run_process(settings, output, use_gpu, threads)
+    except TrackingError as error:
+        mistakes.put(error)
+        raise
 
 
 def run_process(settings: TrainSettings, output: Path, use_gpu: bool, threads: int) -> None:
