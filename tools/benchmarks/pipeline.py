@@ -102,9 +102,9 @@ def separate(detector: Path, reid: Path, threads: int, clip: Clip) -> Contestant
     made = Contestant(f"{detector.stem} + {reid.stem}", lambda: None, clip.frames)
 
     def track() -> None:
-        before = tracker.passes
+        before = tracker.crops
         tracker.mot_predict(clip.path, clip.output)
-        made.note = lambda: f"{(tracker.passes - before) / clip.frames:.1f} people a frame"
+        made.note = lambda: f"{(tracker.crops - before) / clip.frames:.1f} people a frame"
 
     made.run = track
     return made

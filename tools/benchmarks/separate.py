@@ -5,6 +5,7 @@ Everything else, from reading to encoding, is the same code as with our models, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ class SeparateTracker:
         threads: processor threads of each.
 
     Attributes:
-        passes: of the ReID network so far.
+        crops: that the ReID network has been asked about so far.
+        passes: under way at once, see `tracker.model.Detector`.
 
     Raises:
         ModelError: onnxruntime is missing, or a file holds no such network.
@@ -56,7 +58,7 @@ class SeparateTracker:
         self.config = _Config(f"{detector.stem} + {reid.stem}")
         self.folder = detector.parent
         self.backend = "onnxruntime fp32"
-        self.passes = 0
+        self.crops, self.passes = 0, 1
 
     def place(self, image: np.ndarray) -> _Image:
         """Nothing: both networks start from the image."""
@@ -67,10 +69,15 @@ class SeparateTracker:
         boxes, scores = self._find(placed.image)
         kept = scores >= CONFIDENT
         boxes, scores = boxes[kept], scores[kept]
-        self.passes += len(boxes)
+        self.crops += len(boxes)
         return boxes, scores, self._tell_apart.embed(placed.image, boxes)
 
-    def decode(self, outputs: tuple[np.ndarray, np.ndarray, np.ndarray], _: Any) -> Detections:
+    def start(self, placed: _Image) -> Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """The same, done at once."""
+        outputs = self.forward(placed)
+        return lambda: outputs
+
+    def decode(self, outputs: tuple[np.ndarray, np.ndarray, np.ndarray], *_: Any) -> Detections:
         """The same as `Detections`, best first."""
         boxes, scores, embeddings = outputs
         order = np.argsort(-scores)
