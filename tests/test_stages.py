@@ -181,3 +181,8 @@ def test_stopping_waits_for_the_item_in_work():
         before = list(done)
         time.sleep(0.15)
         assert done == before
+
+
+def test_a_stage_without_any_room_is_refused():
+    with Stages() as stages, pytest.raises(ValueError, match="0 items would wait for ever"):
+        stages.ahead(iter(()), 0)

@@ -48,6 +48,8 @@ class Stages:
             The items in order, to be iterated once. What the generator raises is raised there, after the items made
             before it.
         """
+        if size < 1:
+            raise ValueError(f"a stage that may hold {size} items would wait for ever")
         made = Ahead(items, size, merge, halted, self._changed, lambda: self._ended)
         thread = threading.Thread(target=made.run, name=f"stage {len(self._threads)}", daemon=True)
         self._threads.append(thread)
