@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tools import cut_people
-from training.readers import IdentityFolders, open_dataset
+from training.crops import IdentityFolders
+from training.readers import open_dataset
 
 SIZE = (400, 300)  # of the images: width, height
 

@@ -28,10 +28,10 @@ from training.onnx_networks import REID_INPUT
 from training.readers import JdeList
 from training.samples import NOBODY, Sample
 from training.teachers import BoxTeacher, TeacherSettings
+from training.writer import save_image
 
 LEAST_WIDTH, LEAST_HEIGHT = 20, 60  # pixels
 BEYOND = 0.1  # of its size, so much of a box may lie outside of the image
-JPEG_QUALITY = 95
 
 
 def people_of(sample: Sample, teacher: BoxTeacher | None) -> list[tuple[int, np.ndarray]]:
@@ -93,17 +93,13 @@ def cut(lists: Sequence[Path], output: Path, every: int, teacher: BoxTeacher | N
             for number, (identity, crop) in enumerate(people_of(sample, teacher)):
                 name = f"{index:06d}_{number}"
                 who = f"{dataset.name}-{identity if identity >= 0 else f'unknown-{name}'}"
-                _save(crop, output / who / f"{name}.jpg")
+                target = output / who / name
+                try:
+                    save_image(Path(name), crop, target)  # no file of its own: a JPEG
+                except OSError as error:
+                    raise OutputError(f"{target} cannot be written: {error.strerror}") from error
                 count += 1
     return count
-
-
-def _save(crop: np.ndarray, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes())
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

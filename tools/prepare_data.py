@@ -34,7 +34,8 @@ from tqdm import tqdm
 from tracker.errors import DataError, OptionError, OutputError, SourceError, TrackingError
 from tracker.images import is_image
 from tracker.sources import open_source
-from training.readers import MARKET_NAME, READERS, IdentityFolders, MotSequence
+from training.crops import MARKET_NAME, IdentityFolders
+from training.readers import READERS, MotSequence
 from training.samples import make_sample
 from training.writer import Found, Writer, file_name
 

@@ -5,7 +5,6 @@ Images are read when a sample is asked for, and so are labels that have a file o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,18 +13,14 @@ import numpy as np
 
 from tools.mot_files import BOX, FRAME, ID, read_mot, roles
 from tracker.boxes import ltwh_to_ltrb
-from tracker.config import check_whole
 from tracker.errors import DataError, SourceError
 from tracker.images import find_images, is_image, natural_order
 
+from .crops import IdentityFolders, RecomposedPeople
 from .labels import PERSON, label_path, read_penn_fudan, read_relative, read_siwr, read_text, read_voc, to_pixels
-from .recompose import recompose
-from .samples import NOBODY, Dataset, Identities, Sample, make_sample, read_image
+from .samples import NOBODY, Dataset, Identities, Sample, make_sample, need_folder, read_image
 
 IMAGE_FOLDERS = ("images", "jpegimages", "pngimages")  # in lower case
-# Digits, camera and sequence; the original marks junk by -1 and distractors by 0000.
-MARKET_NAME = re.compile(r"(-1|\d+)_c\d+")
-MARKET_JUNK = ("-1", "0000")
 
 
 class MotSequence:
@@ -45,7 +40,7 @@ class MotSequence:
     """
 
     def __init__(self, folder: Path | str) -> None:
-        folder = _folder(folder, "a MOTChallenge sequence: img1/ and gt/gt.txt")
+        folder = need_folder(folder, "a MOTChallenge sequence: img1/ and gt/gt.txt")
         self.name = folder.resolve().name
         self.gt_file = folder / "gt" / "gt.txt"
         try:
@@ -98,7 +93,7 @@ class JdeList:
     def __init__(self, list_file: Path | str, root: Path | str | None = None) -> None:
         list_file = Path(list_file)
         self.name = list_file.stem
-        root = list_file.parent if root is None else _folder(root, "the images that the list names")
+        root = list_file.parent if root is None else need_folder(root, "the images that the list names")
         lines = read_text(list_file, "a list of images").splitlines()
         self._files = [root / line.strip() for line in lines if line.strip()]
         if not self._files:
@@ -143,7 +138,7 @@ class YoloImages:
     identities = 0
 
     def __init__(self, folder: Path | str) -> None:
-        folder = _folder(folder, "images/ and labels/")
+        folder = need_folder(folder, "images/ and labels/")
         self.name = folder.resolve().name
         self._files = _images(folder / "images", recursive=True)
 
@@ -173,7 +168,7 @@ class PascalImages:
     identities = 0
 
     def __init__(self, folder: Path | str) -> None:
-        folder = _folder(folder, "images/ and annotation/")
+        folder = need_folder(folder, "images/ and annotation/")
         self.name = folder.resolve().name
         parts = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
         labels = parts.get("annotation") or parts.get("annotations")
@@ -212,7 +207,7 @@ class SiwrStreet:
     identities = 0
 
     def __init__(self, folder: Path | str) -> None:
-        folder = _folder(folder, "images and bboxes_gt.txt")
+        folder = need_folder(folder, "images and bboxes_gt.txt")
         self.name = folder.resolve().name
         self._files = _images(folder, recursive=True)
         self._boxes = read_siwr(folder / "bboxes_gt.txt")
@@ -224,80 +219,6 @@ class SiwrStreet:
         file = self._files[index]
         boxes = self._boxes.get(file.name)
         return make_sample(file, read_image(file), () if boxes is None else boxes, labelled=boxes is not None)
-
-
-class IdentityFolders:
-    """Crops of one person each: a sub-folder an identity, or Market-1501's flat layout `0002_c1s1_000451_03.jpg`.
-
-    In the flat layout the identity stands before the first underscore; -1 (junk) and 0000 (distractors) are left out.
-
-    Attributes:
-        labels: what the data calls each identity.
-
-    Raises:
-        DataError: the folder is missing or has no crops.
-    """
-
-    def __init__(self, folder: Path | str) -> None:
-        folder = _folder(folder, "a sub-folder an identity, or images named like 0002_c1s1_000451_03.jpg")
-        self.name = folder.resolve().name
-        crops = {(path, path.parent.name) for path in folder.glob("*/*") if is_image(path)}
-        for path in filter(is_image, folder.iterdir()):
-            match = MARKET_NAME.match(path.name)
-            if match is None:
-                raise DataError(f"{path}: expected a name like 0002_c1s1_000451_03.jpg, or a sub-folder an identity")
-            crops.add((path, match[1]))
-        ordered = sorted(crops, key=lambda crop: natural_order(crop[0]))
-        self._crops = [crop for crop in ordered if crop[1] not in MARKET_JUNK]
-        if not self._crops:
-            raise DataError(f"{folder}: has no crops; expected a sub-folder an identity, or 0002_c1s1_000451_03.jpg")
-        self.labels = list(dict.fromkeys(label for _, label in self._crops))
-        self.identities = len(self.labels)
-        self._number = {label: number for number, label in enumerate(self.labels)}
-
-    def __len__(self) -> int:
-        return len(self._crops)
-
-    def __getitem__(self, index: int) -> tuple[Path, int]:
-        path, label = self._crops[index]
-        return path, self._number[label]
-
-    def read(self, index: int) -> tuple[np.ndarray, int]:
-        path, identity = self[index]
-        return read_image(path), identity
-
-
-class RecomposedPeople:
-    """New people made of a folder of crops, each always the same; their identities are unknown.
-
-    Args:
-        folder: as of `IdentityFolders`.
-        times: how many people are made on the base of every crop.
-
-    Raises:
-        DataError: the folder is missing or has no crops.
-        OptionError: ``times`` is no whole number from 1 on.
-    """
-
-    def __init__(self, folder: Path | str, times: int = 1) -> None:
-        check_whole("times of recomposed people", times)
-        self._crops = IdentityFolders(folder)
-        self._times = times
-        self.name, self.identities = f"{self._crops.name}-recomposed", 0
-
-    def __len__(self) -> int:
-        return len(self._crops) * self._times
-
-    def read(self, index: int) -> tuple[np.ndarray, int]:
-        """The person made on the base of a crop, [H, W, 3] uint8 BGR of its size, and -1.
-
-        Raises:
-            DataError: one of the two crops cannot be read.
-        """
-        rng = np.random.default_rng([7, index])
-        upper, _ = self._crops.read(index % len(self._crops))
-        lower, _ = self._crops.read(int(rng.integers(len(self._crops))))
-        return recompose(upper, lower, rng), NOBODY
 
 
 READERS = {
@@ -333,21 +254,14 @@ def open_dataset(spec: Mapping[str, object]) -> Dataset | Identities:
         raise DataError(f"a dataset of kind {kind} has no setting {unknown[0]!r}; known are {', '.join(known)}")
     settings = {key: value for key, value in spec.items() if key != "kind"}
     path = settings.pop("path", None)
-    for key, value in {"path": path, **settings}.items():
-        if key != "times" and not isinstance(value, (str, Path)):
+    for key, value in {"path": path, "root": settings.get("root", path)}.items():
+        if not isinstance(value, (str, Path)):
             raise DataError(f"{key} of a dataset of kind {kind} must be a path, got {value!r}")
     return READERS[kind](path, **settings)
 
 
-def _folder(folder: Path | str, expected: str) -> Path:
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: is no folder; expected {expected}")
-    return folder
-
-
 def _images(folder: Path, recursive: bool = False) -> list[Path]:
-    files = _folder(folder, "images").glob("**/*" if recursive else "*")
+    files = need_folder(folder, "images").glob("**/*" if recursive else "*")
     images = sorted(filter(is_image, files), key=natural_order)
     if not images:
         raise DataError(f"{folder}: has no images; expected .jpg, .png or the like there")

@@ -176,3 +176,15 @@ class skip_damaged:
 
     def _nothing_left(self) -> DataError:
         return DataError(f"{self.name}: all {len(self)} images or their labels are damaged")
+
+
+def need_folder(folder: Path | str, expected: str) -> Path:
+    """The folder, when there is one.
+
+    Raises:
+        DataError: there is none; the message says what was expected in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: is no folder; expected {expected}")
+    return folder
