@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from network_parts import SIZE, assert_same_maps, pixels, rows
 
 from tracker import int8, openvino_network
 from tracker.config import ModelConfig
@@ -22,8 +23,6 @@ from tracker.weights import COMPACT
 openvino = pytest.importorskip("openvino")
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZE = (608, 1088)
-LENGTH = 6144  # of a row of the bundled model
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +55,6 @@ def int8_copy(copy):
     return copy
 
 
-def pixels(seed):
-    return np.random.default_rng(seed).integers(0, 256, (1, *SIZE, 3), np.uint8)
-
-
-def rows(seed, count):
-    return np.random.default_rng(seed).random((count, LENGTH), np.float32)
-
-
-def assert_same_maps(found, expected, tolerance=1e-4):
-    assert [array.shape for array in found] == [array.shape for array in expected]
-    for ours, theirs in zip(found, expected):
-        assert ours.dtype == np.float32
-        assert np.abs(ours - theirs).max() < tolerance * np.abs(theirs).max()
-
-
 def test_a_signal_after_models_came_and_went_is_only_a_signal():
     """Ctrl-C once a model was changed for another; in a process of its own, for it died of that."""
     program = f"""
@@ -95,42 +79,6 @@ def test_both_backends_give_the_same_maps(network, paddle_network, config, clip_
     letterbox = Letterbox(config.letterbox)
     for picture in (pixels(0), letterbox(clip_frames[0])[0], letterbox(clip_frames[20][::2, ::3])[0]):
         assert_same_maps(network.run(picture), paddle_network.run(picture))
-
-
-@pytest.fixture(scope="module")
-def sharing(config):
-    """Two threads for several passes at once, whatever this processor has."""
-    return OpenVINONetwork(COMPACT, config, "fp32", threads=2, several=True)
-
-
-def test_several_passes_at_once_give_what_each_gives_alone(network, sharing):
-    assert (network.passes, sharing.passes) == (1, 2)
-    pictures = [pixels(seed) for seed in range(5)]
-    expected = [network.run(picture) for picture in pictures]
-    waits = [sharing.start(picture) for picture in pictures]
-    for number in (3, 0, 4, 2, 1):
-        assert_same_maps(waits[number](), expected[number], tolerance=1e-5)
-    assert_same_maps(sharing.run(pictures[2]), expected[2], tolerance=1e-5)
-    np.testing.assert_allclose(sharing.embed([rows(0, 5)]), network.embed([rows(0, 5)]), atol=1e-5)
-
-
-def test_one_thread_has_one_pass(config):
-    assert OpenVINONetwork(COMPACT, config, "fp32", threads=1, several=True).passes == 1
-
-
-def test_a_pass_that_nobody_waits_for_does_no_harm(network, sharing):
-    expected = network.run(pixels(1))
-    for _ in range(20):
-        sharing.start(pixels(0))  # its arrays go while it is under way
-        kept = sharing.start(pixels(1))
-        sharing.start(pixels(2))
-        assert_same_maps(kept(), expected, tolerance=1e-5)
-
-
-def test_a_pass_that_fails_says_so_where_it_is_waited_for(sharing):
-    with pytest.raises(ModelError, match="export the model again"):
-        sharing.start(np.zeros((1, 64, 64, 3), np.uint8))()
-    sharing.run(pixels(0))
 
 
 def test_pixels_are_scaled_as_the_configuration_says(copy, network):

@@ -4,97 +4,16 @@ import logging
 import signal
 import threading
 import time
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from media import write_video
+from pipeline_parts import Detector, Live, number_of, numbered, rows, sequence_run, shown
 
-from tracker.decode import Detections
 from tracker.errors import ModelError, OptionError, OutputError
-from tracker.frame import Frame
 from tracker.pipeline import track_source
-from tracker.sequence import OutputOptions, SequenceRun
-from tracker.sources import Source, open_source
-from tracker.tracker_config import TrackerConfig
-
-SIZE = (96, 160)  # the person stays to the left of the lower right corner, whose brightness is read back
-MODEL = SimpleNamespace(backend="made up", config=SimpleNamespace(name="nobody"), folder="nowhere")
-
-
-def numbered(count):
-    """Grey pictures whose brightness tells their number."""
-    return [np.full((*SIZE, 3), 20 + 10 * number, np.uint8) for number in range(count)]
-
-
-def number_of(image):
-    """The number of such a picture, after any lossy codec."""
-    return round((float(image.mean()) - 18) / 10)
-
-
-class Detector:
-    """Finds one person in every frame, who walks right by half a pixel a frame; the brightness tells which it is.
-
-    Args:
-        pass_over: called with the number of a frame as its forward pass.
-    """
-
-    passes = 1
-
-    def __init__(self, pass_over=lambda number: None):
-        self.pass_over = pass_over
-
-    def place(self, image):
-        return number_of(image)
-
-    def forward(self, placed):
-        self.pass_over(placed)
-        return [placed]
-
-    def start(self, placed):
-        outputs = self.forward(placed)
-        return lambda: outputs
-
-    def decode(self, outputs, placed, embed_above):
-        assert outputs == [placed], "the maps of another frame"
-        box = np.array([[placed / 2, 10, placed / 2 + 20, 60]])
-        return Detections(box, np.array([0.9]), np.ones((1, 1), np.float32))
-
-
-class Live(Source):
-    """A camera that gives numbered pictures, each when it is told to."""
-
-    def __init__(self, count, ready=lambda number: None):
-        super().__init__("camera", "camera", 10.0, live=True)
-        self.count, self.ready, self.released = count, ready, False
-
-    def _read(self):
-        for number, image in enumerate(numbered(self.count)):
-            self.ready(number)
-            yield Frame(number, number / 10, image, audio=(number,))
-
-    def _release(self):
-        self.released = True
-
-
-def sequence_run(source, folder, detector=None, skip_frames=1, **options):
-    config = TrackerConfig(conf_thres=0.5, camera_motion=False)
-    outputs = OutputOptions(folder, **options)
-    return SequenceRun(source.name, source.frame_rate, MODEL, detector or Detector(), config, outputs, skip_frames)
-
-
-def rows(folder):
-    (text,) = (folder / "mot_results").glob("*.txt")
-    return [[float(value) for value in line.split(",")] for line in text.read_text().splitlines()]
-
-
-def shown(folder):
-    """Numbers and times of the pictures in the video."""
-    (video,) = (folder / "mot_outputs").glob("*.mp4")
-    with av.open(str(video)) as container:
-        pictures = [(number_of(f.to_ndarray(format="bgr24")[-8:, -8:]), f.time) for f in container.decode(video=0)]
-    return [number for number, _ in pictures], [seconds for _, seconds in pictures]
+from tracker.sources import open_source
 
 
 @pytest.fixture
@@ -122,57 +41,6 @@ def test_the_next_frame_is_read_during_the_forward_pass(tmp_path):
 
     result = track_source(source, sequence_run(source, tmp_path, Detector(wait_for_the_next), visualization=False))
     assert result.frames == 4
-
-
-class Passes(Detector):
-    """Two forward passes at once, each of which ends when it is waited for; ``under_way`` notes how many there were."""
-
-    passes = 2
-
-    def __init__(self, pass_over=lambda number: None):
-        super().__init__(pass_over)
-        self.open, self.under_way, self.changed = 0, [], threading.Condition()
-
-    def start(self, placed):
-        with self.changed:
-            self.open += 1
-            self.under_way.append(self.open)
-            self.changed.notify_all()
-
-        def wait():
-            # an older pass stays open until as many as may be are under way; the last ones have no successor
-            with self.changed:
-                self.changed.wait_for(lambda: placed > 16 or self.open > self.passes, 10)
-                self.open -= 1
-            return self.forward(placed)
-
-        return wait
-
-
-def test_several_passes_are_under_way_and_frames_stay_in_order(clip, tmp_path):
-    source, detector = open_source(clip), Passes()
-    result = track_source(source, sequence_run(source, tmp_path, detector))
-    assert max(detector.under_way) == detector.passes + 1, "as many as its inputs allow, and no more"
-    assert result.frames == 20 and [row[0] for row in rows(tmp_path)] == list(range(1, 21))
-    assert shown(tmp_path)[0] == list(range(20))
-
-
-@pytest.mark.parametrize("fault", ["pass", "source"])
-def test_frames_whose_passes_are_under_way_are_not_lost_to_a_later_error(fault, clip, tmp_path, monkeypatch):
-    def fails(number):
-        if number == 7:
-            raise ModelError("made to fail")
-
-    if fault == "source":
-        source = Live(20, fails)
-        source.live = False
-        detector = Passes()
-        detector.changed.wait_for = lambda *_: None  # no later pass comes to end the earlier ones
-    else:
-        source, detector = open_source(clip), Passes(fails)
-    with pytest.raises(ModelError, match="made to fail"):
-        track_source(source, sequence_run(source, tmp_path, detector))
-    assert rows(tmp_path)[-1][0] == 7 and shown(tmp_path)[0] == list(range(7))
 
 
 @pytest.mark.parametrize("stage", ["place", "forward", "decode"])
