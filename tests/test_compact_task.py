@@ -5,50 +5,20 @@ import dataclasses
 import numpy as np
 import paddle
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from compact_task_parts import ONE, PEOPLE, SIZE, TWO, make_task, model_config, numbers
 from training_parts import TINY, make_batch, tiny_config
 
-from tracker.config import EmbeddingConfig, LetterboxConfig, LevelConfig, ModelConfig, Thresholds
-from tracker.decode import Candidates, decode_boxes, gather_rows
+from tracker.decode import Candidates, gather_rows
 from tracker.errors import ModelError
 from tracker.letterbox import Placement
-from training import compact_task
-from training.compact_task import CompactTask, _giou
+from training.compact_task import CompactTask
 
 pytestmark = pytest.mark.usefixtures("dynamic_mode")
-
-SIZE = (96, 128)
-ONE, TWO, LOW = [8, 10, 40, 90], [70, 20, 100, 88], [-10, 60, 30, 130]
-PEOPLE = [[(ONE, 0, False), (TWO, 1, False)], [(LOW, 2, False), (TWO, -1, False)]]
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     return tiny_config(tmp_path_factory.mktemp("config"))
-
-
-def make_task(config, vectors=4, **values):
-    paddle.seed(2)
-    task = CompactTask(config, {"freeze_statistics": False, **values}, 5, vectors)
-    task.fit_teacher(np.random.default_rng(0).normal(size=(30, vectors)))
-    task.seed([0, 0])
-    return task
-
-
-def numbers(losses):
-    return {name: float(value) for name, value in losses.items()}
-
-
-def model_config(grid):
-    return ModelConfig(
-        name="test",
-        label="pedestrian",
-        letterbox=LetterboxConfig(*SIZE, "BGR", 1.0, "top_left", 114, "linear"),
-        levels=tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8)),
-        thresholds=Thresholds(score=0.0, nms=0.5, nms_top_k=100, keep_top_k=50, confident=0.5),
-        embedding=EmbeddingConfig(8, "box_grid", (4,), grid=grid),
-    )
 
 
 def rows_in_inference(maps, boxes, grid, size=SIZE):
@@ -72,66 +42,6 @@ def test_embeddings_are_of_the_rows_that_inference_reads(config, monkeypatch):
     assert seen[0].shape == (4, task.network.head.row)
     scale = np.abs(seen[0]).max()
     np.testing.assert_allclose(seen[0], np.concatenate(expected), atol=1e-4 * scale)
-
-
-def test_boxes_are_those_that_inference_decodes(config, monkeypatch):
-    task = make_task(config)
-    batch = make_batch(PEOPLE[0])
-    seen = []
-    assign = compact_task.assign
-    monkeypatch.setattr(compact_task, "assign", lambda *given: seen.append(given) or assign(*given))
-    task.losses(batch)
-    outputs = [x.numpy() for x in task.network(paddle.to_tensor(batch.images.transpose(0, 3, 1, 2).astype(np.float32)))]
-    cells = decode_boxes(outputs[:3], model_config((1, 1)), 0.0)
-    _, _, predicted, logits, middles, strides = seen[0]
-    np.testing.assert_allclose(predicted, cells.boxes, rtol=1e-3, atol=0.05)
-    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), cells.scores, atol=1e-3)
-    stride = np.array([32, 16, 8])[cells.level]
-    np.testing.assert_array_equal(strides, stride)
-    np.testing.assert_array_equal(middles, (np.stack([cells.column, cells.row], axis=1) + 0.5) * stride[:, None])
-
-
-def test_the_loss_of_the_confidence_by_hand(config, monkeypatch):
-    """Cross-entropy of the score that inference gives: to the IoU where a cell answers for somebody, to 0 elsewhere,
-    nothing in ignored regions; for each cell that answers."""
-    task = make_task(config)
-    batch = make_batch([(ONE, 0, False), ([50, -50, 300, 300], -1, True)], PEOPLE[1])
-    parts = []
-    assign = compact_task.assign
-    monkeypatch.setattr(compact_task, "assign", lambda *given: parts.append(assign(*given)) or parts[-1])
-    found = numbers(task.losses(batch))["confidence"]
-    outputs = [x.numpy() for x in task.network(paddle.to_tensor(batch.images.transpose(0, 3, 1, 2).astype(np.float32)))]
-    expected = 0.0
-    for i, part in enumerate(parts):
-        scores = decode_boxes([x[i : i + 1] for x in outputs[:3]], model_config((1, 1)), 0.0).scores.astype(np.float64)
-        target = np.zeros(len(scores))
-        target[part.cells] = part.ious
-        entropy = -target * np.log(scores) - (1 - target) * np.log(1 - scores)
-        expected += entropy[part.counted].sum()
-    assert not parts[0].counted.all() and all(part.ious.max() > 0.01 for part in parts)
-    assert found == pytest.approx(expected / sum(len(part.cells) for part in parts), rel=1e-3)
-
-
-BOX = st.tuples(st.floats(-50, 50), st.floats(-50, 50), st.floats(0.5, 80), st.floats(0.5, 80)).map(
-    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(a=BOX, b=BOX)
-@example(a=(0, 0, 10, 10), b=(0, 0, 10, 10))
-@example(a=(0, 0, 10, 10), b=(10, 0, 20, 10))
-@example(a=(0, 0, 10, 10), b=(300, 0, 310, 10))
-def test_giou_by_hand(a, b):
-    width, height = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    union = sum(areas) - width * height
-    hull = (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
-    first = paddle.to_tensor([a], dtype="float32", stop_gradient=False)
-    found = _giou(first, paddle.to_tensor([b], dtype="float32"))
-    assert float(found) == pytest.approx(width * height / union - (hull - union) / hull, abs=1e-4)
-    found.sum().backward()
-    assert np.isfinite(first.grad.numpy()).all()
 
 
 @pytest.mark.parametrize(
@@ -197,6 +107,19 @@ def test_learning_rates_and_decay_of_the_groups(config):
     assert kept and not [name for name in kept if name.startswith("network.det.")]
 
 
+def test_the_detector_learns_alone_and_leaves_what_the_appearance_reads(config):
+    task = make_task(config, detector_factor=1, appearance_factor=0)
+    losses = task.losses(make_batch(*PEOPLE))
+    assert set(losses) == {"total", "box", "confidence"}
+    losses["total"].backward()
+    names = {id(p): name for name, p in task.named_parameters()}
+    trained = {names[id(p)] for group in task.parameter_groups(1e-3) for p in group["params"]}
+    assert trained == {name for name, p in task.named_parameters() if p.grad is not None}
+    detector = {name for name in names.values() if name.startswith("network.det.") and "._" not in name}
+    left = {name for name in detector if name.startswith(("network.det.stem.", "network.det.d2."))}
+    assert left and trained == detector - left
+
+
 def test_one_small_batch_can_be_learnt_by_heart(config):
     task = make_task(config, box_jitter=0, detector_factor=1)
     batch = make_batch(*PEOPLE)
@@ -213,15 +136,23 @@ def test_one_small_batch_can_be_learnt_by_heart(config):
         assert np.mean([losses[name] for losses in history[-4:]]) < part * history[0][name], name
 
 
-@pytest.mark.parametrize("frozen", [True, False])
-def test_frozen_statistics_stay(config, frozen):
-    task = make_task(config, freeze_statistics=frozen)
+HELD = {  # by settings, the parts whose statistics stay
+    "frozen": ({"freeze_statistics": True}, "network.det."),
+    "detector": ({"detector_factor": 0}, "network.det."),
+    "appearance": ({"appearance_factor": 0}, ("network.det.stem.", "network.det.d2.", "network.map.", "network.head.")),
+    "nothing": ({}, ()),
+}
+
+
+@pytest.mark.parametrize("case", HELD)
+def test_statistics_of_what_does_not_learn_stay(config, case):
+    values, parts = HELD[case]
+    task = make_task(config, **values)
     state = task.state_dict()
     statistics = {name: state[name].numpy() for name in state if name.endswith(("_mean", "_variance"))}
     task.losses(make_batch(*PEOPLE))
     changed = {name for name, value in statistics.items() if (task.state_dict()[name].numpy() != value).any()}
-    detector = {name for name in statistics if name.startswith("network.det.")}
-    assert changed == set(statistics) - (detector if frozen else set())
+    assert changed == {name for name in statistics if not name.startswith(parts)}
 
 
 def test_who_is_unknown_or_ignored(config):
@@ -279,7 +210,7 @@ def test_a_network_that_has_learned_from_the_teacher_keeps_its_directions(config
     turn, shift = np.linalg.qr(random.normal(size=(9, 7)))[0], random.normal(size=9)
     taught, said = [], []
     for batch in batches:
-        found = task._embeddings(task._maps(batch)[0], batch)[0].numpy()
+        found = task._embeddings(task.network.map(*task._begin(batch)), batch)[0].numpy()
         vectors = (found @ turn.T + shift).astype(np.float32)
         counts = np.cumsum([len(one) for one in batch.vectors])[:-1]
         taught.append(dataclasses.replace(batch, vectors=np.split(vectors, counts)))
@@ -287,7 +218,7 @@ def test_a_network_that_has_learned_from_the_teacher_keeps_its_directions(config
 
     def cosines():
         task.network.eval()
-        pairs = [task._embeddings(task._maps(batch)[0], batch)[:2] for batch in taught]
+        pairs = [task._embeddings(task.network.map(*task._begin(batch)), batch)[:2] for batch in taught]
         return [float((found * task._targets(paddle.to_tensor(says))).sum(axis=1).min()) for found, says in pairs]
 
     task.fit_teacher(np.concatenate(said))

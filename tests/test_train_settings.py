@@ -165,6 +165,8 @@ def test_numbers_of_the_compact_task_that_are_refused():
         with pytest.raises(OptionError, match=r"task\.box must be a number of at least 0"):
             CompactSettings.checked({"box": value})
     assert CompactSettings.checked({"detector_factor": 0, "freeze_statistics": False}).box == 5
+    with pytest.raises(OptionError, match=r"task\.detector_factor and task\.appearance_factor are both 0"):
+        CompactSettings.checked({"detector_factor": 0, "appearance_factor": 0})
 
 
 def test_the_learning_rate_rises_in_a_line_and_falls_along_a_cosine():

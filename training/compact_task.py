@@ -24,14 +24,14 @@ from tracker.config import check_flag, check_number
 from tracker.errors import OptionError
 from tracker.networks.compact import PIXEL, build
 
-from .assignment import assign
 from .batches import Batch
 from .depthwise import use_opencv
+from .detection_losses import detection_losses
 from .pretrained import normalise, read_weights, start_from
 
 logger = logging.getLogger(__name__)
 
-STRIDES = (32, 16, 8)
+BEGINNING = ("network.det.stem.", "network.det.d2.")  # what `Detector.begin` computes, and the appearance reads
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class CompactSettings:
             dimensions.
         relation: of the mean squared difference of the cosines among all embeddings and among the teacher's.
         identity: of the cross-entropy of the identity, from cosines with a learned vector for each.
-        detector_factor: learning rate of the detector as a part of that of the rest; with 0 it stays as it is, and a
+        detector_factor: learning rate of the detector as a part of the schedule's; with 0 it stays as it is, and a
             step takes half the time.
+        appearance_factor: of the appearance, likewise; with 0 the detector's beginning, which it reads, stays as well.
         freeze_statistics: normalise the detector by the statistics of the loaded weights, and leave these as they are.
         box_jitter: standard deviation of the sides of boxes that embeddings are read from, as a part of its size.
     """
@@ -58,6 +59,7 @@ class CompactSettings:
     relation: float = 5.0
     identity: float = 0.25
     detector_factor: float = 0.1
+    appearance_factor: float = 1.0
     freeze_statistics: bool = True
     box_jitter: float = 0.06
 
@@ -76,7 +78,10 @@ class CompactSettings:
                 check_flag(f"task.{name}", value)
             else:
                 check_number(f"task.{name}", value, 0)
-        return cls(**values)
+        settings = cls(**values)
+        if not settings.detector_factor and not settings.appearance_factor:
+            raise OptionError("task.detector_factor and task.appearance_factor are both 0: nothing would be learnt")
+        return settings
 
 
 class Classifier(nn.Layer):
@@ -125,11 +130,18 @@ class CompactTask(nn.Layer):
         self.register_buffer("directions", paddle.zeros([vectors, dimension]))
         if not paddle.is_compiled_with_cuda():
             use_opencv(self.network)
-        if self.settings.freeze_statistics:
-            for layer in self.network.det.sublayers():
+        for part in self._held():
+            for layer in part.sublayers():
                 if isinstance(layer, nn.BatchNorm2D):
                     layer._use_global_stats = True
         self._rng = np.random.default_rng(0)
+
+    def _held(self) -> list[nn.Layer]:
+        """Parts of the detector whose statistics stay."""
+        detector = self.network.det
+        if self.settings.freeze_statistics or not self.settings.detector_factor:
+            return [detector]
+        return [] if self.settings.appearance_factor else [detector.stem, detector.d2]
 
     @property
     def layer(self) -> nn.Layer:
@@ -182,7 +194,7 @@ class CompactTask(nn.Layer):
         self.directions.set_value(directions)
         self.network.eval()
         with paddle.no_grad():
-            pairs = [self._embeddings(self._maps(batch)[0], batch) for batch in batches]
+            pairs = [self._embeddings(self.network.map(*self._begin(batch)), batch) for batch in batches]
         pairs = [(found.numpy(), said) for found, said, _ in pairs if len(said)]
         if pairs:
             found, said = (np.concatenate(part) for part in zip(*pairs))
@@ -193,10 +205,15 @@ class CompactTask(nn.Layer):
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Everything that is trained, in groups for a Paddle optimizer, whose ``learning_rate`` is a factor there."""
-        special = {"network.det.": self.settings.detector_factor, "network.map.picture.0.": PIXEL}
+        detector, appearance = self.settings.detector_factor, self.settings.appearance_factor
+        special = {
+            **dict.fromkeys(BEGINNING, detector if appearance else 0.0),
+            "network.det.": detector,
+            "network.map.picture.0.": PIXEL * appearance,
+        }
         factors: dict[tuple[float, bool], list[paddle.Tensor]] = {}
         for name, parameter in self.named_parameters():
-            factor = next((value for prefix, value in special.items() if name.startswith(prefix)), 1.0)
+            factor = next((value for prefix, value in special.items() if name.startswith(prefix)), appearance)
             if parameter.stop_gradient or not factor:
                 continue
             factors.setdefault((factor, parameter.ndim > 1), []).append(parameter)
@@ -212,49 +229,20 @@ class CompactTask(nn.Layer):
     def losses(self, batch: Batch) -> dict[str, paddle.Tensor]:
         """Losses of a batch; ``total`` is the weighted sum of the others."""
         self.train()
-        feature, begun = self._maps(batch)
-        parts = self._detection(self.network.det.end(begun)[::-1], batch) if self.settings.detector_factor else {}
-        parts |= self._appearance(feature, batch)
+        image, begun = self._begin(batch)
+        parts = detection_losses(self.network.det.end(begun)[::-1], batch) if self.settings.detector_factor else {}
+        if self.settings.appearance_factor:
+            parts |= self._appearance(self.network.map(image, begun), batch)
         total = sum(getattr(self.settings, name) * value for name, value in parts.items())
         return {"total": total, **parts}
 
-    def _maps(self, batch: Batch) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """The appearance map, and what the detector begins with."""
+    def _begin(self, batch: Batch) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """The images, and what the detector begins with."""
         image = _to_tensor(batch.images)
-        with paddle.set_grad_enabled(bool(self.settings.detector_factor) and paddle.is_grad_enabled()):
+        learns = self.settings.detector_factor and self.settings.appearance_factor
+        with paddle.set_grad_enabled(bool(learns) and paddle.is_grad_enabled()):
             begun = self.network.det.begin(self.network.to_blocks(image))
-        return self.network.map(image, begun), begun
-
-    def _detection(self, maps: list[paddle.Tensor], batch: Batch) -> dict[str, paddle.Tensor]:
-        raw = paddle.concat([x.flatten(2).transpose([0, 2, 1]) for x in maps], axis=1)  # [B, M, 6]
-        logits = raw[:, :, 5] - raw[:, :, 4]
-        cells, strides = _cells([x.shape[2:] for x in maps])
-        known = raw.detach().numpy()
-        centre = known[:, :, :2] * strides[:, None] + cells
-        half = np.exp(np.minimum(known[:, :, 2:4], 8)) * strides[:, None] / 2
-        predicted = np.concatenate([centre - half, centre + half], axis=2)
-        confidence = known[:, :, 5] - known[:, :, 4]
-        middles = cells + strides[:, None] / 2
-        found, targets, counted = [], np.zeros(confidence.shape, np.float32), np.ones(confidence.shape, np.float32)
-        for i, (boxes, ignored) in enumerate(zip(batch.boxes, batch.ignored)):
-            part = assign(boxes, ignored, predicted[i], confidence[i], middles, strides)
-            targets[i, part.cells] = part.ious
-            counted[i] = part.counted
-            found.append((np.stack([np.full_like(part.cells, i), part.cells], axis=1), boxes[part.people]))
-        where = np.concatenate([item for item, _ in found])
-        people = max(len(where), 1)
-        each = F.binary_cross_entropy_with_logits(
-            logits, paddle.to_tensor(targets), weight=paddle.to_tensor(counted), reduction="sum"
-        )
-        if not len(where):
-            return {"box": 0 * raw.sum(), "confidence": each / people}
-        answers = paddle.gather_nd(raw, paddle.to_tensor(where))
-        stride = paddle.to_tensor(strides[where[:, 1], None])
-        origin = paddle.to_tensor(cells[where[:, 1]])
-        centre, size = answers[:, :2] * stride + origin, paddle.exp(answers[:, 2:4].clip(max=8)) * stride
-        boxes = paddle.concat([centre - size / 2, centre + size / 2], axis=1)
-        truth = paddle.to_tensor(np.concatenate([item for _, item in found]))
-        return {"box": (1 - _giou(boxes, truth)).sum() / people, "confidence": each / people}
+        return image, begun
 
     def _appearance(self, feature: paddle.Tensor, batch: Batch) -> dict[str, paddle.Tensor]:
         embeddings, vectors, identities = self._embeddings(feature, batch)
@@ -311,25 +299,3 @@ class CompactTask(nn.Layer):
 
 def _to_tensor(images: np.ndarray) -> paddle.Tensor:
     return paddle.to_tensor(np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(np.float32))
-
-
-def _cells(sizes: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Top left corner [M, 2] and stride [M] of the cells of all levels, float32, in pixels."""
-    corners, strides = [], []
-    for stride, (rows, columns) in zip(STRIDES, sizes):
-        y, x = np.mgrid[:rows, :columns].reshape(2, -1)
-        corners.append(np.stack([x, y], axis=1) * stride)
-        strides.append(np.full(len(x), stride))
-    return np.concatenate(corners).astype(np.float32), np.concatenate(strides).astype(np.float32)
-
-
-def _giou(a: paddle.Tensor, b: paddle.Tensor) -> paddle.Tensor:
-    """Generalised IoU (arXiv 1902.09630) of boxes [P, 4] in pairs."""
-    overlap = _area((paddle.minimum(a[:, 2:], b[:, 2:]) - paddle.maximum(a[:, :2], b[:, :2])).clip(min=0))
-    hull = _area(paddle.maximum(a[:, 2:], b[:, 2:]) - paddle.minimum(a[:, :2], b[:, :2]))
-    union = _area(a[:, 2:] - a[:, :2]) + _area(b[:, 2:] - b[:, :2]) - overlap
-    return overlap / (union + 1e-6) - (hull - union) / (hull + 1e-6)
-
-
-def _area(sides: paddle.Tensor) -> paddle.Tensor:
-    return sides[:, 0] * sides[:, 1]  # Paddle's prod() has no gradient where a side is 0
