@@ -206,19 +206,20 @@ def test_ignored_boxes_stay_ignored_and_the_rest_of_a_tile_is_exactly_grey():
 
 
 @settings(max_examples=100, deadline=None)
-@given(seed=SEED)
-def test_pasted_people_cover_nobody(seed):
+@given(seed=SEED, hidden=st.sampled_from([0, 0.15, 0.5, 1]))
+def test_pasted_people_hide_no_more_of_anybody_than_they_may(seed, hidden):
     rng = np.random.default_rng(seed)
     canvas = drawn(sample_with([[10, 10, 60, 100], [90, 0, 110, 60]]), seed)
-    kept = dataclasses.replace(PLAIN, pasted_height=(20, 60))
+    kept = dataclasses.replace(PLAIN, pasted_height=(20, 60), hidden=hidden)
     for number in range(12):
-        before = dataclasses.replace(canvas, image=canvas.image.copy())
+        before = dataclasses.replace(canvas, image=canvas.image.copy(), hidden=canvas.hidden.copy())
         crop = np.full((30, 12, 3), 250, np.uint8)
         vector = np.full(2, number, np.float32)
         place = find_place(canvas, kept, rng)
-        if place is None or not paste(canvas, place, crop, 40 + number, vector, rng):
+        if place is None or not paste(canvas, place, crop, 40 + number, vector, kept, rng):
             assert len(canvas.boxes) == len(before.boxes)
             np.testing.assert_array_equal(canvas.image, before.image)
+            np.testing.assert_array_equal(canvas.hidden, before.hidden)
             continue
         assert (canvas.identities[-1], canvas.ignored[-1]) == (40 + number, True)
         assert (canvas.vectors[-1] == number).all()
@@ -227,10 +228,28 @@ def test_pasted_people_cover_nobody(seed):
         changed = (canvas.image != before.image).any(axis=2)
         changed[top:bottom, left:right] = False
         assert not changed.any()
-        for other in before.boxes:
-            shared = np.minimum(canvas.boxes[-1, 2:], other[2:]) - np.maximum(canvas.boxes[-1, :2], other[:2])
-            areas = [(box[2:] - box[:2]).prod() for box in (canvas.boxes[-1], other)]
-            assert shared.clip(0).prod() <= 0.15 * min(areas) + 1e-3
+    for i, person in enumerate(canvas.boxes):
+        shares = [share_within(person, other) for other in canvas.boxes[max(i + 1, 2) :]]  # two were there before
+        assert canvas.hidden[i] == pytest.approx(sum(shares), abs=1e-4) and sum(shares) <= hidden + 1e-4
+
+
+def share_within(box, other):
+    sides = (np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])).clip(0)
+    return sides.prod() / (box[2:] - box[:2]).prod()
+
+
+def test_where_much_may_be_hidden_more_find_room():
+    def count(hidden):
+        rng, kept = np.random.default_rng(1), dataclasses.replace(PLAIN, pasted_height=(20, 60), hidden=hidden)
+        canvas = Canvas.empty(96, 160, 0)
+        for _ in range(300):
+            place = find_place(canvas, kept, rng)
+            if place is not None:
+                paste(canvas, place, np.full((30, 12, 3), 250, np.uint8), 0, np.zeros(0, np.float32), kept, rng)
+        return len(canvas.boxes), float(canvas.hidden.max())
+
+    assert count(0)[0] < count(0.5)[0]
+    assert count(0)[1] == 0 and 0.3 < count(0.5)[1] <= 0.5
 
 
 def test_a_crop_larger_than_the_canvas_is_not_pasted():
@@ -238,7 +257,7 @@ def test_a_crop_larger_than_the_canvas_is_not_pasted():
     assert find_place(canvas, dataclasses.replace(PLAIN, pasted_height=(64, 320)), rng) is None
     place = find_place(canvas, dataclasses.replace(PLAIN, pasted_height=(40, 60)), rng)
     wide = np.zeros((20, 90, 3), np.uint8)
-    assert not paste(canvas, place, wide, 0, np.zeros(0, np.float32), rng)
+    assert not paste(canvas, place, wide, 0, np.zeros(0, np.float32), PLAIN, rng)
     assert len(canvas.boxes) == 0 and (canvas.image == PAD).all()
 
 
@@ -246,8 +265,8 @@ def test_a_pasted_crop_keeps_its_proportions_and_the_middle_of_its_place():
     canvas, rng = Canvas.empty(200, 300, 0), np.random.default_rng(0)
     for proportion in (0.3, 0.5, 0.8):
         place = np.array([100, 20, 150, 120], np.float32)
-        canvas.boxes = canvas.boxes[:0]
-        assert paste(canvas, place, np.zeros((100, int(100 * proportion), 3), np.uint8), 0, np.zeros(0), rng)
+        canvas.boxes, canvas.hidden = canvas.boxes[:0], canvas.hidden[:0]
+        assert paste(canvas, place, np.zeros((100, int(100 * proportion), 3), np.uint8), 0, np.zeros(0), PLAIN, rng)
         left, top, right, bottom = canvas.boxes[-1]
         assert (top, bottom) == (20, 120) and abs((left + right) / 2 - 125) <= 1
         assert 0.89 * proportion <= (right - left) / 100 <= 1.1 * proportion

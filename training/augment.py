@@ -17,7 +17,6 @@ PAD = 114
 VISIBLE = 0.4
 LEAST_SIDE = 3.0  # pixels; smaller boxes are ignored
 PROPORTION = 0.5  # width to height of a crop, when a place is looked for
-HIDDEN = 0.15  # of the smaller of two people, so much may be covered by a pasted one
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class AugmentSettings:
         paste: probability that crops are pasted.
         pasted: most crops on one canvas.
         pasted_height: least and largest height of a pasted crop, in pixels.
+        hidden: share of anybody's box that pasted crops may hide. What tells who it is stays as it was: an embedding
+            of what is still to be seen is learnt.
     """
 
     mosaic: float = 0.4
@@ -51,9 +52,10 @@ class AugmentSettings:
     paste: float = 0.6
     pasted: int = 24
     pasted_height: tuple[float, float] = (36, 320)
+    hidden: float = 0.15
 
     def __post_init__(self) -> None:
-        for name in ("mosaic", "flip", "dusk", "blur", "paste"):
+        for name in ("mosaic", "flip", "dusk", "blur", "paste", "hidden"):
             check_number(f"augment.{name}", getattr(self, name), 0, 1)
         for name in ("rotation", "color", "hue"):
             check_number(f"augment.{name}", getattr(self, name), 0)
@@ -70,13 +72,15 @@ class AugmentSettings:
 
 @dataclass
 class Canvas:
-    """An image being made, and who is in it; fields as in `Batch`, of one image."""
+    """An image being made, and who is in it; fields as in `Batch`, of one image, and ``hidden`` [N], the share of each
+    box that pasted crops hide."""
 
     image: np.ndarray
     boxes: np.ndarray
     identities: np.ndarray
     ignored: np.ndarray
     vectors: np.ndarray
+    hidden: np.ndarray
 
     @classmethod
     def empty(cls, height: int, width: int, dimension: int) -> Canvas:
@@ -87,14 +91,16 @@ class Canvas:
             np.zeros(0, np.int64),
             np.zeros(0, bool),
             np.zeros((0, dimension), np.float32),
+            np.zeros(0, np.float32),
         )
 
     def add(self, boxes: np.ndarray, identities: np.ndarray, ignored: np.ndarray, vectors: np.ndarray) -> None:
-        """Add people."""
+        """Add people, whom nothing hides."""
         self.boxes = np.concatenate([self.boxes, boxes.astype(np.float32)])
         self.identities = np.concatenate([self.identities, identities])
         self.ignored = np.concatenate([self.ignored, ignored])
         self.vectors = np.concatenate([self.vectors, vectors.astype(np.float32)])
+        self.hidden = np.concatenate([self.hidden, np.zeros(len(boxes), np.float32)])
 
 
 def draw_frame(
@@ -174,7 +180,7 @@ def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def find_place(canvas: Canvas, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray | None:
-    """Look once for a place where nobody is.
+    """Look once for a place where a crop would hide nobody, or not too much of them.
 
     Returns:
         [4] left, top, right, bottom in whole pixels, of a person's usual proportions; None where it is taken.
@@ -186,7 +192,7 @@ def find_place(canvas: Canvas, settings: AugmentSettings, rng: np.random.Generat
         return None
     left, top = int(rng.integers(columns - width)), int(rng.integers(rows - height))
     place = np.array([left, top, left + width, top + height], np.float32)
-    return place if _is_free(canvas, place) else None
+    return place if _is_free(canvas, place, settings) else None
 
 
 def paste(
@@ -195,15 +201,17 @@ def paste(
     crop: np.ndarray,
     identity: int,
     vector: np.ndarray,
+    settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> bool:
-    """Paste the crop of a person where nobody is. Its frame is nothing to learn boxes from, its appearance is.
+    """Paste the crop of a person. Its frame is nothing to learn boxes from, its appearance is.
 
     Args:
         canvas: to paste on.
         place: [4] from `find_place`. Its height and its middle are taken, and the width as the crop's proportions ask.
         crop: [H, W, 3] uint8 BGR.
         identity, vector: whose crop it is.
+        settings: of how much it may hide.
         rng: random numbers.
 
     Returns:
@@ -215,8 +223,9 @@ def paste(
     width = max(4, int(height * crop.shape[1] / crop.shape[0] * rng.uniform(0.9, 1.1)))
     left = min(max((left + right - width) // 2, 0), columns - width)
     box = np.array([left, top, left + width, bottom], np.float32)
-    if width >= columns or not _is_free(canvas, box):
+    if width >= columns or not _is_free(canvas, box, settings):
         return False
+    canvas.hidden += _hides(canvas, box)
     shrinks = height < crop.shape[0]
     person = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     if rng.random() < 0.5:
@@ -232,12 +241,17 @@ def paste(
     return True
 
 
-def _is_free(canvas: Canvas, box: np.ndarray) -> bool:
-    """Whether a box [4] hides nearly nothing of anybody."""
+def _is_free(canvas: Canvas, box: np.ndarray, settings: AugmentSettings) -> bool:
+    """Whether somebody in a box [4] hides too much of nobody."""
+    share = _hides(canvas, box)
+    return not (canvas.hidden + share > settings.hidden)[share > 0].any()
+
+
+def _hides(canvas: Canvas, box: np.ndarray) -> np.ndarray:
+    """[N] share of each person's box that lies in a box [4]."""
     corner = np.minimum(box[2:], canvas.boxes[:, 2:]) - np.maximum(box[:2], canvas.boxes[:, :2])
-    overlap = corner.clip(min=0).prod(axis=1)
     areas = (canvas.boxes[:, 2:] - canvas.boxes[:, :2]).prod(axis=1)
-    return not (overlap > HIDDEN * np.minimum(areas, (box[2:] - box[:2]).prod())).any()
+    return corner.clip(min=0).prod(axis=1) / np.maximum(areas, 1e-6)
 
 
 def recolor(image: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:

@@ -114,7 +114,7 @@ class BatchStream:
                 image, identity, vector = crops[int(rng.integers(len(crops)))]
                 crop = recolor(image, settings, rng)
                 identity = identity + self._first[id(crops)] if identity >= 0 else NOBODY
-                paste(canvas, place, crop, identity, vector, rng)
+                paste(canvas, place, crop, identity, vector, settings, rng)
         return canvas
 
 
