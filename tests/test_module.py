@@ -140,9 +140,14 @@ def test_stream_mode_gives_what_the_file_gives(module, clip_frames, tmp_path):
         stream.predict(clip_frames[:1])
 
 
-def test_options_reach_detection_and_association(module, short_clip, result, tmp_path):
-    fewer = module.mot_predict(short_clip, output_dir=tmp_path, visualization=False, conf_thres=0.87)
-    assert 0 < len(fewer.text_path.read_text().splitlines()) < len(result.text_path.read_text().splitlines())
+def test_options_reach_detection_and_association(module, short_clip, tmp_path):
+    def scores(threshold):  # of association jde, which shows whatever is above the threshold
+        options = {"association": "jde", "conf_thres": threshold}
+        tracked = module.mot_predict(short_clip, output_dir=tmp_path, visualization=False, **options)
+        return np.sort(np.concatenate([frame.scores for frame in tracked]))
+
+    usual = scores(0.6)
+    assert 0 < len(scores(float(np.median(usual)))) < len(usual)
     none = module.mot_predict(short_clip, output_dir=tmp_path, visualization=False, score_threshold=1.0)
     assert none.text_path.read_text() == "" and none.frames == 12 and none.people == 0
     assert [len(f) for f in none] == [0] * 12
