@@ -192,7 +192,7 @@ def find_place(canvas: Canvas, settings: AugmentSettings, rng: np.random.Generat
         return None
     left, top = int(rng.integers(columns - width)), int(rng.integers(rows - height))
     place = np.array([left, top, left + width, top + height], np.float32)
-    return place if _is_free(canvas, place, settings) else None
+    return place if _is_free(canvas, _hides(canvas, place), settings) else None
 
 
 def paste(
@@ -223,9 +223,10 @@ def paste(
     width = max(4, int(height * crop.shape[1] / crop.shape[0] * rng.uniform(0.9, 1.1)))
     left = min(max((left + right - width) // 2, 0), columns - width)
     box = np.array([left, top, left + width, bottom], np.float32)
-    if width >= columns or not _is_free(canvas, box, settings):
+    hides = _hides(canvas, box)
+    if width >= columns or not _is_free(canvas, hides, settings):
         return False
-    canvas.hidden += _hides(canvas, box)
+    canvas.hidden += hides
     shrinks = height < crop.shape[0]
     person = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     if rng.random() < 0.5:
@@ -241,10 +242,9 @@ def paste(
     return True
 
 
-def _is_free(canvas: Canvas, box: np.ndarray, settings: AugmentSettings) -> bool:
-    """Whether somebody in a box [4] hides too much of nobody."""
-    share = _hides(canvas, box)
-    return not (canvas.hidden + share > settings.hidden)[share > 0].any()
+def _is_free(canvas: Canvas, hides: np.ndarray, settings: AugmentSettings) -> bool:
+    """Whether a place that hides these shares [N] of people has room for a crop."""
+    return not (canvas.hidden + hides > settings.hidden)[hides > 0].any()
 
 
 def _hides(canvas: Canvas, box: np.ndarray) -> np.ndarray:

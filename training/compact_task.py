@@ -31,7 +31,8 @@ from .pretrained import normalise, read_weights, start_from
 
 logger = logging.getLogger(__name__)
 
-BEGINNING = ("network.det.stem.", "network.det.d2.")  # what `Detector.begin` computes, and the appearance reads
+DETECTOR = "network.det."
+BEGINNING = (f"{DETECTOR}stem.", f"{DETECTOR}d2.")  # what `Detector.begin` computes, and the appearance reads
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,16 @@ class CompactTask(nn.Layer):
         self.register_buffer("directions", paddle.zeros([vectors, dimension]))
         if not paddle.is_compiled_with_cuda():
             use_opencv(self.network)
-        for part in self._held():
-            for layer in part.sublayers():
-                if isinstance(layer, nn.BatchNorm2D):
-                    layer._use_global_stats = True
+        for name, layer in self.named_sublayers():
+            if isinstance(layer, nn.BatchNorm2D) and name.startswith(self._held()):
+                layer._use_global_stats = True
         self._rng = np.random.default_rng(0)
 
-    def _held(self) -> list[nn.Layer]:
-        """Parts of the detector whose statistics stay."""
-        detector = self.network.det
+    def _held(self) -> tuple[str, ...]:
+        """What the names of layers begin with whose statistics stay, all of them the detector's."""
         if self.settings.freeze_statistics or not self.settings.detector_factor:
-            return [detector]
-        return [] if self.settings.appearance_factor else [detector.stem, detector.d2]
+            return (DETECTOR,)
+        return () if self.settings.appearance_factor else BEGINNING
 
     @property
     def layer(self) -> nn.Layer:
@@ -208,7 +207,7 @@ class CompactTask(nn.Layer):
         detector, appearance = self.settings.detector_factor, self.settings.appearance_factor
         special = {
             **dict.fromkeys(BEGINNING, detector if appearance else 0.0),
-            "network.det.": detector,
+            DETECTOR: detector,
             "network.map.picture.0.": PIXEL * appearance,
         }
         factors: dict[tuple[float, bool], list[paddle.Tensor]] = {}
