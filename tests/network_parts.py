@@ -3,7 +3,7 @@
 import numpy as np
 
 SIZE = (608, 1088)
-LENGTH = 6144  # of a row of the bundled model
+LENGTH = 7680  # of a row of the bundled model
 
 
 def pixels(seed):

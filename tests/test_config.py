@@ -30,7 +30,7 @@ def test_the_compact_model_describes_itself():
     assert (box.place, box.pad_value, box.interpolation) == ("top_left", 114, "linear")
     assert config.levels == tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8))
     assert config.thresholds == Thresholds(score=0.1, nms=0.55, nms_top_k=2000, keep_top_k=500, confident=0.6, vote=0.6)
-    assert config.embedding == EmbeddingConfig(128, "box_grid", strides=(4,), grid=(24, 8))
+    assert config.embedding == EmbeddingConfig(128, "crop", grid=(80, 32))
 
 
 def test_the_compact_model_was_exported_from_its_configuration():
@@ -60,11 +60,11 @@ def test_the_compact_model_was_exported_from_its_configuration():
         pytest.param(("thresholds", "keep_top_k"), 0, "keep_top_k", id="nothing kept"),
         pytest.param(("embedding", "strides"), [8, 0], "strides must be a whole number", id="stride 0"),
         pytest.param(("embedding", "strides"), 8, "TypeError", id="strides"),
-        pytest.param(("embedding", "strides"), [], "embedding.strides must have at least one", id="no stride"),
-        pytest.param(("embedding", "strides"), [8, 16, 8], "must be of different strides", id="a stride twice"),
+        pytest.param(("embedding", "strides"), [8], r"embedding.strides must be [] for crop, not [8]", id="a stride"),
+        pytest.param(("embedding", "read"), "cell", "must be [8, 16, 32] for cell, not []", id="no strides"),
         pytest.param(("levels", 0, "stride"), 16, "levels must be of different strides", id="a level twice"),
         pytest.param(("embedding", "dimension"), "128", "dimension must be a whole number", id="dimension"),
-        pytest.param(("embedding", "read"), "box_center", "read must be cell or box_grid, not 'box_center'", id="read"),
+        pytest.param(("embedding", "read"), "box_center", "read must be cell or crop, not 'box_center'", id="read"),
         pytest.param(("embedding", "grid"), [6], "grid must be of rows and columns", id="rows only"),
         pytest.param(("embedding", "grid"), 6, "grid must be of rows and columns", id="a number as grid"),
         pytest.param(("embedding", "grid"), [6, 0], "grid must be a whole number of at least 1", id="no columns"),
@@ -86,11 +86,9 @@ def test_a_model_that_cannot_be_is_refused_in_one_line(tmp_path, path, value, pa
     assert part in message and "infer_cfg.yml" in message and "export the model again" in message
 
 
-def test_the_order_of_feature_maps():
-    """As the embedding reads them; of cells, as the levels come."""
+def test_feature_maps_come_in_the_order_of_the_levels():
     config = ModelConfig.load(COMPACT)
-    grid = dataclasses.replace(config.embedding, strides=(8, 4))
-    assert dataclasses.replace(config, embedding=grid).feature_strides == [8, 4]
+    assert config.feature_strides == []
     cells = dataclasses.replace(config.embedding, read="cell", strides=(8, 16, 32))
     assert dataclasses.replace(config, embedding=cells).feature_strides == [32, 16, 8]
 
@@ -99,7 +97,7 @@ def test_embeddings_of_cells_need_a_matrix_for_every_level(tmp_path):
     values = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
     values["embedding"] = {"dimension": 128, "read": "cell", "strides": [8, 16], "kernel": 3}
     (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(values))
-    assert "do not fit" in refusal(ModelConfig.load, tmp_path)
+    assert "strides must be [8, 16, 32] for cell, not [8, 16]" in refusal(ModelConfig.load, tmp_path)
     values["embedding"]["strides"] = [16, 32, 8]
     (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(values))
     assert ModelConfig.load(tmp_path).embedding.kernel == 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tracker.config import EmbeddingConfig, LetterboxConfig, LevelConfig, ModelConfig, Thresholds
 from tracker.decode import Candidates, Decoder, decode_boxes, gather_rows, non_maximum_suppression, vote
-from tracker.letterbox import Letterbox, Placement
+from tracker.letterbox import Letterbox, Placed, Placement
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +24,14 @@ def warnings_are_errors():
 
 def model_config(levels, read="cell", strides=None, kernel=1, grid=(1, 1), dimension=2, **thresholds):
     limits = {"score": 0.5, "nms": 0.5, "nms_top_k": 100, "keep_top_k": 50, "confident": 0.5, **thresholds}
+    strides = [stride for stride, _ in levels] if strides is None else strides
     return ModelConfig(
         name="test",
         label="pedestrian",
         letterbox=LetterboxConfig(64, 96, "BGR", 1.0, "center", 114, "linear"),
         levels=tuple(LevelConfig(stride, tuple(anchors)) for stride, anchors in levels),
         thresholds=Thresholds(**limits),
-        embedding=EmbeddingConfig(dimension, read, tuple(strides or (stride for stride, _ in levels)), kernel, grid),
+        embedding=EmbeddingConfig(dimension, read, tuple(strides), kernel, grid),
     )
 
 
@@ -195,7 +196,7 @@ def test_the_vote_of_a_model_is_that_of_its_configuration():
     levels, found = [(32, [(32, 32)]), (16, [(16, 16)])], {}
     for least in (1.0, 0.6):
         config = model_config(levels, dimension=3, vote=least)
-        found[least] = Decoder(config)(handmade(people), WHOLE, (64, 96), np.concatenate, 0.0)
+        found[least] = Decoder(config)(handmade(people), WHOLE, np.concatenate, 0.0)
         assert len(found[least]) == 1
     weights = 1 / (1 + np.exp([-2.0, -0.5]))
     moved = weights[1] / weights.sum() * 0.1 * 32
@@ -227,7 +228,11 @@ def candidates_at(level, row, column, boxes=None):
     return Candidates(boxes, np.zeros(count, np.float32), np.array(level), np.array(row), np.array(column))
 
 
-WHOLE = Placement(left=0, top=0, width=96, height=64, scale_x=1.0, scale_y=1.0)
+WHOLE = Placed(
+    np.zeros((1, 64, 96, 3), np.uint8),
+    Placement(0, 0, 96, 64, scale_x=1.0, scale_y=1.0),
+    np.zeros((64, 96, 3), np.uint8),
+)
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -281,7 +286,7 @@ def test_decoder_gives_the_people_in_pixels_of_the_image():
     # the groups of rows come in another order than the boxes
     config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], strides=(16, 32), dimension=3)
     # a portrait image in the middle of the input: 32x64 at left 32, a factor 1/2
-    _, placement = Letterbox(config.letterbox)(np.zeros((128, 64, 3), np.uint8))
+    pixels, placement = Letterbox(config.letterbox)(np.zeros((128, 64, 3), np.uint8))
     assert (placement.left, placement.width, placement.scale_x) == (32, 32, 0.5)
     half = math.log(0.5)
     outputs = handmade(
@@ -295,7 +300,7 @@ def test_decoder_gives_the_people_in_pixels_of_the_image():
             ((0, 0, 2), (0, 0, 0, 0), -0.1, (1, 1, 1)),  # less than the threshold
         ]
     )
-    detections = Decoder(config)(outputs, placement, (128, 64), np.concatenate)
+    detections = Decoder(config)(outputs, Placed(pixels, placement, np.zeros((128, 64, 3), np.uint8)), np.concatenate)
     assert len(detections) == 3
     np.testing.assert_allclose(detections.boxes, [[0, 48, 32, 112], [0, 32, 32, 64], [-19.2, 64, 12.8, 96]], atol=1e-4)
     np.testing.assert_allclose(detections.scores, 1 / (1 + np.exp([-3.0, -1.0, -0.2])), atol=1e-6)
@@ -312,14 +317,14 @@ def test_only_detections_above_a_score_get_an_embedding(above, known):
         rows.extend(map(len, groups))
         return np.concatenate(groups)
 
-    found = Decoder(config)(handmade(people), WHOLE, (64, 96), embed, above)
+    found = Decoder(config)(handmade(people), WHOLE, embed, above)
     assert len(found) == 3 and sum(rows) == known
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), [1] * known + [0] * (3 - known), atol=1e-6)
 
 
 def test_decoder_of_an_empty_scene():
     config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], dimension=3)
-    detections = Decoder(config)(handmade([]), WHOLE, (64, 96), lambda groups: pytest.fail("nobody is there"))
+    detections = Decoder(config)(handmade([]), WHOLE, lambda groups: pytest.fail("nobody is there"))
     assert len(detections) == 0
     assert detections.boxes.shape == (0, 4) and detections.embeddings.shape == (0, 3)
 
@@ -329,7 +334,7 @@ def test_decoder_takes_other_thresholds_than_the_models():
     people = [((0, 0, c), (0.5, 0.5, 0, 0), 1.0 + c, (1, 2, 3)) for c in range(3)]
 
     def found(thresholds):
-        return len(Decoder(config, thresholds)(handmade(people), WHOLE, (64, 96), np.concatenate))
+        return len(Decoder(config, thresholds)(handmade(people), WHOLE, np.concatenate))
 
     assert found(None) == 3
     assert found(limits(keep_top_k=2)) == 2

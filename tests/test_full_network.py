@@ -15,7 +15,7 @@ import pytest
 from tracker.config import LetterboxConfig, ModelConfig
 from tracker.decode import Decoder, decode_boxes, gather_rows, non_maximum_suppression
 from tracker.errors import ModelError
-from tracker.letterbox import Letterbox, to_floats
+from tracker.letterbox import Letterbox, Placed, to_floats
 from tracker.openvino_network import OpenVINONetwork
 from tracker.paddle_network import PaddleNetwork
 from tracker.weights import FULL_CONFIG, cache_folder, find_model
@@ -157,7 +157,8 @@ def frame(request, reference, config, network):
     """A frame with what ppdet found, and the outputs of the converted network for it."""
     image = reference["frames"][request.param]
     pixels, placement = Letterbox(config.letterbox)(image)
-    return {"image": image, "placement": placement, "outputs": network.run(pixels), **reference["found"][request.param]}
+    placed = Placed(pixels, placement, image)
+    return {"image": image, "placed": placed, "outputs": network.run(pixels), **reference["found"][request.param]}
 
 
 def matched(ours, theirs, tolerance):
@@ -195,7 +196,7 @@ def test_detections_equal_the_reference_in_network_pixels(frame, network, config
     count = len(config.levels)
     candidates = decode_boxes(frame["outputs"][:count], config, config.thresholds.confident)
     kept = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, config.thresholds))
-    groups, place = gather_rows(frame["outputs"][count:], kept, frame["placement"], config)
+    groups, place = gather_rows(frame["outputs"][count:], kept, frame["placed"], config)
     embeddings = network.embed(groups)[place]
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
 
@@ -216,7 +217,7 @@ def test_detections_equal_the_reference_in_network_pixels(frame, network, config
 def test_detections_equal_the_rounded_result_in_the_frame(frame, network, config):
     height, width = frame["image"].shape[:2]
     limits = dataclasses.replace(config.thresholds, score=config.thresholds.confident)  # the reference knows no doubt
-    detections = Decoder(config, limits)(frame["outputs"], frame["placement"], (height, width), network.embed)
+    detections = Decoder(config, limits)(frame["outputs"], frame["placed"], network.embed)
     ours = np.clip(detections.boxes, 0, [width, height] * 2)
     theirs = np.clip(frame["rounded"], 0, [width, height] * 2)
     in_sight = (theirs[:, 2:] > theirs[:, :2]).all(axis=1)

@@ -52,10 +52,9 @@ def pixels(seed):
 
 
 @pytest.fixture(scope="module")
-def length(network, config):
-    """Of a row: channels of all feature maps at every point of a box."""
-    channels = [features.shape[1] for features in network.run(pixels(0))[len(config.levels) :]]
-    return config.embedding.grid[0] * config.embedding.grid[1] * sum(channels)
+def length(config):
+    """Of a row: three channels of every pixel of a crop."""
+    return 3 * config.embedding.grid[0] * config.embedding.grid[1]
 
 
 def rows(seed, count, length):
@@ -65,11 +64,9 @@ def rows(seed, count, length):
 def test_maps_have_the_shapes_of_the_levels(network, config):
     outputs = network.run(pixels(0))
     strides = [level.stride for level in config.levels]
-    assert len(outputs) == len(strides) + len(config.embedding.strides)
+    assert len(outputs) == len(strides)
     for stride, detections in zip(strides, outputs):
         assert detections.shape == (1, 6, SIZE[0] // stride, SIZE[1] // stride)
-    for stride, features in zip(config.feature_strides, outputs[len(strides) :]):
-        assert features.shape == (1, features.shape[1], SIZE[0] // stride, SIZE[1] // stride)
     assert all(output.dtype == np.float32 and np.isfinite(output).all() for output in outputs)
 
 
@@ -188,9 +185,8 @@ def test_a_missing_file_is_named(copy, config, name):
 
 
 def test_a_graph_with_another_number_of_maps_is_refused(copy):
-    found = 3 + len(ModelConfig.load(copy).embedding.strides)
-    set_config(copy, embedding={"dimension": 128, "read": "box_grid", "strides": [8, 4], "grid": [6, 3]})
-    with pytest.raises(ModelError, match=rf"gives {found} maps where infer_cfg\.yml needs 5: export the model again"):
+    set_config(copy, embedding={"dimension": 128, "read": "cell", "strides": [8, 16, 32]})
+    with pytest.raises(ModelError, match=r"gives 3 maps where infer_cfg\.yml needs 6: export the model again"):
         PaddleNetwork(copy, ModelConfig.load(copy))
 
 

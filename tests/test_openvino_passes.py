@@ -6,6 +6,7 @@ from network_parts import assert_same_maps, pixels, rows
 
 from tracker.config import ModelConfig
 from tracker.errors import ModelError
+from tracker.model import Model
 from tracker.network import open_network
 from tracker.openvino_network import OpenVINONetwork
 from tracker.weights import COMPACT
@@ -38,6 +39,18 @@ def test_several_passes_at_once_give_what_each_gives_alone(network, sharing):
         assert_same_maps(waits[number](), expected[number], tolerance=1e-5)
     assert_same_maps(sharing.run(pictures[2]), expected[2], tolerance=1e-5)
     np.testing.assert_allclose(sharing.embed([rows(0, 5)]), network.embed([rows(0, 5)]), atol=1e-5)
+
+
+def test_an_image_may_be_decoded_while_others_are_placed(clip_frames):
+    detector = Model(COMPACT, threads=2, backend="openvino", precision="fp32", several=True).detector()
+    expected = detector(clip_frames[0])
+    placed = detector.place(clip_frames[0])
+    outputs = detector.forward(placed)
+    for number in range(detector.passes + 1):
+        detector.place(clip_frames[20 + number])
+    found = detector.decode(outputs, placed)
+    assert len(found) > 3
+    np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-5)
 
 
 def test_one_thread_has_one_pass(config):

@@ -8,7 +8,7 @@ import yaml
 from training.batches import Batch
 from training.samples import NOBODY, make_sample
 
-TINY = {"width": 4, "appearance": 6, "grid": [6, 3], "head": [8, 10, 12], "dimension": 8}
+TINY = {"width": 4, "grid": [12, 6], "head": [8, 10, 12], "dimension": 8}
 
 
 def tiny_config(folder, **sizes):

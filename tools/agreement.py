@@ -11,7 +11,7 @@ import numpy as np
 
 from tracker.config import ModelConfig
 from tracker.decode import Decoder, Detections
-from tracker.letterbox import Letterbox
+from tracker.letterbox import Letterbox, Placed
 from tracker.matching import assign_pairs, iou, overlapping
 from tracker.network import Network
 
@@ -91,13 +91,13 @@ def compare(exact: Network, found: Network, images: Sequence[np.ndarray], config
     seconds: tuple[list[float], ...] = ([], [])
     counts, overlaps, cosines = np.zeros(2, np.int64), [], []
     for image in images:
-        pixels, placement = letterbox(image)
+        placed = Placed(*letterbox(image), image)
         detections = []
         for network, taken in zip(networks, seconds):
             start = time.perf_counter()
-            outputs = network.run(pixels)
+            outputs = network.run(placed.pixels)
             taken.append(time.perf_counter() - start)
-            detections.append(decode(outputs, placement, image.shape[:2], network.embed))
+            detections.append(decode(outputs, placed, network.embed))
         pairs, overlap = match(*detections)
         counts += [len(part) for part in detections]
         overlaps.extend(overlap)

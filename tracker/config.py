@@ -126,30 +126,29 @@ class LevelConfig:
 
 @dataclass(frozen=True)
 class EmbeddingConfig:
-    """Where the appearance of a kept box is read from the feature maps.
+    """What the embedding of a kept box is computed from.
 
     Attributes:
         dimension: length of an embedding.
-        read: ``cell``: a kernel x kernel patch around the box's own cell, at its own level, through that level's
-            matrix. ``box_grid``: the means of equal parts of the box (RoIAlign), from all maps, joined into one row:
-            map by map, channel by channel, row by row of parts.
-        strides: of the feature maps that are read, in the order in which they are joined; for ``cell`` those of the
-            levels.
+        read: ``cell``: a kernel x kernel patch of a feature map around the box's own cell, at its own level, through
+            that level's matrix. ``crop``: the image within the box, see `crops.read_crops`.
+        strides: of the feature maps, which are those of the levels, in the order of the embedding graph's inputs; none
+            for ``crop``.
         kernel: side of the patch.
-        grid: rows and columns of the parts.
+        grid: rows and columns of a crop.
     """
 
     dimension: int
     read: str
-    strides: tuple[int, ...]
+    strides: tuple[int, ...] = ()
     kernel: int = 1
     grid: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         for name, value in (("dimension", self.dimension), ("kernel", self.kernel)):
             check_whole(f"embedding.{name}", value)
-        if self.read not in ("cell", "box_grid"):
-            raise ValueError(f"embedding.read must be cell or box_grid, not {self.read!r}")
+        if self.read not in ("cell", "crop"):
+            raise ValueError(f"embedding.read must be cell or crop, not {self.read!r}")
         if not isinstance(self.grid, tuple) or len(self.grid) != 2:
             raise ValueError(f"embedding.grid must be of rows and columns, not {self.grid!r}")
         for value in self.grid:
@@ -199,21 +198,18 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         strides = sorted(level.stride for level in self.levels)
-        read = sorted(self.embedding.strides)
-        for name, values in (("levels", strides), ("embedding.strides", read)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name} must be of different strides, not {values}")
-            if not values:
-                raise ValueError(f"{name} must have at least one stride")
-        if self.embedding.read == "cell" and read != strides:
-            raise ValueError(f"embedding.strides {read} do not fit the levels' {strides}")
+        if not strides:
+            raise ValueError("levels must have at least one stride")
+        if len(set(strides)) < len(strides):
+            raise ValueError(f"levels must be of different strides, not {strides}")
+        read, fitting = sorted(self.embedding.strides), strides if self.embedding.read == "cell" else []
+        if read != fitting:
+            raise ValueError(f"embedding.strides must be {fitting} for {self.embedding.read}, not {read}")
 
     @property
     def feature_strides(self) -> list[int]:
-        """Strides of the network's feature maps in their order: that of the levels, or of ``embedding.strides``."""
-        if self.embedding.read == "cell":
-            return [level.stride for level in self.levels]
-        return list(self.embedding.strides)
+        """Strides of the network's feature maps in their order, which is that of the levels."""
+        return [level.stride for level in self.levels] if self.embedding.read == "cell" else []
 
     @classmethod
     def load(cls, folder: Path) -> ModelConfig:

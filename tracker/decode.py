@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .config import ModelConfig, Thresholds
-from .letterbox import Placement
+from .crops import read_crops
+from .letterbox import Placed, Placement
 from .matching import iou_distance
-from .roi_align import roi_align
 
 
 @dataclass(frozen=True)
@@ -134,30 +134,27 @@ def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) 
 
 
 def gather_rows(
-    features: Sequence[np.ndarray], candidates: Candidates, placement: Placement, config: ModelConfig
+    features: Sequence[np.ndarray], candidates: Candidates, placed: Placed, config: ModelConfig
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """The feature rows from which the embeddings of some boxes are computed.
+    """The rows from which the embeddings of some boxes are computed.
 
     Args:
         features: [1, C, h, w] of each of ``config.feature_strides``.
         candidates: the boxes kept.
-        placement: of the image: nothing is read beyond it.
+        placed: the image; crops are read from it as it was before it was scaled.
         config: says how rows are read.
 
     Returns:
         The inputs of the embedding graph, one array [K, R] each, and for every candidate its row among all of them.
     """
-    strides = config.embedding.strides
-    if config.embedding.read == "box_grid":
-        boxes = clip_to_image(candidates.boxes, placement)
-        grid = config.embedding.grid
-        parts = [roi_align(feature[0], boxes / stride, grid) for stride, feature in zip(strides, features)]
-        rows = np.concatenate(parts, axis=1)
-        return [rows.reshape(len(rows), math.prod(rows.shape[1:]))], np.arange(len(rows))
+    if config.embedding.read == "crop":
+        boxes = placed.placement.to_image(candidates.boxes)
+        rows = read_crops(placed.image, boxes, config.embedding.grid, config.letterbox.color)
+        return [rows], np.arange(len(boxes))
 
     by_stride = {stride: feature[0] for stride, feature in zip(config.feature_strides, features)}
     groups, order = [], []
-    for stride in strides:
+    for stride in config.embedding.strides:
         level = [item.stride for item in config.levels].index(stride)
         mine = np.flatnonzero(candidates.level == level)
         rows = _patches(by_stride[stride], candidates.row[mine], candidates.column[mine], config.embedding.kernel)
@@ -166,13 +163,6 @@ def gather_rows(
     place = np.empty(len(candidates.scores), dtype=np.int64)
     place[np.concatenate(order)] = np.arange(len(place))
     return groups, place
-
-
-def clip_to_image(boxes: np.ndarray, placement: Placement) -> np.ndarray:
-    """Boxes [K, 4] in network pixels, without what lies beyond the image."""
-    low = np.array([placement.left, placement.top], np.float32)
-    high = low + np.array([placement.width, placement.height], np.float32)
-    return boxes.clip(np.tile(low, 2), np.tile(high, 2))
 
 
 def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: int) -> np.ndarray:
@@ -201,8 +191,7 @@ class Decoder:
     def __call__(
         self,
         outputs: Sequence[np.ndarray],
-        placement: Placement,
-        image_size: tuple[int, int],
+        placed: Placed,
         embed: Callable[[list[np.ndarray]], np.ndarray],
         embed_above: float = 0.0,
     ) -> Detections:
@@ -210,8 +199,7 @@ class Decoder:
 
         Args:
             outputs: the detection maps of all levels, then their feature maps.
-            placement: where the image lies in the network's input.
-            image_size: height and width of the original image.
+            placed: the image.
             embed: the embedding graph: gathered rows to [K, D].
             embed_above: score that a detection must exceed to get an embedding.
         """
@@ -220,21 +208,21 @@ class Decoder:
         kept = non_maximum_suppression(candidates.boxes, candidates.scores, self.thresholds)
         voted = vote(candidates.boxes, candidates.scores, kept, self.thresholds.vote)
         candidates = dataclasses.replace(candidates.take(kept), boxes=voted)
-        boxes = placement.to_image(candidates.boxes)
-        height, width = image_size
+        boxes = placed.placement.to_image(candidates.boxes)
+        height, width = placed.image.shape[:2]
         # what lies in the padding alone is no part of the image
         inside = (boxes[:, :2] < [width, height]).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
         boxes, candidates = boxes[inside], candidates.take(inside)
         embeddings = np.zeros((len(boxes), self.config.embedding.dimension), np.float32)
         asked = candidates.scores.astype(np.float64) > embed_above  # as exactly as an association may compare
         if asked.any():
-            embeddings[asked] = self._embeddings(outputs, placement, candidates.take(asked), embed)
+            embeddings[asked] = self._embeddings(outputs, placed, candidates.take(asked), embed)
         return Detections(boxes, candidates.scores, embeddings)
 
     def embed_boxes(
         self,
         outputs: Sequence[np.ndarray],
-        placement: Placement,
+        placed: Placed,
         boxes: np.ndarray,
         embed: Callable[[list[np.ndarray]], np.ndarray],
     ) -> np.ndarray:
@@ -245,7 +233,7 @@ class Decoder:
 
         Args:
             outputs: the detection maps of all levels, then their feature maps.
-            placement: where the image lies in the network's input.
+            placed: the image.
             boxes: [N, 4] left, top, right, bottom in pixels of the original image.
             embed: the embedding graph: gathered rows to [K, D].
 
@@ -255,17 +243,17 @@ class Decoder:
         if not len(boxes):
             return np.zeros((0, self.config.embedding.dimension), np.float32)
         # float32, as decode_boxes gives them: on the border of two cells every bit counts
-        placed = placement.to_network(boxes).astype(np.float32)
-        return self._embeddings(outputs, placement, _fitting_cells(placed, placement, self.config), embed)
+        inside = placed.placement.to_network(boxes).astype(np.float32)
+        return self._embeddings(outputs, placed, _fitting_cells(inside, placed.placement, self.config), embed)
 
     def _embeddings(
         self,
         outputs: Sequence[np.ndarray],
-        placement: Placement,
+        placed: Placed,
         candidates: Candidates,
         embed: Callable[[list[np.ndarray]], np.ndarray],
     ) -> np.ndarray:
-        groups, place = gather_rows(outputs[len(self.config.levels) :], candidates, placement, self.config)
+        groups, place = gather_rows(outputs[len(self.config.levels) :], candidates, placed, self.config)
         embeddings = embed(groups)[place]
         length = np.linalg.norm(embeddings, axis=1, keepdims=True)
         return embeddings / np.maximum(length, 1e-12)

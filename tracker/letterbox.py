@@ -37,6 +37,21 @@ class Placement:
         return boxes * scale + offset
 
 
+@dataclass(frozen=True)
+class Placed:
+    """An image that is ready for the network.
+
+    Attributes:
+        pixels: [1, h, w, 3] uint8, the network's input.
+        placement: where the image lies in it.
+        image: [H, W, 3] uint8 BGR, the image itself.
+    """
+
+    pixels: np.ndarray
+    placement: Placement
+    image: np.ndarray
+
+
 class Letterbox:
     """Scales images into network inputs that are kept and filled anew, aspect ratio unchanged, the rest padded.
 

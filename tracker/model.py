@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from .config import ModelConfig
 from .decode import Decoder, Detections
 from .errors import OptionError
-from .letterbox import Letterbox, Placement
+from .letterbox import Letterbox, Placed
 from .network import Network, open_network
 
 
@@ -69,21 +68,6 @@ class Model:
         return Detector(self._network, self.config, Decoder(self.config, chosen))
 
 
-@dataclass(frozen=True)
-class Placed:
-    """An image that is ready for the network.
-
-    Attributes:
-        pixels: [1, h, w, 3] uint8, valid until `Detector.passes` + 2 more images have been placed.
-        placement: where the image lies in it.
-        size: height and width of the image in pixels.
-    """
-
-    pixels: np.ndarray
-    placement: Placement
-    size: tuple[int, int]
-
-
 class Detector:
     """Detections of one image after the other, in one call or step by step: ``place``, ``forward``, ``decode``.
 
@@ -111,8 +95,9 @@ class Detector:
         return self.decode(self.forward(placed), placed)
 
     def place(self, image: np.ndarray) -> Placed:
-        """Letterbox an image [H, W, 3] uint8 BGR into the network's input."""
-        return Placed(*self._letterbox(image), image.shape[:2])
+        """Letterbox an image [H, W, 3] uint8 BGR into the network's input, whose pixels are valid until ``passes`` + 2
+        more images have been placed."""
+        return Placed(*self._letterbox(image), image)
 
     def start(self, placed: Placed) -> Callable[[], list[np.ndarray]]:
         """Begin the forward pass of an image, see `Network.start`."""
@@ -123,13 +108,13 @@ class Detector:
         return self._network.run(placed.pixels)
 
     def decode(self, outputs: list[np.ndarray], placed: Placed, embed_above: float = 0.0) -> Detections:
-        """The people in the maps of an image; its pixels are not needed any more.
+        """The people in the maps of an image; its pixels are not needed any more, the image itself is.
 
         Args:
             outputs, placed: of the image, as ``forward`` and ``place`` gave them.
             embed_above: score that a detection must exceed to get an embedding.
         """
-        return self._decode(outputs, placed.placement, placed.size, self._network.embed, embed_above)
+        return self._decode(outputs, placed, self._network.embed, embed_above)
 
     def embed(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """Appearance of given boxes, in one forward pass, read as for detections with these boxes.
@@ -143,4 +128,4 @@ class Detector:
         """
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         placed = self.place(image)
-        return self._decode.embed_boxes(self.forward(placed), placed.placement, boxes, self._network.embed)
+        return self._decode.embed_boxes(self.forward(placed), placed, boxes, self._network.embed)

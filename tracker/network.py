@@ -105,7 +105,7 @@ class Network(ABC):
 
         Returns:
             Detection maps [1, A * 6, h, w] of all levels in the order of ``infer_cfg.yml``, then the feature maps
-            [1, C, h, w] that embeddings are read from. They are the caller's to keep.
+            [1, C, h, w], if embeddings are read from any. They are the caller's to keep.
 
         Raises:
             ModelError: the graph takes no such input, or gives maps of other sizes.
@@ -131,7 +131,7 @@ class Network(ABC):
         return embeddings[keep]
 
     def _check_count(self, found: int) -> None:
-        expected = len(self.config.levels) + len(self.config.embedding.strides)
+        expected = len(self.config.levels) + len(self.config.feature_strides)
         if found != expected:
             raise ModelError(
                 f"{self.folder} gives {found} maps where infer_cfg.yml needs {expected}: export the model again"

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from .frame import Frame
 from .interrupts import StopRequest
-from .model import Placed
+from .letterbox import Placed
 from .results import TrackingResult, Tracks
 from .sequence import SequenceRun
 from .sources import Source

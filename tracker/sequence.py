@@ -14,7 +14,8 @@ from .config import check_flag, check_number, check_whole
 from .draw import draw_tracks
 from .errors import OutputError
 from .frame import Frame
-from .model import Detector, Model, Placed
+from .letterbox import Placed
+from .model import Detector, Model
 from .refine import AppearanceLog, refine_file
 from .results import MotWriter, TrackingResult, Tracks
 from .sources import Source

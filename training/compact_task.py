@@ -18,9 +18,9 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
-from paddle.vision.ops import roi_align
 
 from tracker.config import check_flag, check_number
+from tracker.crops import read_crops
 from tracker.errors import OptionError
 from tracker.networks.compact import PIXEL, build
 
@@ -32,7 +32,6 @@ from .pretrained import normalise, read_weights, start_from
 logger = logging.getLogger(__name__)
 
 DETECTOR = "network.det."
-BEGINNING = (f"{DETECTOR}stem.", f"{DETECTOR}d2.")  # what `Detector.begin` computes, and the appearance reads
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class CompactSettings:
         relation: of the mean squared difference of the cosines among all embeddings and among the teacher's.
         identity: of the cross-entropy of the identity, from cosines with a learned vector for each.
         detector_factor: learning rate of the detector as a part of the schedule's; with 0 it stays as it is, and a
-            step takes half the time.
-        appearance_factor: of the appearance, likewise; with 0 the detector's beginning, which it reads, stays as well.
+            step takes a fraction of the time.
+        appearance_factor: of the appearance, likewise.
         freeze_statistics: normalise the detector by the statistics of the loaded weights, and leave these as they are.
         box_jitter: standard deviation of the sides of boxes that embeddings are read from, as a part of its size.
     """
@@ -131,16 +130,11 @@ class CompactTask(nn.Layer):
         self.register_buffer("directions", paddle.zeros([vectors, dimension]))
         if not paddle.is_compiled_with_cuda():
             use_opencv(self.network)
-        for name, layer in self.named_sublayers():
-            if isinstance(layer, nn.BatchNorm2D) and name.startswith(self._held()):
-                layer._use_global_stats = True
-        self._rng = np.random.default_rng(0)
-
-    def _held(self) -> tuple[str, ...]:
-        """What the names of layers begin with whose statistics stay, all of them the detector's."""
         if self.settings.freeze_statistics or not self.settings.detector_factor:
-            return (DETECTOR,)
-        return () if self.settings.appearance_factor else BEGINNING
+            for name, layer in self.named_sublayers():
+                if isinstance(layer, nn.BatchNorm2D) and name.startswith(DETECTOR):
+                    layer._use_global_stats = True
+        self._rng = np.random.default_rng(0)
 
     @property
     def layer(self) -> nn.Layer:
@@ -169,7 +163,7 @@ class CompactTask(nn.Layer):
             "%d parameters from %s, %d freshly drawn", len(self.network.state_dict()) - len(left), path, len(left)
         )
         if path.suffix == ".npz":
-            normalise(self.network.det, [self.network.to_blocks(_to_tensor(image)) for image in images])
+            normalise(self.network.det, [_to_tensor(image) for image in images])
         return left
 
     def fit_teacher(self, vectors: np.ndarray, batches: Sequence[Batch] = ()) -> None:
@@ -193,7 +187,7 @@ class CompactTask(nn.Layer):
         self.directions.set_value(directions)
         self.network.eval()
         with paddle.no_grad():
-            pairs = [self._embeddings(self.network.map(*self._begin(batch)), batch) for batch in batches]
+            pairs = [self._embeddings(batch) for batch in batches]
         pairs = [(found.numpy(), said) for found, said, _ in pairs if len(said)]
         if pairs:
             found, said = (np.concatenate(part) for part in zip(*pairs))
@@ -205,11 +199,7 @@ class CompactTask(nn.Layer):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Everything that is trained, in groups for a Paddle optimizer, whose ``learning_rate`` is a factor there."""
         detector, appearance = self.settings.detector_factor, self.settings.appearance_factor
-        special = {
-            **dict.fromkeys(BEGINNING, detector if appearance else 0.0),
-            DETECTOR: detector,
-            "network.map.picture.0.": PIXEL * appearance,
-        }
+        special = {DETECTOR: detector, "network.head.first.c.": PIXEL * appearance}
         factors: dict[tuple[float, bool], list[paddle.Tensor]] = {}
         for name, parameter in self.named_parameters():
             factor = next((value for prefix, value in special.items() if name.startswith(prefix)), appearance)
@@ -228,48 +218,35 @@ class CompactTask(nn.Layer):
     def losses(self, batch: Batch) -> dict[str, paddle.Tensor]:
         """Losses of a batch; ``total`` is the weighted sum of the others."""
         self.train()
-        image, begun = self._begin(batch)
-        parts = detection_losses(self.network.det.end(begun)[::-1], batch) if self.settings.detector_factor else {}
+        parts = {}
+        if self.settings.detector_factor:
+            parts |= detection_losses(self.network(_to_tensor(batch.images)), batch)
         if self.settings.appearance_factor:
-            parts |= self._appearance(self.network.map(image, begun), batch)
+            parts |= self._appearance(batch)
         total = sum(getattr(self.settings, name) * value for name, value in parts.items())
         return {"total": total, **parts}
 
-    def _begin(self, batch: Batch) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """The images, and what the detector begins with."""
-        image = _to_tensor(batch.images)
-        learns = self.settings.detector_factor and self.settings.appearance_factor
-        with paddle.set_grad_enabled(bool(learns) and paddle.is_grad_enabled()):
-            begun = self.network.det.begin(self.network.to_blocks(image))
-        return image, begun
-
-    def _appearance(self, feature: paddle.Tensor, batch: Batch) -> dict[str, paddle.Tensor]:
-        embeddings, vectors, identities = self._embeddings(feature, batch)
+    def _appearance(self, batch: Batch) -> dict[str, paddle.Tensor]:
+        embeddings, vectors, identities = self._embeddings(batch)
         if not len(identities):
-            nothing = 0 * feature.sum()
+            nothing = 0 * self.network.head.out.weight.sum()
             return {"vector": nothing, "relation": nothing, "identity": nothing}
         return self._teacher_losses(embeddings, vectors) | {"identity": self._identity_loss(embeddings, identities)}
 
-    def _embeddings(self, feature: paddle.Tensor, batch: Batch) -> tuple[paddle.Tensor, np.ndarray, np.ndarray]:
+    def _embeddings(self, batch: Batch) -> tuple[paddle.Tensor, np.ndarray, np.ndarray]:
         """Of all K people of whom something is known: embeddings [K, D] of length 1, the teacher's vectors [K, T] and
         identities [K]."""
-        known = [(who >= 0) | says.any(axis=1) for who, says in zip(batch.identities, batch.vectors)]
-        boxes, vectors, identities = (
-            np.concatenate([values[which] for values, which in zip(of_all, known)])
-            for of_all in (batch.boxes, batch.vectors, batch.identities)
-        )
-        if not len(boxes):
+        rows, known_vectors, known_identities = [], [], []
+        for image, boxes, who, says in zip(batch.images, batch.boxes, batch.identities, batch.vectors):
+            known = (who >= 0) | says.any(axis=1)
+            rows.append(read_crops(image, self._jittered(boxes[known]), self.network.head.grid))
+            known_vectors.append(says[known])
+            known_identities.append(who[known])
+        vectors, identities = np.concatenate(known_vectors), np.concatenate(known_identities)
+        if not len(identities):
             return paddle.zeros([0, self.directions.shape[1]]), vectors, identities
-        boxes = self._jittered(boxes)
-        height, width = batch.images.shape[1:3]
-        parts = roi_align(
-            feature,
-            paddle.to_tensor(boxes.clip(0, [width, height, width, height]).astype(np.float32)),
-            paddle.to_tensor(np.array([which.sum() for which in known], np.int32)),
-            self.network.head.grid,
-            spatial_scale=1 / self.network.map.STRIDE,
-        )
-        return F.normalize(self.network.head.looks(parts.flatten(1)), axis=1), vectors, identities
+        looks = self.network.head.looks(paddle.to_tensor(np.concatenate(rows)))
+        return F.normalize(looks, axis=1), vectors, identities
 
     def _targets(self, vectors: paddle.Tensor) -> paddle.Tensor:
         """What the teacher's vectors [K, T] are to an embedding, [K, D] of length 1."""

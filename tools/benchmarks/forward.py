@@ -12,7 +12,7 @@ import numpy as np
 from tracker.config import ModelConfig, check_number, check_whole
 from tracker.decode import Decoder
 from tracker.errors import OptionError
-from tracker.letterbox import Letterbox
+from tracker.letterbox import Letterbox, Placed
 from tracker.network import default_threads, open_network
 from training.onnx_networks import OnnxNetwork, ReidNetwork
 
@@ -52,12 +52,12 @@ def one_network(folder: Path, name: str, backend: str, people: int, threads: int
     decoder = Decoder(config)
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (config.letterbox.height, config.letterbox.width, 3), dtype=np.uint8)
-    pixels, placement = Letterbox(config.letterbox)(image)
-    corner = random.uniform([0, 0], [placement.width - 40, placement.height - 100], (people, 2))
+    placed = Placed(*Letterbox(config.letterbox)(image), image)
+    corner = random.uniform([0, 0], [placed.placement.width - 40, placed.placement.height - 100], (people, 2))
     boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)
 
     def run() -> object:
-        return decoder.embed_boxes(network.run(pixels), placement, boxes, network.embed)
+        return decoder.embed_boxes(network.run(placed.pixels), placed, boxes, network.embed)
 
     return Pass(f"{name}, {network.description}", run, count_macs(folder / "model.pdmodel"))
 

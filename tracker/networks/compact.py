@@ -1,7 +1,7 @@
 """The compact JDE network: a YOLOX-nano style detector, and a small head for every person found.
 
-The head reads what an appearance map, made of the picture and the detector's beginning, shows in the person's box,
-part by part: the detector's later maps throw appearance away. The map costs a twentieth of the detector, and the head
+The head reads the image within the person's box, in its own resolution. The detector's maps would be at hand, but
+throw appearance away: already a cell of 4x4 pixels is a third of the head of somebody who is 100 pixels tall. The head
 is paid for by the person.
 
 Nearly every convolution is followed by BatchNorm and swish, without a bias of its own: paddle.inference fuses exactly
@@ -24,6 +24,7 @@ from ..errors import ModelError
 
 EPSILON = 1e-5  # of every BatchNorm
 PIXEL = 1 / 64  # size of a filter for pixels, which go to 255, to that of one for maps
+CHANNELS = 3  # of the pictures
 
 
 class ConvNorm(nn.Layer):
@@ -99,7 +100,7 @@ class Detector(nn.Layer):
     def __init__(self, width: int = 16) -> None:
         super().__init__()
         w2, w3, w4, w5 = 2 * width, 4 * width, 8 * width, 16 * width
-        self.stem = ConvNorm(12, width, 3)
+        self.stem = ConvNorm(4 * CHANNELS, width, 3)
         self.d2 = nn.Sequential(Separable(width, w2, stride=2), CSP(w2, w2))
         self.d3 = nn.Sequential(Separable(w2, w3, stride=2), CSP(w3, w3, 3))
         self.d4 = nn.Sequential(Separable(w3, w4, stride=2), CSP(w4, w4, 3))
@@ -114,81 +115,55 @@ class Detector(nn.Layer):
         self.n4 = CSP(2 * w4, w5, shortcut=False)
         levels = (w3, w4, w5)  # strides 8, 16, 32
         self.hs = nn.LayerList([ConvNorm(channels, w3, 1) for channels in levels])
-        self.hr = nn.LayerList([nn.Sequential(Separable(w3, w3), Separable(w3, w3)) for _ in levels])
-        self.hc = nn.LayerList([nn.Sequential(Separable(w3, w3), Separable(w3, w3)) for _ in levels])
+        self.hr = nn.LayerList([Separable(w3, w3) for _ in levels])
+        self.hc = nn.LayerList([Separable(w3, w3) for _ in levels])
         self.out = nn.LayerList([nn.Conv2D(2 * w3, 6, 1) for _ in levels])
+        self.register_buffer("blocks", _block_kernel(), persistable=False)
 
-    def begin(self, blocks: paddle.Tensor) -> paddle.Tensor:
-        """Args: blocks: [N, 12, H/2, W/2] 2x2 pixel blocks. Returns: a map at stride 4."""
-        return self.d2(self.stem(blocks))
-
-    def end(self, begun: paddle.Tensor) -> list[paddle.Tensor]:
-        """Args: begun: what ``begin`` gave. Returns: maps [N, 6, h, w] by rising stride."""
-        c3 = self.d3(begun)
+    def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
+        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: maps [N, 6, h, w] at strides 32, 16, 8."""
+        c3 = self.d3(self.d2(self.stem(F.conv2d(image, self.blocks, stride=2))))
         c4 = self.d4(c3)
         f0 = self.lat(self.d5(c4))
         f1 = self.red(self.p4(paddle.concat([_double(f0), c4], axis=1)))
         p3 = self.p3(paddle.concat([_double(f1), c3], axis=1))
         n3 = self.n3(paddle.concat([self.bu2(p3), f1], axis=1))
         n4 = self.n4(paddle.concat([self.bu1(n3), f0], axis=1))
-        return [self._head(level, x) for level, x in enumerate((p3, n3, n4))]
-
-    def forward(self, blocks: paddle.Tensor) -> list[paddle.Tensor]:
-        """Both in one."""
-        return self.end(self.begin(blocks))
+        return [self._head(level, x) for level, x in ((2, n4), (1, n3), (0, p3))]
 
     def _head(self, level: int, x: paddle.Tensor) -> paddle.Tensor:
         x = self.hs[level](x)
         return self.out[level](paddle.concat([self.hr[level](x), self.hc[level](x)], axis=1))
 
 
-class AppearanceMap(nn.Layer):
-    """What people's clothes look like, at stride 4: the sum of what the picture and the detector's beginning say.
-
-    Colours and texture are there; further on, the detector keeps little of them.
-    """
-
-    STRIDE = 4
-
-    def __init__(self, width: int, channels: int) -> None:
-        super().__init__()
-        self.picture = _projection(3, channels, 4)
-        self.picture[0].weight.set_value(self.picture[0].weight * PIXEL)
-        self.texture = _projection(2 * width, channels, 1)
-
-    def forward(self, image: paddle.Tensor, begun: paddle.Tensor) -> paddle.Tensor:
-        """Args: image [N, 3, H, W]; what the detector begins with, at stride 4. Returns: [N, C, H/4, W/4]."""
-        return F.swish(self.picture(image) + self.texture(begun))
-
-
 class EmbeddingHead(nn.Layer):
     """What the parts of a box show to the embedding of who is in it: a small network of its own for every person.
 
     Args:
-        inputs: channels of the map.
         grid: rows and columns of parts.
-        widths: channels of the first convolution, and of each pair after it, which begins with halving the grid.
+        widths: channels of the first convolution and of each pair after it; the first one and each pair begin with
+            halving the grid.
         dimension: length of an embedding.
         common: square of a last number that all embeddings have in common, to 1 for all others. It brings strangers
             nearer to each other and changes no order: the fixed distances of association ``jde`` were made for
             embeddings that have more in common than those of a good teacher.
 
     Attributes:
-        row: length of a row of the map's parts, channel by channel, row by row.
+        row: length of a row of the parts' pixels, channel by channel, row by row.
     """
 
-    def __init__(
-        self, inputs: int, grid: tuple[int, int], widths: tuple[int, ...], dimension: int, common: float
-    ) -> None:
+    def __init__(self, grid: tuple[int, int], widths: tuple[int, ...], dimension: int, common: float) -> None:
         super().__init__()
         self.dimension, self.common = dimension, common
-        rows, columns = self.grid = grid
-        self.row = inputs * rows * columns
-        self.first = ConvNorm(inputs, widths[0], 3)
+        self.grid = grid
+        self.row = CHANNELS * grid[0] * grid[1]
+        self.first = ConvNorm(CHANNELS, widths[0], 3, 2)
+        self.first.c.weight.set_value(self.first.c.weight * PIXEL)
         self.steps = nn.LayerList()
+        rows, columns = _half(grid)
         for before, channels in pairwise(widths):
             self.steps.append(nn.LayerList([ConvNorm(before, channels, 3, 2), ConvNorm(channels, channels, 3)]))
-            rows, columns = (rows + 1) // 2, (columns + 1) // 2
+            rows, columns = _half((rows, columns))
         self.out = nn.Linear(widths[-1] * rows * columns, dimension - 1)
 
     def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
@@ -199,7 +174,7 @@ class EmbeddingHead(nn.Layer):
 
     def looks(self, rows: paddle.Tensor) -> paddle.Tensor:
         """Args: rows [K, row]. Returns: [K, dimension - 1], what tells people apart, of any length."""
-        x = self.first(rows.reshape([-1, self.row // (self.grid[0] * self.grid[1]), *self.grid]))
+        x = self.first(rows.reshape([-1, CHANNELS, *self.grid]))
         for halve, refine in self.steps:
             x = halve(x)
             x = x + refine(x)
@@ -211,8 +186,7 @@ class CompactJDE(nn.Layer):
 
     Args:
         width: channels of the first convolution; the detector's other widths are multiples of it.
-        appearance: channels of the appearance map.
-        grid: rows and columns of the parts of a box that are read from it.
+        grid: rows and columns of the parts of a box whose pixels the embedding head reads.
         head: channels of the embedding head's convolutions, see there.
         dimension: length of an embedding.
         common: what all of them share, see there.
@@ -221,27 +195,18 @@ class CompactJDE(nn.Layer):
     def __init__(
         self,
         width: int = 16,
-        appearance: int = 32,
-        grid: tuple[int, int] = (24, 8),
-        head: tuple[int, ...] = (64, 128, 192),
+        grid: tuple[int, int] = (80, 32),
+        head: tuple[int, ...] = (32, 64, 128, 192),
         dimension: int = 128,
         common: float = 1.25,
     ) -> None:
         super().__init__()
         self.det = Detector(width)
-        self.map = AppearanceMap(width, appearance)
-        self.head = EmbeddingHead(appearance, tuple(grid), tuple(head), dimension, common)
-        self.register_buffer("blocks", _block_kernel(), persistable=False)
-
-    def to_blocks(self, image: paddle.Tensor) -> paddle.Tensor:
-        """[N, 3, H, W] to 2x2 pixel blocks [N, 12, H/2, W/2]."""
-        return F.conv2d(image, self.blocks, stride=2)
+        self.head = EmbeddingHead(tuple(grid), tuple(head), dimension, common)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
-        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: detection maps at strides 32, 16, 8; the
-        appearance map."""
-        begun = self.det.begin(self.to_blocks(image))
-        return [*self.det.end(begun)[::-1], self.map(image, begun)]
+        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: detection maps at strides 32, 16, 8."""
+        return self.det(image)
 
 
 def build(config: Path) -> tuple[CompactJDE, dict[str, Any]]:
@@ -269,18 +234,15 @@ def inference_settings(settings: dict[str, Any], network: CompactJDE) -> dict[st
         raise ModelError(f"the configuration lacks a setting: {error}") from error
     embedding = {
         "dimension": network.head.dimension,
-        "read": "box_grid",
-        "strides": [network.map.STRIDE],
+        "read": "crop",
         "grid": list(network.head.grid),
     }
     return {**infer_cfg, "embedding": embedding}
 
 
-def _projection(inputs: int, outputs: int, size: int) -> nn.Sequential:
-    """Convolution of patches side by side, and BatchNorm."""
-    return nn.Sequential(
-        nn.Conv2D(inputs, outputs, size, size, bias_attr=False), nn.BatchNorm2D(outputs, epsilon=EPSILON)
-    )
+def _half(grid: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns that a 3x3 convolution of stride 2 leaves."""
+    return (grid[0] + 1) // 2, (grid[1] + 1) // 2
 
 
 def _double(x: paddle.Tensor) -> paddle.Tensor:
@@ -290,8 +252,8 @@ def _double(x: paddle.Tensor) -> paddle.Tensor:
 def _block_kernel() -> paddle.Tensor:
     """[12, 3, 2, 2] one-hot kernel that turns 2x2 pixel blocks into channels (space to depth): the strided slices it
     stands for cost several times as much. Blocks are read column by column."""
-    kernel = np.zeros((12, 3, 2, 2), dtype=np.float32)
+    kernel = np.zeros((4 * CHANNELS, CHANNELS, 2, 2), dtype=np.float32)
     for place, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
-        for channel in range(3):
-            kernel[place * 3 + channel, channel, row, column] = 1
+        for channel in range(CHANNELS):
+            kernel[place * CHANNELS + channel, channel, row, column] = 1
     return paddle.to_tensor(kernel)
