@@ -125,7 +125,7 @@ def test_work_is_counted_as_openvino_lays_out_the_graph():
         if filter_starts_at:
             expected += np.prod(list(op.output(0).shape)) * np.prod(list(op.input(1).get_shape())[filter_starts_at:])
     assert count_macs(COMPACT / "model.pdmodel") == expected
-    assert 2e9 < expected < 2.2e9
+    assert 1.8e9 < expected < 1.9e9
 
 
 def test_a_matrix_product_is_counted():
@@ -143,10 +143,10 @@ def test_a_matrix_product_is_counted():
         for op in (block.op(index) for index in range(block.op_size()))
         if op.type() in ("matmul_v2", "mul")
     ]
-    assert weights == [[2304, config.embedding.dimension - 1]]
+    assert weights == [[1920, config.embedding.dimension - 1]]
     steps = [(24 * 8, 32, 64), (12 * 4, 64, 128), (12 * 4, 128, 128), (6 * 2, 128, 192), (6 * 2, 192, 192)]
     convolutions = sum(9 * places * inputs * outputs for places, inputs, outputs in steps)
-    assert count_macs(COMPACT / "embed.pdmodel") == convolutions + 2304 * (config.embedding.dimension - 1)
+    assert count_macs(COMPACT / "embed.pdmodel") == convolutions + 1920 * (config.embedding.dimension - 1)
 
 
 def test_a_graph_that_cannot_be_read_costs_one_line(tmp_path):
