@@ -144,7 +144,9 @@ def test_a_matrix_product_is_counted():
         if op.type() in ("matmul_v2", "mul")
     ]
     assert weights == [[1920, config.embedding.dimension - 1]]
-    steps = [(24 * 8, 32, 64), (12 * 4, 64, 128), (12 * 4, 128, 128), (6 * 2, 128, 192), (6 * 2, 192, 192)]
+    # places, channels before, channels after: the first one, and three pairs that begin with halving
+    steps = [(40 * 16, 3, 32), (20 * 8, 32, 64), (20 * 8, 64, 64), (10 * 4, 64, 128), (10 * 4, 128, 128)]
+    steps += [(5 * 2, 128, 192), (5 * 2, 192, 192)]
     convolutions = sum(9 * places * inputs * outputs for places, inputs, outputs in steps)
     assert count_macs(COMPACT / "embed.pdmodel") == convolutions + 1920 * (config.embedding.dimension - 1)
 
