@@ -181,7 +181,7 @@ def test_number_of_parameters(dynamic_mode):
     for name, parameter in network.named_parameters():
         if not parameter.stop_gradient:
             parts[name.partition(".")[0]] += parameter.size
-    assert parts == {"det": 868_338, "head": 1_075_871}
+    assert parts == {"det": 613_842, "head": 1_075_871}
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,9 @@ from tracker.errors import ModelError
 from tracker.networks.compact import CompactJDE
 from training.compact_task import CompactTask
 from training.depthwise import use_opencv
-from training.pretrained import JOINED, join_heads, normalise, read_weights, start_from
+from training.pretrained import normalise, read_weights, start_from
 
 pytestmark = pytest.mark.usefixtures("dynamic_mode")
-
-LEVELS = 3
 
 
 def blocks(layer):
@@ -23,26 +21,26 @@ def blocks(layer):
 
 
 def folded_weights(network, seed=0):
-    """Of the detector, as PyTorch files have them: no BatchNorm, biases instead, three outputs a level.
+    """Of the detector, as PyTorch files have them: no BatchNorm, biases instead.
 
     Filters of one layer differ in size by two orders of magnitude, which the next layer makes good.
     """
     random, arrays = np.random.default_rng(seed), {}
     for name, parameter in network.det.named_parameters():
-        layer, _, kind = name.rpartition(".")
+        layer = name.rpartition(".")[0]
         if name.endswith(".c.weight"):
             value = random.normal(size=parameter.shape) / np.sqrt(np.prod(parameter.shape[1:]) / 2)
             size = 10 ** random.uniform(-1.5, 0.5, (parameter.shape[0], 1, 1, 1))
             arrays[f"det.{layer}.weight"] = (value * size).astype(np.float32)
             arrays[f"det.{layer}.bias"] = (random.normal(size=parameter.shape[0]) * size[:, 0, 0, 0]).astype(np.float32)
-        elif layer.startswith("out.") and kind == "weight":
-            width = parameter.shape[1] // 2
-            for part, outputs in (("pr", 4), ("po", 1), ("pc", 1)):
-                place = f"det.{part}.{layer.removeprefix('out.')}"
-                arrays[f"{place}.weight"] = random.normal(size=(outputs, width, 1, 1)).astype(np.float32)
-                arrays[f"{place}.bias"] = random.normal(size=outputs).astype(np.float32)
+        elif is_output(layer):
+            arrays[f"det.{name}"] = random.normal(size=parameter.shape).astype(np.float32)
     arrays["det.stem.c.weight"] /= 64  # pixels are large numbers
     return arrays
+
+
+def is_output(layer):
+    return layer.startswith("heads.") and layer.endswith(".1")
 
 
 def pictures(count=2, size=(64, 96), seed=0):
@@ -86,7 +84,7 @@ def test_normalise_changes_no_output(network, folded, by_opencv):
     weights = {name: value.numpy() for name, value in network.det.named_parameters()}
     normalise(network.det, [to_tensor(image) for image in images])
     changed = [name for name, value in network.det.named_parameters() if (value.numpy() != weights[name]).any()]
-    assert len(changed) > 0.9 * len([name for name in weights if not name.startswith("out.")])
+    assert len(changed) > 0.9 * len([name for name in weights if not is_output(name.rpartition(".")[0])])
     for expected, found in zip(before, detections(network, other)):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1, np.abs(expected).max()))
 
@@ -131,42 +129,6 @@ def test_a_filter_of_zeros_does_no_harm(network, folded):
     normalise(network.det, [to_tensor(image)])
     for expected, found in zip(before, detections(network, image)):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1, np.abs(expected).max()))
-
-
-def test_joined_heads(network):
-    arrays = folded_weights(network, seed=3)
-    joined = join_heads(arrays)
-    assert not [name for name in joined if name.split(".")[1] in ("pr", "po", "pc")]
-    assert {name for name in joined if ".out." in name} == {
-        f"det.out.{level}.{kind}" for level in range(LEVELS) for kind in ("weight", "bias")
-    }
-    random = np.random.default_rng(4)
-    for level in range(LEVELS):
-        width = arrays[f"det.pr.{level}.weight"].shape[1]
-        shape, person = (paddle.to_tensor(random.normal(size=(2, width, 3, 4)).astype(np.float32)) for _ in range(2))
-
-        def apply(name, x, source=arrays, level=level):
-            weight, bias = (paddle.to_tensor(source[f"det.{name}.{level}.{kind}"]) for kind in ("weight", "bias"))
-            return F.conv2d(x, weight, bias).numpy()
-
-        found = apply("out", paddle.concat([shape, person], axis=1), joined)
-        np.testing.assert_allclose(found[:, :4], apply("pr", shape), atol=1e-5)
-        assert (found[:, 4] == 0).all()
-        logit = JOINED[0] * apply("po", shape) + JOINED[1] * apply("pc", person) + JOINED[2]
-        np.testing.assert_allclose(found[:, 5:], logit, atol=1e-5)
-
-
-def test_other_arrays_pass_through_the_joining():
-    arrays = {"emb.patch.c.weight": np.ones(3), "single": np.ones(2), "det.stem.c.bias": np.zeros(4)}
-    assert join_heads(arrays) == arrays
-
-
-def test_a_file_that_lacks_a_part_of_a_head_is_refused(network, tmp_path):
-    arrays = folded_weights(network)
-    del arrays["det.po.1.weight"]
-    np.savez(tmp_path / "part.npz", **arrays)
-    with pytest.raises(ModelError, match=r"part\.npz"):
-        read_weights(tmp_path / "part.npz", network)
 
 
 def test_a_folded_file_fills_the_whole_detector(network, folded):

@@ -95,7 +95,11 @@ class SpatialPyramid(nn.Layer):
 
 
 class Detector(nn.Layer):
-    """Maps of boxes at strides 32, 16 and 8."""
+    """Maps of boxes at strides 32, 16 and 8.
+
+    The backbone is that of YOLOX-nano (arXiv 2107.08430). The neck is a PANet (arXiv 1803.01534) cut down to half of
+    the time: most maps are added in place of joined, and one separable convolution looks at the sum. So does a head.
+    """
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
@@ -108,16 +112,12 @@ class Detector(nn.Layer):
         self.lat = ConvNorm(w5, w4, 1)
         self.p4 = CSP(2 * w4, w4, shortcut=False)
         self.red = ConvNorm(w4, w3, 1)
-        self.p3 = CSP(2 * w3, w3, shortcut=False)
+        self.p3 = Separable(w3, w3, 5)
         self.bu2 = Separable(w3, w3, stride=2)
-        self.n3 = CSP(2 * w3, w4, shortcut=False)
-        self.bu1 = Separable(w4, w4, stride=2)
-        self.n4 = CSP(2 * w4, w5, shortcut=False)
-        levels = (w3, w4, w5)  # strides 8, 16, 32
-        self.hs = nn.LayerList([ConvNorm(channels, w3, 1) for channels in levels])
-        self.hr = nn.LayerList([Separable(w3, w3) for _ in levels])
-        self.hc = nn.LayerList([Separable(w3, w3) for _ in levels])
-        self.out = nn.LayerList([nn.Conv2D(2 * w3, 6, 1) for _ in levels])
+        self.n3 = Separable(w3, w3, 5)
+        self.bu1 = Separable(w3, w4, stride=2)
+        self.n4 = Separable(w4, w3, 5)
+        self.heads = nn.LayerList([nn.Sequential(Separable(w3, w3), nn.Conv2D(w3, 6, 1)) for _ in range(3)])
         self.register_buffer("blocks", _block_kernel(), persistable=False)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
@@ -126,14 +126,10 @@ class Detector(nn.Layer):
         c4 = self.d4(c3)
         f0 = self.lat(self.d5(c4))
         f1 = self.red(self.p4(paddle.concat([_double(f0), c4], axis=1)))
-        p3 = self.p3(paddle.concat([_double(f1), c3], axis=1))
-        n3 = self.n3(paddle.concat([self.bu2(p3), f1], axis=1))
-        n4 = self.n4(paddle.concat([self.bu1(n3), f0], axis=1))
-        return [self._head(level, x) for level, x in ((2, n4), (1, n3), (0, p3))]
-
-    def _head(self, level: int, x: paddle.Tensor) -> paddle.Tensor:
-        x = self.hs[level](x)
-        return self.out[level](paddle.concat([self.hr[level](x), self.hc[level](x)], axis=1))
+        p3 = self.p3(c3 + _double(f1))
+        n3 = self.n3(self.bu2(p3) + f1)
+        n4 = self.n4(self.bu1(n3) + f0)
+        return [head(x) for head, x in zip(self.heads, (n4, n3, p3))]
 
 
 class EmbeddingHead(nn.Layer):
