@@ -186,7 +186,7 @@ class VideoWriter:
     def _to_frame(self, image: np.ndarray, time: float) -> av.VideoFrame:
         """The picture in the video's size, colours and time base."""
         frame = self._reformatter.reformat(
-            av.VideoFrame.from_ndarray(_fit(image, self._size), format="bgr24"),
+            av.VideoFrame.from_numpy_buffer(_fit(image, self._size), format="bgr24"),  # read at once, not copied
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
@@ -288,5 +288,6 @@ def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
         bottom, right = height - inner[0] - top, width - inner[1] - left
         image = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT)
-    # Repeated, not black: a dark line at the edge would show.
-    return cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    if height % 2 or width % 2:  # repeated, not black: a dark line at the edge would show
+        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(image)
