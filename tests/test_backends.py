@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from media import write_video
 
+from tracker import int8
 from tracker.config import ModelConfig
 from tracker.errors import ModelError, OptionError
 from tracker.model import Model
@@ -32,7 +33,7 @@ def config():
 
 @pytest.fixture
 def copy(tmp_path):
-    return shutil.copytree(COMPACT, tmp_path / "copy", ignore=shutil.ignore_patterns("model_int8.*"))
+    return shutil.copytree(COMPACT, tmp_path / "copy", ignore=shutil.ignore_patterns(*int8.FILES))
 
 
 @pytest.fixture(params=[True, False], ids=["installed", "missing"])

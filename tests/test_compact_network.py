@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tracker import int8
 from tracker.config import ModelConfig
 from tracker.crops import read_crops
 from tracker.decode import Decoder
@@ -137,7 +138,7 @@ def test_an_export_computes_what_the_network_does(exported, task, maps, letterbo
 
 
 def test_an_export_describes_itself_like_the_bundled_model(exported):
-    bundled = {path.name for path in COMPACT.iterdir() if not path.name.startswith("model_int8.")}
+    bundled = {path.name for path in COMPACT.iterdir() if path.name not in int8.FILES}
     assert {path.name for path in exported.iterdir()} == bundled
     assert ModelConfig.load(exported) == ModelConfig.load(COMPACT)
 

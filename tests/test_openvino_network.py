@@ -42,15 +42,17 @@ def network(config):
 
 @pytest.fixture
 def copy(tmp_path):
-    return shutil.copytree(COMPACT, tmp_path / "copy", ignore=shutil.ignore_patterns("model_int8.*"))
+    return shutil.copytree(COMPACT, tmp_path / "copy", ignore=shutil.ignore_patterns(*int8.FILES))
 
 
 @pytest.fixture
 def int8_copy(copy):
     """A model with files as in int8; the numbers in them are fp32's, for quantisation needs other packages."""
-    model = openvino_network.openvino_core().read_model(copy / "model.pdmodel", copy / "model.pdiparams")
-    model.reshape([1, 3, *SIZE])
-    openvino.save_model(model, copy / int8.PROGRAM, compress_to_fp16=False)
+    for graph, (program, _) in int8.GRAPHS.items():
+        model = openvino_network.openvino_core().read_model(copy / f"{graph}.pdmodel", copy / f"{graph}.pdiparams")
+        if graph == "model":
+            model.reshape([1, 3, *SIZE])
+        openvino.save_model(model, copy / program, compress_to_fp16=False)
     int8.write_record(copy, {"frames": 1})
     return copy
 
@@ -247,12 +249,25 @@ def capabilities(monkeypatch):
     return choose
 
 
-def test_int8_takes_the_place_of_the_graph(int8_copy, config, network, capabilities):
+def test_int8_takes_the_place_of_both_graphs(int8_copy, config, network, capabilities):
     capabilities("FP32", "INT8")
     found = open_network(int8_copy, config, precision="int8")
     assert found.description == "openvino int8"
     assert_same_maps(found.run(pixels(0)), network.run(pixels(0)), tolerance=1e-5)
     np.testing.assert_array_equal(found.embed([rows(0, 5)]), network.embed([rows(0, 5)]))
+
+
+def test_rows_are_embedded_in_int8_too(int8_copy, config, network, capabilities):
+    capabilities("FP32", "INT8")
+    program = int8_copy / int8.GRAPHS["embed"][0]
+    model = openvino_network.openvino_core().read_model(COMPACT / "embed.pdmodel", COMPACT / "embed.pdiparams")
+    (result,) = model.get_results()
+    half = openvino.opset13.multiply(result.input_value(0), np.float32(0.5))
+    openvino.save_model(openvino.Model([half], model.get_parameters()), program, compress_to_fp16=False)
+    int8.write_record(int8_copy, {})
+    exact = network.embed([rows(0, 5)])
+    np.testing.assert_allclose(OpenVINONetwork(int8_copy, config, "int8").embed([rows(0, 5)]), exact / 2, rtol=1e-5)
+    np.testing.assert_array_equal(OpenVINONetwork(int8_copy, config, "fp32").embed([rows(0, 5)]), exact)
 
 
 def test_the_graph_in_int8_is_the_one_that_runs(int8_copy, config, network):
@@ -262,7 +277,7 @@ def test_the_graph_in_int8_is_the_one_that_runs(int8_copy, config, network):
     *others, last = [result.input_value(0) for result in model.get_results()]
     for values, error in (([last, *others], "a map of shape"), (others, "gives 2 maps")):
         other = openvino.Model(values, model.get_parameters())
-        openvino.save_model(other, int8_copy / int8.PROGRAM, compress_to_fp16=False)
+        openvino.save_model(other, int8_copy / int8.GRAPHS["model"][0], compress_to_fp16=False)
         int8.write_record(int8_copy, {})
         with pytest.raises(ModelError, match=error):
             OpenVINONetwork(int8_copy, config, "int8")
@@ -294,26 +309,23 @@ def remake(name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (
-            lambda folder: (folder / "model_int8.xml").unlink(),
-            r"has no int8 model \(model_int8.xml is missing\): make it",
-        ),
-        (
-            lambda folder: (folder / "model_int8.bin").unlink(),
-            r"has no int8 model \(model_int8.bin is missing\): make it",
-        ),
-        (
-            lambda folder: (folder / "model_int8.yml").unlink(),
-            r"has no int8 model \(model_int8.yml is missing\): make it",
+        *(
+            (lambda folder, name=name: (folder / name).unlink(), rf"has no int8 model \({name} is missing\): make it")
+            for name in int8.FILES
         ),
         (lambda folder: (folder / "model_int8.xml").write_text(""), "model_int8.xml is damaged: quantise again"),
         (lambda folder: (folder / "model_int8.bin").write_bytes(b"1"), "model_int8.bin is damaged: quantise again"),
-        (lambda folder: (folder / "model_int8.yml").write_text("1"), "model_int8.yml is damaged: quantise again"),
-        (lambda folder: (folder / "model_int8.yml").write_bytes(b"\xff"), "model_int8.yml is damaged: quantise again"),
+        (lambda folder: (folder / "int8.yml").write_text("1"), "int8.yml is damaged: quantise again"),
+        (lambda folder: (folder / "int8.yml").write_bytes(b"\xff"), "int8.yml is damaged: quantise again"),
         (
             lambda folder: (folder / "model.pdiparams").open("ab").write(b"1"),
             "model.pdiparams is not the one that the int8 model was made from: quantise again",
         ),
+        (
+            lambda folder: (folder / "embed.pdiparams").open("ab").write(b"1"),
+            "embed.pdiparams is not the one that the int8 model was made from: quantise again",
+        ),
+        (remake("embed_int8.xml"), r"embed_int8.xml cannot be loaded by openvino, it or its \.bin may be damaged"),
         (remake("model_int8.xml"), r"model_int8.xml cannot be loaded by openvino, it or its \.bin may be damaged"),
     ],
 )

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from media import number_of, numbered_frames, write_video
 
 from tools import quantize
-from tools.agreement import Agreement, compare, match
+from tools.agreement import Agreement
 from tools.sample_frames import hold_back, read_frames, shrink, spread
 from tracker import int8
 from tracker.config import LetterboxConfig, ModelConfig
-from tracker.decode import Detections
 from tracker.errors import OutputError, SourceError
 from tracker.letterbox import Letterbox
 from tracker.openvino_network import OpenVINONetwork
@@ -92,80 +91,9 @@ def test_a_live_source_is_refused(monkeypatch):
         read_frames(["rtsp://user:password@host/camera"], 5, letterbox())
 
 
-def people(*boxes):
-    boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    return Detections(boxes, np.full(len(boxes), 0.9), np.eye(len(boxes), 8, dtype=np.float32))
-
-
-corners = st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 20)] * 2).map(
-    lambda v: (v[0], v[1], v[0] + v[2], v[1] + v[3])
-)
-
-
-@given(st.lists(corners, max_size=8), st.lists(corners, max_size=8), st.randoms())
-def test_pairs_are_of_one_each_and_as_many_as_can_be(ours, theirs, random):
-    exact, found = people(*ours), people(*theirs)
-    pairs, overlap = match(exact, found)
-    assert (overlap >= 0.5).all()
-    assert all(len({*column}) == len(pairs) for column in pairs.T)
-    assert len(match(found, exact)[0]) == len(pairs), "as many either way"
-    shuffled = random.sample(theirs, len(theirs))
-    assert len(match(exact, people(*shuffled))[0]) == len(pairs)
-    itself, full = match(exact, exact)
-    assert len(itself) == len(exact) and (full == 1).all()
-
-
-def test_no_pair_is_given_up_for_a_better_one():
-    # the first of ours fits both of theirs, and the better one is the only one that fits the second of ours
-    exact, found = people((0, 0, 10, 10), (0, 4, 10, 14)), people((0, 1, 10, 11), (0, -3, 10, 7))
-    pairs, overlap = match(exact, found)
-    assert pairs.tolist() == [[0, 1], [1, 0]]
-    np.testing.assert_allclose(overlap, [7 / 13, 7 / 13])
-
-
-class Fake:
-    """A network whose maps show as many people as it is told, one beside the other at stride 8."""
-
-    def __init__(self, config, people, seconds=0.0, turn=0.0):
-        self.config, self.people, self.seconds, self.turn = config, people, seconds, turn
-        self.passes = 0
-
-    def run(self, pixels):
-        import time
-
-        time.sleep(self.seconds)
-        self.passes += 1
-        maps = [np.zeros((1, 6, 608 // s, 1088 // s), np.float32) for s in (32, 16, 8)]
-        for raw in maps:
-            raw[0, 4] = 9
-        maps[2][0, 2:4, 5, 10 : 10 + 10 * self.people : 10] = np.log([[3], [8]])
-        maps[2][0, 5, 5, 10 : 10 + 10 * self.people : 10] = 18
-        return maps + [np.zeros((1, 4, 608 // s, 1088 // s), np.float32) for s in (32, 16, 8)]
-
-    def embed(self, groups):
-        directions = np.zeros((len(groups[0]), self.config.embedding.dimension), np.float32)
-        directions[:, :2] = np.cos(self.turn), np.sin(self.turn)
-        return directions
-
-
-def test_two_networks_are_compared():
-    config = ModelConfig.load(COMPACT)
-    images = [np.zeros((608, 1088, 3), np.uint8)] * 3
-    exact, found = Fake(config, 4), Fake(config, 3, seconds=0.01, turn=np.pi / 3)
-    result = compare(exact, found, images, config)
-    assert (result.images, result.exact, result.found, result.matched) == (3, 12, 9, 9)
-    assert (result.precision, result.recall, round(result.f1, 6)) == (1, 0.75, round(6 / 7, 6))
-    assert result.iou == 1 and result.cosine == pytest.approx(0.5)
-    assert result.found_ms > 10 > result.exact_ms
-    assert exact.passes == found.passes == 4, "one to warm up"
-    nobody = compare(Fake(config, 0), Fake(config, 0), images, config)
-    assert all(np.isnan(value) for value in (nobody.f1, nobody.precision, nobody.recall, nobody.iou, nobody.cosine))
-    assert compare(Fake(config, 2), Fake(config, 0), images, config).f1 == 0
-
-
 @pytest.fixture
 def copy(tmp_path):
-    return shutil.copytree(COMPACT, tmp_path / "model", ignore=shutil.ignore_patterns("model_int8.*"))
+    return shutil.copytree(COMPACT, tmp_path / "model", ignore=shutil.ignore_patterns(*int8.FILES))
 
 
 @pytest.fixture
@@ -219,7 +147,12 @@ def stand_in(monkeypatch):
     pytest.importorskip("openvino")
     monkeypatch.setattr(quantize, "need_packages", lambda: {"nncf": "0", "openvino": "0"})
     calls = []
-    monkeypatch.setattr(quantize, "quantise", lambda model, images, *rest: calls.append((len(images), *rest)) or model)
+
+    def quantise(model, inputs, kept):
+        calls.append(([make() for make in inputs], kept))
+        return model
+
+    monkeypatch.setattr(quantize, "quantise", quantise)
     return calls
 
 
@@ -231,14 +164,18 @@ def test_a_run(stand_in, copy, tmp_path, capsys):
     output = tmp_path / "new" / "output"
     words = ("--frames", CLIP, "--count", 4, "--check_count", 2, "--output", output, "--keep_float", "first_last")
     assert run("--model", copy, *words) == 0
-    ((number, config, kept),) = stand_in
-    assert number == 4 and config == ModelConfig.load(COMPACT).letterbox
-    assert len(kept) == 4 and "conv2d_0.tmp_0" in kept
+    (images, kept), (rows, kept_of_rows) = stand_in
+    config = ModelConfig.load(COMPACT)
+    assert [image.shape for image in images] == [(1, 3, config.letterbox.height, config.letterbox.width)] * 4
+    length = 3 * config.embedding.grid[0] * config.embedding.grid[1]
+    assert len(rows) == 4 and all(len(people["rows_0"]) > 2 and people["rows_0"].shape[1] == length for people in rows)
+    assert len(kept) == 4 and "conv2d_0.tmp_0" in kept and len(kept_of_rows) == 2
     assert sorted(contents(copy)) == sorted(MODEL_FILES)
     assert sorted(contents(output)) == sorted((*MODEL_FILES, *int8.FILES))
     int8.check(output)
     record = yaml.safe_load((output / int8.RECORD).read_text())
-    assert (record["frames"], record["float_layers"], record["nncf"]) == (4, kept, "0")
+    assert (record["frames"], record["nncf"]) == (4, "0")
+    assert record["float_layers"] == {"model": kept, "embed": kept_of_rows}
     assert record["agreement"]["f1"] == 1 and record["agreement"]["images"] == 2
     printed = capsys.readouterr().out
     assert "F1 1.000 (precision 1.000, recall 1.000), IoU 1.000, cosine of embeddings 1.000\n" in printed
@@ -250,6 +187,7 @@ def test_too_little_agreement_changes_nothing(stand_in, copy, tmp_path, monkeypa
     words = ("--model", copy, "--frames", CLIP, "--count", 2, "--check_count", 1)
     before = contents(copy)
     monkeypatch.setattr(quantize, "OpenVINONetwork", lambda *_: None)  # seconds each
+    monkeypatch.setattr(quantize, "row_inputs", lambda *_: [])
     for f1, limit, code in ((0.89, None, 2), (float("nan"), 0, 2), (0.91, None, 0), (0.5, 0.4, 0)):
         result = Agreement(1, 100, 100, 0, 1, 1, 1, 1)
         monkeypatch.setattr(Agreement, "f1", f1)
@@ -288,6 +226,16 @@ def test_mistakes_are_told_in_one_line_before_the_work(stand_in, copy, tmp_path,
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("error: ") and message in line
     assert not stand_in and sorted(contents(copy)) == sorted(MODEL_FILES)
+
+
+def test_frames_without_people_are_refused(stand_in, copy, tmp_path, capsys):
+    for number in range(5):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((60, 80, 3), 114, np.uint8))
+    before = contents(copy)
+    assert run("--model", copy, "--frames", tmp_path / "*.png", "--count", 4, "--check_count", 1) == 2
+    message = "the model finds nobody in 4 frames to calibrate with: give some with people"
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert not stand_in and contents(copy) == before
 
 
 def test_a_model_that_cannot_be_written_beside_is_told(copy, monkeypatch):

@@ -72,6 +72,11 @@ def match(exact: Detections, found: Detections) -> tuple[np.ndarray, np.ndarray]
     return np.stack([rows[made], columns[made]], axis=1), overlap[made]
 
 
+def sure_decoder(config: ModelConfig) -> Decoder:
+    """A decoder of detections above the model's ``confident`` score alone."""
+    return Decoder(config, dataclasses.replace(config.thresholds, score=config.thresholds.confident))
+
+
 def compare(exact: Network, found: Network, images: Sequence[np.ndarray], config: ModelConfig) -> Agreement:
     """Let both networks look at images [H, W, 3] uint8 BGR, in turn, so that what disturbs one disturbs the other.
 
@@ -84,7 +89,7 @@ def compare(exact: Network, found: Network, images: Sequence[np.ndarray], config
         ModelError: a network fails.
     """
     letterbox = Letterbox(config.letterbox)
-    decode = Decoder(config, dataclasses.replace(config.thresholds, score=config.thresholds.confident))
+    decode = sure_decoder(config)
     networks = (exact, found)
     for network in networks:
         network.run(letterbox(images[0])[0])  # the first pass is slower

@@ -5,133 +5,42 @@
 
 The frames show which numbers occur in the network: take them from the cameras that it is for, labels are not needed.
 Frames of the same sources that quantisation has not seen then tell how well int8 agrees with fp32. If well enough, the
-folder gets model_int8.xml, .bin and .yml, all at the end; else nothing is changed. Run it with --precision int8.
+folder gets model_int8.*, embed_int8.* and int8.yml, all at the end; else nothing is changed. Run it with
+--precision int8.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import io
-import logging
 import os
 import shutil
 import sys
 import tempfile
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs from any folder, installed or not
 
-import numpy as np
-
 from tools.agreement import Agreement, compare
+from tools.int8_graphs import (
+    EDGES,
+    NONE,
+    float_layers,
+    image_inputs,
+    keep_pixels,
+    need_packages,
+    quantise,
+    read_graph,
+    row_inputs,
+)
 from tools.sample_frames import hold_back, read_frames
 from tracker import int8
-from tracker.config import LetterboxConfig, ModelConfig, check_number, check_whole
-from tracker.errors import ModelError, OptionError, OutputError, SourceError, TrackingError
-from tracker.letterbox import Letterbox, to_floats
+from tracker.config import ModelConfig, check_number, check_whole
+from tracker.errors import ModelError, OutputError, SourceError, TrackingError
 from tracker.network import check_files
-from tracker.openvino_network import OpenVINONetwork, openvino_core
+from tracker.openvino_network import OpenVINONetwork
 from tracker.weights import find_model
-
-WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")  # OpenVINO's types of layers with weights
-NONE, EDGES = "none", "first_last"
-
-
-def edge_layers(model: Any) -> list[str]:
-    """Names of the layers with weights that nothing but weightless ones separates from an input or an output.
-
-    Args:
-        model: openvino.Model.
-    """
-    found: dict[str, None] = {}
-
-    def walk(nodes: Iterable[Any], backward: bool) -> None:
-        waiting, seen = list(nodes), set()
-        while waiting:
-            node = waiting.pop()
-            name = node.get_friendly_name()
-            if name in seen:
-                continue
-            seen.add(name)
-            if node.get_type_name() in WEIGHTED:
-                found[name] = None
-            elif backward:
-                waiting += [value.get_node() for value in node.input_values()]
-            else:
-                waiting += [end.get_node() for output in node.outputs() for end in output.get_target_inputs()]
-
-    walk(model.get_parameters(), backward=False)
-    walk(model.get_results(), backward=True)
-    return list(found)
-
-
-def float_layers(model: Any, wanted: Sequence[str]) -> list[str]:
-    """Names of the layers of an openvino.Model to keep in float.
-
-    Args:
-        wanted: ``none``, ``first_last``, names of layers, OpenVINO's types of layers.
-
-    Raises:
-        OptionError: the model has no such layer.
-    """
-    kept: dict[str, None] = {}
-    layers = [(node.get_friendly_name(), node.get_type_name()) for node in model.get_ordered_ops()]
-    for word in wanted:
-        names = edge_layers(model) if word == EDGES else [name for name, kind in layers if word in (name, kind)]
-        if not names and word != NONE:
-            raise OptionError(f"--keep_float: the model has no layer of the name or type {word!r}")
-        kept |= dict.fromkeys(names)
-    return list(kept)
-
-
-def need_packages() -> dict[str, str]:
-    """Versions of the packages that only quantisation needs.
-
-    Raises:
-        ModelError: they are not installed, or do not go together.
-    """
-    os.environ.setdefault("NNCF_CI", "1")  # else nncf reports each use to its makers
-    try:
-        # openvino says in two lines of its own that openvino.runtime, which nncf uses, will go
-        with contextlib.redirect_stderr(io.StringIO()):
-            import nncf
-            import openvino
-            import openvino.runtime  # openvino 2026 has it no more
-    except ImportError as error:
-        raise ModelError(
-            f"quantisation needs nncf and an openvino that fits it ({error}): pip install -r requirements-quantize.txt"
-        ) from error
-    return {"nncf": nncf.__version__, "openvino": openvino.__version__}
-
-
-def quantise(model: Any, images: Sequence[np.ndarray], config: LetterboxConfig, kept: Sequence[str]) -> Any:
-    """The openvino.Model with weights and activations of its layers in int8, by NNCF.
-
-    Args:
-        model: openvino.Model of a fixed size.
-        images: [H, W, 3] uint8 BGR, to calibrate with.
-        config: how they become the model's input.
-        kept: names of the layers to keep in float.
-    """
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
-    letterbox = Letterbox(config)
-    data = nncf.Dataset(images, lambda image: to_floats(letterbox(image)[0], config.scale))
-    with warnings.catch_warnings():
-        # of an activation without positive values nncf computes inf * 0 and does not use it
-        warnings.filterwarnings("ignore", "invalid value encountered in multiply", RuntimeWarning)
-        return nncf.quantize(
-            model,
-            data,
-            preset=nncf.QuantizationPreset.MIXED,  # ranges of their own below and above zero: swish has little below
-            subset_size=len(images),
-            ignored_scope=nncf.IgnoredScope(names=list(kept)) if kept else None,
-        )
 
 
 def check_target(folder: Path, output: Path | None) -> None:
@@ -207,13 +116,15 @@ def run(args: argparse.Namespace) -> Path:
     count, held = check_whole("count", args.count), check_whole("check_count", args.check_count)
     check_number("least_agreement", args.least_agreement, 0, 1)
     versions = need_packages()
+    import openvino
+
     folder = find_model(args.model).absolute()
     check_files(folder, ("model", "embed"))
     config = ModelConfig.load(folder)
     check_target(folder, args.output)
     exact = OpenVINONetwork(folder, config, "fp32")  # a model that cannot be run is told of before the frames are read
-    model = read_model(folder, config.letterbox)
-    kept = float_layers(model, args.keep_float)
+    models = {graph: read_graph(folder, graph, config.letterbox) for graph in int8.GRAPHS}
+    kept = dict(zip(models, float_layers(list(models.values()), args.keep_float)))
 
     images = read_frames(args.frames, count + held, config.letterbox)
     calibration, others = hold_back(images, count, held)
@@ -225,7 +136,15 @@ def run(args: argparse.Namespace) -> Path:
         for path in folder.iterdir():
             if path.name not in int8.FILES:
                 (staged / path.name).symlink_to(path)
-        save(quantise(model, calibration, config.letterbox, kept), staged)
+        inputs = {
+            "model": image_inputs(calibration, config.letterbox),
+            "embed": row_inputs(exact, calibration, models["embed"]),
+        }
+        models = {graph: quantise(model, inputs[graph], kept[graph]) for graph, model in models.items()}
+        keep_pixels(models["model"], config.letterbox.scale)
+        for graph, model in models.items():
+            program, _ = int8.GRAPHS[graph]
+            openvino.save_model(model, staged / program, compress_to_fp16=False)
         details = {"frames": len(calibration), "float_layers": kept, **versions}
         int8.write_record(staged, details)
         agreement = compare(exact, OpenVINONetwork(staged, config, "int8"), others, config)
@@ -237,27 +156,6 @@ def run(args: argparse.Namespace) -> Path:
             )
         int8.write_record(staged, {**details, "agreement": figures(agreement)})
         return install(staged, folder, args.output and args.output.absolute())
-
-
-def read_model(folder: Path, config: LetterboxConfig) -> Any:
-    """The graph ``model`` as an openvino.Model for images of the configured size, normalisations folded into weights.
-
-    Without the folding NNCF quantises what stands before the normalisation, and corrects no biases: features come out
-    far less like those of fp32, and in more time.
-    """
-    from openvino._offline_transformations import apply_moc_transformations  # as openvino.convert_model does
-
-    model = openvino_core().read_model(folder / "model.pdmodel", folder / "model.pdiparams")
-    model.reshape([1, 3, config.height, config.width])
-    apply_moc_transformations(model, cf=False)
-    return model
-
-
-def save(model: Any, folder: Path) -> None:
-    """Write an openvino.Model as the int8 form in a folder."""
-    import openvino
-
-    openvino.save_model(model, folder / int8.PROGRAM, compress_to_fp16=False)
 
 
 def figures(agreement: Agreement) -> dict[str, float]:

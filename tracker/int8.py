@@ -1,7 +1,7 @@
-"""The int8 form of a model folder's graph: which files it is, and whether it belongs to the graph beside it.
+"""The int8 form of a model folder's graphs: which files it is, and whether it belongs to the graphs beside it.
 
-tools/quantize.py makes it. OpenVINO runs ``model_int8.xml`` and ``.bin`` in place of ``model.pdmodel``; the record
-``model_int8.yml`` states the sha256 of both and of the files they were made from.
+tools/quantize.py makes it. OpenVINO runs ``model_int8.xml`` and ``.bin`` in place of ``model.pdmodel``, and likewise
+``embed_int8.*``; the record ``int8.yml`` states the sha256 of all of them and of the files they were made from.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import yaml
 from .download import file_digest
 from .errors import ModelError
 
-PROGRAM, PARAMETERS, RECORD = FILES = ("model_int8.xml", "model_int8.bin", "model_int8.yml")
-MADE_FROM = ("model.pdmodel", "model.pdiparams")
+GRAPHS = {graph: (f"{graph}_int8.xml", f"{graph}_int8.bin") for graph in ("model", "embed")}  # program, parameters
+MADE_FROM = tuple(f"{graph}.{kind}" for graph in GRAPHS for kind in ("pdmodel", "pdiparams"))
+RECORD = "int8.yml"
+FILES = (*(name for files in GRAPHS.values() for name in files), RECORD)  # the record last, see tools/quantize.py
 
 
 def is_there(folder: Path) -> bool:
@@ -24,7 +26,7 @@ def is_there(folder: Path) -> bool:
 
 
 def write_record(folder: Path, details: dict[str, Any]) -> None:
-    """Write the record of the graph and its int8 form as they lie in the folder.
+    """Write the record of the graphs and their int8 form as they lie in the folder.
 
     Args:
         folder: with all files but the record.
@@ -35,16 +37,16 @@ def write_record(folder: Path, details: dict[str, Any]) -> None:
     """
     digests = {
         "made_from": {name: file_digest(folder / name) for name in MADE_FROM},
-        "files": {name: file_digest(folder / name) for name in (PROGRAM, PARAMETERS)},
+        "files": {name: file_digest(folder / name) for name in FILES if name != RECORD},
     }
     (folder / RECORD).write_text(yaml.safe_dump({**digests, **details}, sort_keys=False))
 
 
 def check(folder: Path) -> None:
-    """See that the int8 form can be used in place of the graph it was made from.
+    """See that the int8 form can be used in place of the graphs it was made from.
 
     Raises:
-        ModelError: there is none, the graph is another one by now, or a file is damaged.
+        ModelError: there is none, a graph is another one by now, or a file is damaged.
     """
     command = f"python tools/quantize.py --model {folder} --frames VIDEO"
     for name in FILES:
@@ -53,7 +55,7 @@ def check(folder: Path) -> None:
     try:
         record = yaml.safe_load((folder / RECORD).read_text())
         expected = {name: record["made_from"][name] for name in MADE_FROM}
-        expected |= {name: record["files"][name] for name in (PROGRAM, PARAMETERS)}
+        expected |= {name: record["files"][name] for name in FILES if name != RECORD}
         found = {name: file_digest(folder / name) for name in expected}
     except OSError as error:
         raise ModelError(f"{folder} has an int8 model that cannot be read: {error.strerror}") from error

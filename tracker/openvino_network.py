@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -36,16 +36,16 @@ class OpenVINONetwork(Network):
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``; images have the size that it states.
-        precision: ``fp32``, ``bf16``, ``int8``, which takes ``model_int8.*`` of the folder, or ``auto``: int8 if the
-            folder has that and the processor is made for it, else fp32; fp32 with a warning if it cannot be used.
-            Embeddings of rows are always computed in fp32.
+        precision: ``fp32``, ``bf16``, ``int8``, which takes the folder's int8 form, or ``auto``: int8 if the folder has
+            that and the processor is made for it, else fp32; fp32 with a warning if it cannot be used. With bf16
+            embeddings of rows are computed in fp32.
         threads: processor threads; None for all cores.
         several: share them out among several passes at once. Threads of one pass wait for each other at every layer,
             and for whatever else the processor does meanwhile; passes do not.
 
     Raises:
-        ModelError: the package is missing, or the folder holds no model that it can run, or in int8 no model made
-            from its graph.
+        ModelError: the package is missing, or the folder holds no model that it can run, or in int8 none made from its
+            graphs.
         OptionError: the processor has no bf16 or int8, or threads is not a positive integer.
     """
 
@@ -77,28 +77,37 @@ class OpenVINONetwork(Network):
             tried = ["int8", "fp32"] if "INT8" in capabilities and int8.is_there(folder) else ["fp32"]
         for precision in tried:
             try:
-                model = self._open(core, precision, sharing if several else settings, capabilities)
+                self._graphs = self._open(core, precision, sharing if several else settings, capabilities)
                 break
             except ModelError as error:
                 if precision == tried[-1]:
                     raise
                 logger.warning("%s; using precision %s instead", error, tried[-1])
         self.description = f"openvino {precision}"
-        self.passes = model.passes
-        self._graphs = {"model": model, "embed": self._read(core, "embed", "fp32", settings)}
+        self.passes = self._graphs["model"].passes
 
-    def _open(self, core, precision: str, settings: dict, capabilities: list[str]) -> _Graph:  # noqa: ANN001 (openvino.Core)
-        """The graph ``model``, with maps of the sizes that the configuration states."""
+    def _open(
+        self,
+        core,  # noqa: ANN001 (openvino.Core, imported only where it is used)
+        precision: str,
+        settings: dict,
+        capabilities: list[str],
+    ) -> dict[str, _Graph]:
+        """Both graphs, ``model`` with maps of the sizes that the configuration states."""
         # without instructions for it OpenVINO would take fp32, or something slower, and say nothing
         if precision in NEEDED and NEEDED[precision][0] not in capabilities:
             raise OptionError(
                 f"precision {precision} needs a processor with {NEEDED[precision][1]}: take precision fp32"
             )
+        if precision == "int8":
+            int8.check(self.folder)
         box = self.config.letterbox
         model = self._read(core, "model", precision, settings, box)
         self._check_count(len(model.shapes))
         self._check_shapes((box.height, box.width), model.shapes)
-        return model
+        # what bf16 saves for a few rows is not worth what it rounds
+        of_rows = "fp32" if precision == "bf16" else precision
+        return {"model": model, "embed": self._read(core, "embed", of_rows, settings)}
 
     def _read(
         self,
@@ -109,12 +118,9 @@ class OpenVINONetwork(Network):
         box: LetterboxConfig | None = None,
     ) -> _Graph:
         check_files(self.folder, [graph])
-        program, parameters = f"{graph}.pdmodel", f"{graph}.pdiparams"
-        if precision == "int8":
-            int8.check(self.folder)
-            program, parameters = int8.PROGRAM, int8.PARAMETERS
+        files = int8.GRAPHS[graph] if precision == "int8" else (f"{graph}.pdmodel", f"{graph}.pdiparams")
         settings = {**settings, "INFERENCE_PRECISION_HINT": HINTS[precision]}
-        return _Graph(core, self.folder / program, self.folder / parameters, settings, box)
+        return _Graph(core, *(self.folder / name for name in files), settings, box)
 
     def _start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
         if self.passes == 1:  # a second one would only wait, and make a live picture older
@@ -193,8 +199,7 @@ class _Graph:
         self._compiled = compiled
         self._idle = deque([compiled.create_infer_request()])
         self.passes = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        # OpenVINO lists the inputs in an order of its own; the export names those of several rows_0, rows_1, ...
-        self._inputs = sorted(compiled.inputs, key=lambda port: _number(port.any_name))
+        self._inputs = in_order(compiled.inputs)
         self._outputs = compiled.outputs
         known = all(port.get_partial_shape().is_static for port in self._outputs)
         self.shapes = [tuple(port.shape) for port in self._outputs] if known else None
@@ -259,10 +264,15 @@ def _of_pixels(model: openvino.Model, scale: float) -> openvino.Model:
     return steps.build()
 
 
-def _number(name: str) -> int:
-    """Place of an input named ``rows_N`` among the others; 0 for the only one."""
-    last = name.rpartition("_")[2]
-    return int(last) if last.isdecimal() else 0
+def in_order(ports: Sequence[openvino.Output]) -> list[openvino.Output]:
+    """Inputs of a graph as it was exported, which named those of several rows_0, rows_1, ...; OpenVINO has an order of
+    its own."""
+
+    def number(port: openvino.Output) -> int:
+        last = port.any_name.rpartition("_")[2]
+        return int(last) if last.isdecimal() else 0
+
+    return sorted(ports, key=number)
 
 
 def _last_line(error: BaseException) -> str:

@@ -24,9 +24,9 @@ class Stages:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # one for all, so that ending the run wakes every thread
         self._ended = False
         self._threads: list[threading.Thread] = []
+        self._buffers: list[Ahead] = []
 
     def ahead(
         self,
@@ -50,7 +50,8 @@ class Stages:
         """
         if size < 1:
             raise ValueError(f"a stage that may hold {size} items would wait for ever")
-        made = Ahead(items, size, merge, halted, self._changed, lambda: self._ended)
+        made = Ahead(items, size, merge, halted, lambda: self._ended)
+        self._buffers.append(made)
         thread = threading.Thread(target=made.run, name=f"stage {len(self._threads)}", daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -58,9 +59,9 @@ class Stages:
 
     def stop(self) -> None:
         """End all threads but the first, which may be waiting for a camera, once they are done with their item."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+        self._ended = True
+        for buffer in self._buffers:
+            buffer.wake()
         for thread in self._threads[1:]:
             thread.join()
 
@@ -88,7 +89,6 @@ class Ahead(Generic[T]):
         size: int,
         merge: Callable[[T, T], T] | None,
         halted: Callable[[], bool] | None,
-        changed: threading.Condition,
         ended: Callable[[], bool],
     ) -> None:
         self.dropped = 0
@@ -96,8 +96,9 @@ class Ahead(Generic[T]):
         self._size = size
         self._merge = merge
         self._halted = halted or (lambda: False)
-        self._changed = changed
         self._ended = ended  # the whole of the stages
+        # of its own: a change wakes who waits for it, not the threads of all stages several times a frame
+        self._changed = threading.Condition()
         self._waiting: deque[T] = deque()
         self._done = False
         self._error: BaseException | None = None
@@ -112,6 +113,11 @@ class Ahead(Generic[T]):
             self._error = error
         with self._changed:
             self._done = True
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let whoever waits here see that the stages have ended."""
+        with self._changed:
             self._changed.notify_all()
 
     def _room(self) -> bool:
