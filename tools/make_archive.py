@@ -35,6 +35,7 @@ CONTENTS = (
     "tools/mot_metrics.py",
     "tools/quantize.py",
     "tools/agreement.py",
+    "tools/int8_graphs.py",
     "tools/sample_frames.py",
     "requirements-quantize.txt",
     "tools/stored_detections.py",
