@@ -47,5 +47,5 @@ def test_every_pixel_keeps_its_level():
 
 
 def compiled(model):
-    # this processor's own arithmetic, in which the two levels of a pixel would be one
+    # not in bf16, which OpenVINO takes where the processor has it: its numbers are fewer than the pixels' levels
     return openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
