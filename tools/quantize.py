@@ -149,11 +149,12 @@ def run(args: argparse.Namespace) -> Path:
         int8.write_record(staged, details)
         agreement = compare(exact, OpenVINONetwork(staged, config, "int8"), others, config)
         print(report(agreement))
-        if not agreement.f1 >= args.least_agreement:  # NaN too
-            raise ModelError(
-                f"int8 agrees too little with fp32, F1 {agreement.f1:.3f} where --least_agreement is "
-                f"{args.least_agreement:g}; nothing was written. Give more frames, or other layers to --keep_float"
-            )
+        for name, value in (("F1", agreement.f1), ("cosine of embeddings", agreement.cosine)):
+            if not value >= args.least_agreement:  # NaN too
+                raise ModelError(
+                    f"int8 agrees too little with fp32, {name} {value:.3f} where --least_agreement is "
+                    f"{args.least_agreement:g}; nothing was written. Give more frames, or other layers to --keep_float"
+                )
         int8.write_record(staged, {**details, "agreement": figures(agreement)})
         return install(staged, folder, args.output and args.output.absolute())
 
@@ -188,8 +189,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--least_agreement",
         type=float,
         default=0.9,
-        metavar="F1",
-        help="of int8 with fp32 for the result to be kept, 0 to 1 (default: %(default)s)",
+        metavar="SHARE",
+        help="least F1 of detections, and cosine of embeddings, of int8 with fp32 for the result to be kept, 0 to 1 "
+        "(default: %(default)s)",
     )
     try:
         print(f"int8 is in {run(parser.parse_args(argv))}")
