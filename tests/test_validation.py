@@ -122,7 +122,11 @@ def test_incomplete_sequences_are_refused(sequence, tmp_path):
 def test_command_line_prints_and_keeps_the_figures(sequence, tmp_path, capsys):
     target = tmp_path / "figures.json"
     video = ["--video", str(sequence / "img1"), "--gt", str(sequence / "gt" / "gt.txt"), "--frame_rate", "5"]
-    assert eval_model.main(["--model", "compact", *video, "--conf_thres", "0.65", "--json", str(target)]) == 0
+    words = ["--model", "compact", *video, "--json", str(target)]
+    assert eval_model.main([*words, "--conf_thres", "0.99"]) == 0
+    assert json.loads(target.read_text())["overall"]["recall"] == 0, "nobody is as sure as that"
+    capsys.readouterr()
+    assert eval_model.main(words) == 0
     overall = json.loads(target.read_text())["overall"]
     assert overall["mota"] == overall["idf1"] == 1
     out = capsys.readouterr().out
