@@ -114,7 +114,7 @@ def read_graph(folder: Path, graph: str, config: LetterboxConfig) -> Any:
 
 
 def image_inputs(images: Sequence[np.ndarray], config: LetterboxConfig) -> list[Callable[[], np.ndarray]]:
-    """Images [H, W, 3] uint8 BGR as inputs of the graph ``model``, each made when it is called: many are too large."""
+    """Images [H, W, 3] uint8 BGR as inputs of the graph ``model``, made one by one when called: they are large."""
     letterbox = Letterbox(config)
     return [lambda image=image: to_floats(letterbox(image)[0], config.scale) for image in images]
 
