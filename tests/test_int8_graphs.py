@@ -26,7 +26,7 @@ def test_rows_of_every_group_are_handed_out(clip_frames):
     for group, number in zip(groups, (2, 0, 1)):
         group.output(0).get_tensor().set_names({f"rows_{number}"})
     model = openvino.Model([operations.concat(groups, 0)], groups)
-    inputs = [make() for make in row_inputs(network, clip_frames[:2], model)]
+    inputs = row_inputs(network, clip_frames[:2], model)
     assert [[*rows] for rows in inputs] == [["rows_0", "rows_1", "rows_2"]] * 2
     assert [[rows[name].shape for name in rows] for rows in inputs] == [[(1, 4), (1, 4), (3, 4)]] * 2
 

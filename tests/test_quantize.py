@@ -149,8 +149,8 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(quantize, "need_packages", lambda: {"nncf": "0", "openvino": "0"})
     calls = []
 
-    def quantise(model, inputs, kept):
-        calls.append(([make() for make in inputs], kept))
+    def quantise(model, items, kept, to_input=None):
+        calls.append(([to_input(item) if to_input else item for item in items], kept))
         return model
 
     monkeypatch.setattr(quantize, "quantise", quantise)

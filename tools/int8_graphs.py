@@ -113,14 +113,14 @@ def read_graph(folder: Path, graph: str, config: LetterboxConfig) -> Any:
     return model
 
 
-def image_inputs(images: Sequence[np.ndarray], config: LetterboxConfig) -> list[Callable[[], np.ndarray]]:
-    """Images [H, W, 3] uint8 BGR as inputs of the graph ``model``, made one by one when called: they are large."""
+def image_input(config: LetterboxConfig) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes an image [H, W, 3] uint8 BGR the input of the graph ``model``."""
     letterbox = Letterbox(config)
-    return [lambda image=image: to_floats(letterbox(image)[0], config.scale) for image in images]
+    return lambda image: to_floats(letterbox(image)[0], config.scale)
 
 
-def row_inputs(network: Network, images: Sequence[np.ndarray], model: Any) -> list[Callable[[], dict[str, np.ndarray]]]:
-    """Rows of the people in images as inputs of the graph ``embed``, each handed out when it is called.
+def row_inputs(network: Network, images: Sequence[np.ndarray], model: Any) -> list[dict[str, np.ndarray]]:
+    """Rows of the people in images, by image that shows any, as inputs of the graph ``embed``.
 
     Args:
         network: finds the people.
@@ -146,16 +146,19 @@ def row_inputs(network: Network, images: Sequence[np.ndarray], model: Any) -> li
         decode(network.run(placed.pixels), placed, embed)
     if not asked:
         raise SourceError(f"the model finds nobody in {len(images)} frames to calibrate with: give some with people")
-    return [lambda rows=rows: rows for rows in asked]
+    return asked
 
 
-def quantise(model: Any, inputs: Sequence[Callable[[], Any]], kept: Sequence[str]) -> Any:
+def quantise(
+    model: Any, items: Sequence[Any], kept: Sequence[str], to_input: Callable[[Any], Any] | None = None
+) -> Any:
     """The openvino.Model with weights and activations of its layers in int8, by NNCF.
 
     Args:
         model: openvino.Model.
-        inputs: to calibrate with, each made when it is called.
+        items: to calibrate with.
         kept: names of the layers to keep in float.
+        to_input: makes an item an input of the model, one by one, for all of them may be large; None where they are.
     """
     import nncf
 
@@ -165,9 +168,9 @@ def quantise(model: Any, inputs: Sequence[Callable[[], Any]], kept: Sequence[str
         warnings.filterwarnings("ignore", "invalid value encountered in multiply", RuntimeWarning)
         return nncf.quantize(
             model,
-            nncf.Dataset(inputs, lambda make: make()),
+            nncf.Dataset(items, to_input),
             preset=nncf.QuantizationPreset.MIXED,  # ranges of their own below and above zero: swish has little below
-            subset_size=len(inputs),
+            subset_size=len(items),
             ignored_scope=nncf.IgnoredScope(names=list(kept)) if kept else None,
         )
 

@@ -27,7 +27,7 @@ from tools.int8_graphs import (
     EDGES,
     NONE,
     float_layers,
-    image_inputs,
+    image_input,
     keep_pixels,
     need_packages,
     quantise,
@@ -136,11 +136,11 @@ def run(args: argparse.Namespace) -> Path:
         for path in folder.iterdir():
             if path.name not in int8.FILES:
                 (staged / path.name).symlink_to(path)
-        inputs = {
-            "model": image_inputs(calibration, config.letterbox),
-            "embed": row_inputs(exact, calibration, models["embed"]),
+        rows = row_inputs(exact, calibration, models["embed"])  # first, for it may find nobody
+        models = {
+            "model": quantise(models["model"], calibration, kept["model"], image_input(config.letterbox)),
+            "embed": quantise(models["embed"], rows, kept["embed"]),
         }
-        models = {graph: quantise(model, inputs[graph], kept[graph]) for graph, model in models.items()}
         keep_pixels(models["model"], config.letterbox.scale)
         for graph, model in models.items():
             program, _ = int8.GRAPHS[graph]

@@ -16,8 +16,9 @@ from .errors import ModelError
 
 GRAPHS = {graph: (f"{graph}_int8.xml", f"{graph}_int8.bin") for graph in ("model", "embed")}  # program, parameters
 MADE_FROM = tuple(f"{graph}.{kind}" for graph in GRAPHS for kind in ("pdmodel", "pdiparams"))
+PARTS = tuple(name for files in GRAPHS.values() for name in files)
 RECORD = "int8.yml"
-FILES = (*(name for files in GRAPHS.values() for name in files), RECORD)  # the record last, see tools/quantize.py
+FILES = (*PARTS, RECORD)  # the record last, see tools/quantize.py
 
 
 def is_there(folder: Path) -> bool:
@@ -37,7 +38,7 @@ def write_record(folder: Path, details: dict[str, Any]) -> None:
     """
     digests = {
         "made_from": {name: file_digest(folder / name) for name in MADE_FROM},
-        "files": {name: file_digest(folder / name) for name in FILES if name != RECORD},
+        "files": {name: file_digest(folder / name) for name in PARTS},
     }
     (folder / RECORD).write_text(yaml.safe_dump({**digests, **details}, sort_keys=False))
 
@@ -55,7 +56,7 @@ def check(folder: Path) -> None:
     try:
         record = yaml.safe_load((folder / RECORD).read_text())
         expected = {name: record["made_from"][name] for name in MADE_FROM}
-        expected |= {name: record["files"][name] for name in FILES if name != RECORD}
+        expected |= {name: record["files"][name] for name in PARTS}
         found = {name: file_digest(folder / name) for name in expected}
     except OSError as error:
         raise ModelError(f"{folder} has an int8 model that cannot be read: {error.strerror}") from error

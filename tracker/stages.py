@@ -25,8 +25,7 @@ class Stages:
 
     def __init__(self) -> None:
         self._ended = False
-        self._threads: list[threading.Thread] = []
-        self._buffers: list[Ahead] = []
+        self._stages: list[tuple[Ahead, threading.Thread]] = []
 
     def ahead(
         self,
@@ -51,18 +50,17 @@ class Stages:
         if size < 1:
             raise ValueError(f"a stage that may hold {size} items would wait for ever")
         made = Ahead(items, size, merge, halted, lambda: self._ended)
-        self._buffers.append(made)
-        thread = threading.Thread(target=made.run, name=f"stage {len(self._threads)}", daemon=True)
-        self._threads.append(thread)
+        thread = threading.Thread(target=made.run, name=f"stage {len(self._stages)}", daemon=True)
+        self._stages.append((made, thread))
         thread.start()
         return made
 
     def stop(self) -> None:
         """End all threads but the first, which may be waiting for a camera, once they are done with their item."""
         self._ended = True
-        for buffer in self._buffers:
+        for buffer, _ in self._stages:
             buffer.wake()
-        for thread in self._threads[1:]:
+        for _, thread in self._stages[1:]:
             thread.join()
 
     def __enter__(self) -> Stages:
@@ -72,7 +70,7 @@ class Stages:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        for thread in self._threads:
+        for _, thread in self._stages:
             thread.join()
 
 
