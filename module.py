@@ -14,8 +14,8 @@ from paddlehub.module.module import moduleinfo, runnable, serving
 
 from .tracker.command import run_command
 from .tracker.errors import OptionError
+from .tracker.pipeline.result import TrackingResult
 from .tracker.predictor import Predictor
-from .tracker.results import TrackingResult
 
 HUB_ARGUMENTS = {"name", "directory", "version", "source", "update", "branch", "ignore_env_mismatch"}
 

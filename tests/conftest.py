@@ -1,22 +1,11 @@
 """Fixtures shared by the tests: the module as a user has it, installed from its archive into a home of its own."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-NAME = "jde_darknet53_30e_1088x608"
-CLIP = ROOT / "demo" / "pedestrians.mp4"
-
-
-def run_hub(home, *arguments, **options):
-    """Run the ``hub`` command with a home of its own; returns the finished process."""
-    environment = {**os.environ, "HUB_HOME": str(home)}
-    command = [str(Path(sys.executable).with_name("hub")), *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, **options)
+from tests.helpers.hub import NAME, run_hub
+from tests.helpers.paths import CLIP
 
 
 @pytest.fixture(scope="session")

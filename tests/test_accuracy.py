@@ -1,13 +1,13 @@
 """Accuracy on a real sequence with ground truth: what the README states must hold."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
-from tools.mot_metrics import evaluate
+from tests.helpers.paths import SHARED
+from tracker.evaluation.mot_metrics import evaluate
 
-PETS = Path(__file__).resolve().parents[2] / "shared" / "data" / "pets09_s2l1"
+PETS = SHARED / "data" / "pets09_s2l1"
 
 
 @pytest.mark.slow

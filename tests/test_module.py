@@ -9,10 +9,10 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import CLIP
-from media import write_video
 
-from tools.mot_files import read_mot
+from tests.helpers.paths import CLIP
+from tests.helpers.videos import write_video
+from tracker.evaluation.mot_files import read_mot
 
 
 def errors():

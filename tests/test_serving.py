@@ -5,7 +5,8 @@ import base64
 import cv2
 import numpy as np
 import pytest
-from conftest import NAME
+
+from tests.helpers.hub import NAME
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from tools.export_model import read_weights
-from tracker.config import check_positive
 from tracker.errors import OptionError, TrackingError
-from tracker.pdparams import check_parameters
+from tracker.models.pdparams import check_parameters
+from tracker.settings.checks import check_positive
 
 
 def average(paths: Sequence[Path], shares: Sequence[float]) -> dict[str, np.ndarray]:

@@ -21,14 +21,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tracker.config import check_whole
+from tracker.detection.backends.network import default_threads
 from tracker.errors import DataError, OutputError, TrackingError
-from tracker.network import default_threads
+from tracker.settings.checks import check_whole
+from training.data.readers import JdeList
+from training.data.samples import NOBODY, Sample
+from training.data.writer import save_image
 from training.onnx_networks import REID_INPUT
-from training.readers import JdeList
-from training.samples import NOBODY, Sample
 from training.teachers import BoxTeacher, TeacherSettings
-from training.writer import save_image
 
 LEAST_WIDTH, LEAST_HEIGHT = 20, 60  # pixels
 BEYOND = 0.1  # of its size, so much of a box may lie outside of the image

@@ -29,15 +29,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs 
 
 import numpy as np
 
-from tools.mot_files import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path, read_mot, roles
 from tracker.boxes import ltwh_to_ltrb
-from tracker.config import check_number, check_whole
+from tracker.detection.backends.network import default_threads
+from tracker.detection.detector import Model
 from tracker.errors import OptionError, OutputError, SourceError, TrackingError
-from tracker.model import Model
-from tracker.network import default_threads
+from tracker.evaluation.mot_files import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path, read_mot, roles
+from tracker.models.locate import find_model
 from tracker.options import add_backend_arguments
-from tracker.sources import open_source
-from tracker.weights import find_model
+from tracker.settings.checks import check_number, check_whole
+from tracker.sources.source import open_source
 from training.onnx_networks import ReidNetwork
 
 Embedder = Callable[[np.ndarray, np.ndarray], np.ndarray]  # image, boxes [N, 4] left, top, right, bottom to [N, D]

@@ -21,14 +21,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs from any folder, installed or not
 
-from tools.mot_files import make_folder
-from tracker.config import check_positive
+from tracker.detection.backends.choice import choose_backends
+from tracker.detection.detector import Model
 from tracker.errors import OptionError, OutputError, TrackingError
-from tracker.model import Model
-from tracker.network import choose_backends
+from tracker.evaluation.mot_files import make_folder
+from tracker.evaluation.validation import SequenceFiles, Validation, default_config, validate_model
+from tracker.models.locate import find_model
 from tracker.options import DETECTION, TRACKER, add_backend_arguments, add_threshold_arguments, split
-from tracker.weights import find_model
-from training.validation import SequenceFiles, Validation, default_config, validate_model
+from tracker.settings.checks import check_positive
 
 COLUMNS = {  # field of Scores: heading
     "mota": "MOTA",

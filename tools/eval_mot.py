@@ -22,14 +22,14 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs from any folder, installed or not
 
-from tools.mot_files import find_pairs, make_folder, read_ground_truth, stated_frame_rate
-from tools.mot_metrics import COLUMNS, COUNTS, check_iou, combine, score
-from tools.stored_detections import read_detections, run_association, without_appearance
-from tracker.config import check_positive
-from tracker.decode import Detections
 from tracker.errors import OptionError, OutputError, SourceError, TrackingError
+from tracker.evaluation.mot_files import find_pairs, make_folder, read_ground_truth, stated_frame_rate
+from tracker.evaluation.mot_metrics import COLUMNS, COUNTS, check_iou, combine, score
+from tracker.evaluation.stored_detections import read_detections, run_association, without_appearance
 from tracker.options import TRACKER, boolean, split
-from tracker.tracker_config import REFINE, TRACKER_FILE, TrackerConfig
+from tracker.settings.checks import check_positive
+from tracker.settings.tracking import REFINE, TRACKER_FILE, TrackerConfig
+from tracker.structures import Detections
 
 CONFIDENT = 0.6  # conf_thres of stored detections: the model that would state its own is not at hand
 FRAME_RATE = 30.0  # of a sequence that states none

@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 
 from tracker.errors import ModelError, TrackingError
-from tracker.pdparams import check_parameters, load_npz, load_pdparams
+from tracker.models.pdparams import check_parameters, load_npz, load_pdparams
 
 AVERAGE, NETWORK = "average/", "network."  # what names in a checkpoint begin with
 
@@ -46,8 +46,8 @@ def export(config: Path, weights: Path, output: Path) -> None:
 def _export_full(config: Path, weights: Path, output: Path) -> None:
     arrays = read_weights(weights)  # before the seconds that ppdet takes
 
-    from tracker.networks import darknet53
-    from tracker.networks.export import EmbeddingGraph, export_folder
+    from tracker.models.networks import darknet53
+    from tracker.models.networks.export import EmbeddingGraph, export_folder
 
     model, settings = darknet53.build(config)
     expected = darknet53.needed_parameters(model)
@@ -60,8 +60,8 @@ def _export_full(config: Path, weights: Path, output: Path) -> None:
 
 
 def _export_compact(config: Path, weights: Path, output: Path) -> None:
-    from tracker.networks import compact
-    from tracker.networks.export import EmbeddingGraph, export_folder
+    from tracker.models.networks import compact
+    from tracker.models.networks.export import EmbeddingGraph, export_folder
 
     network, settings = compact.build(config)
     arrays = read_weights(weights)

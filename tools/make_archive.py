@@ -30,15 +30,9 @@ CONTENTS = (
     "weights/jde_compact/*",
     "tools/export_model.py",
     "tools/eval_mot.py",
-    "tools/hota.py",
-    "tools/mot_files.py",
-    "tools/mot_metrics.py",
     "tools/quantize.py",
-    "tools/agreement.py",
-    "tools/int8_graphs.py",
-    "tools/sample_frames.py",
+    "tools/quantization/*.py",
     "requirements-quantize.txt",
-    "tools/stored_detections.py",
 )
 
 

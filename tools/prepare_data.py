@@ -32,12 +32,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tqdm import tqdm
 
 from tracker.errors import DataError, OptionError, OutputError, SourceError, TrackingError
-from tracker.images import is_image
-from tracker.sources import open_source
-from training.crops import MARKET_NAME, IdentityFolders
-from training.readers import READERS, MotSequence
-from training.samples import make_sample
-from training.writer import Found, Writer, file_name
+from tracker.sources.images import is_image
+from tracker.sources.source import open_source
+from training.data.crops import MARKET_NAME, IdentityFolders
+from training.data.readers import READERS, MotSequence
+from training.data.samples import make_sample
+from training.data.writer import Found, Writer, file_name
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
 EVALUATION = "PETS09-S2L1"  # the sequence that the module is scored on: nothing may be learnt from it

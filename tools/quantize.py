@@ -22,8 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs from any folder, installed or not
 
-from tools.agreement import Agreement, compare
-from tools.int8_graphs import (
+from tools.quantization.agreement import Agreement, compare
+from tools.quantization.int8_graphs import (
     EDGES,
     NONE,
     float_layers,
@@ -34,13 +34,14 @@ from tools.int8_graphs import (
     read_graph,
     row_inputs,
 )
-from tools.sample_frames import hold_back, read_frames
-from tracker import int8
-from tracker.config import ModelConfig, check_number, check_whole
+from tools.quantization.sample_frames import hold_back, read_frames
+from tracker.detection.backends.network import check_files
+from tracker.detection.backends.openvino_network import OpenVINONetwork
 from tracker.errors import ModelError, OutputError, SourceError, TrackingError
-from tracker.network import check_files
-from tracker.openvino_network import OpenVINONetwork
-from tracker.weights import find_model
+from tracker.models import int8
+from tracker.models.locate import find_model
+from tracker.settings.checks import check_number, check_whole
+from tracker.settings.model import ModelConfig
 
 
 def check_target(folder: Path, output: Path | None) -> None:

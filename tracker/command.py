@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from .errors import TrackingError
 from .options import add_config_arguments, add_input_arguments, add_threshold_arguments
+from .pipeline.result import TrackingResult
 from .predictor import Predictor
-from .results import TrackingResult
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .config import Thresholds
+from .detection.backends.choice import BACKENDS, PRECISIONS
 from .errors import OptionError
-from .network import BACKENDS, PRECISIONS
-from .tracker_config import ASSOCIATIONS, SETTINGS, TrackerConfig, used_by
+from .settings.model import Thresholds
+from .settings.tracking import ASSOCIATIONS, SETTINGS, TrackerConfig, used_by
 
 
 @dataclass(frozen=True)

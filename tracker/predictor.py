@@ -8,18 +8,18 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from .config import check_flag, check_whole
+from .detection.backends.choice import choose_backends
+from .detection.detector import Model
 from .errors import OptionError
-from .model import Model
-from .network import choose_backends
+from .models.locate import find_model
 from .options import split
-from .pipeline import track_source
-from .results import TrackingResult
-from .sequence import OutputOptions, SequenceRun
-from .sources import open_source
-from .stream import StreamTracker
-from .tracker_config import TRACKER_FILE, TrackerConfig
-from .weights import find_model
+from .pipeline.result import TrackingResult
+from .pipeline.sequence import OutputOptions, SequenceRun
+from .pipeline.stream import StreamTracker
+from .pipeline.track import track_source
+from .settings.checks import check_flag, check_whole
+from .settings.tracking import TRACKER_FILE, TrackerConfig
+from .sources.source import open_source
 
 
 class Predictor:

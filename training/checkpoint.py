@@ -13,7 +13,7 @@ import paddle
 from paddle import nn
 
 from tracker.errors import ModelError, OutputError
-from tracker.pdparams import load_npz
+from tracker.models.pdparams import load_npz
 
 
 class MovingAverage:

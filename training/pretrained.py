@@ -10,8 +10,8 @@ import paddle
 from paddle import nn
 
 from tracker.errors import ModelError
-from tracker.networks.compact import EPSILON
-from tracker.pdparams import load_npz, load_pdparams
+from tracker.models.networks.compact import EPSILON
+from tracker.models.pdparams import load_npz, load_pdparams
 
 
 def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:

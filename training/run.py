@@ -18,14 +18,13 @@ import numpy as np
 import paddle
 import yaml
 
-from tracker.config import check_whole
 from tracker.errors import ModelError, OptionError, OutputError, TrackingError
-
-from .batches import BatchStream
-from .readers import open_dataset
-from .settings import TrainSettings
-from .teachers import TaughtCrops, TaughtDataset, Teachers
-from .trainer import Task, Trainer, prepare_process
+from tracker.settings.checks import check_whole
+from training.data.batches import BatchStream
+from training.data.readers import open_dataset
+from training.settings import TrainSettings
+from training.teachers import TaughtCrops, TaughtDataset, Teachers
+from training.trainer import Task, Trainer, prepare_process
 
 logger = logging.getLogger(__name__)
 
@@ -81,11 +80,11 @@ def make_task(settings: TrainSettings, stream: BatchStream) -> Task:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise OptionError(f"{path} is no model configuration: {' '.join(str(error).split())}") from error
     if architecture == "CompactJDE":
-        from .compact_task import CompactTask
+        from training.tasks.compact_task import CompactTask
 
         return CompactTask(path, dict(settings.task), stream.identities, stream.vectors)
     if architecture == "JDE":
-        from .full_task import FullTask
+        from training.tasks.full_task import FullTask
 
         return FullTask(path, dict(settings.task), stream.identities)
     raise OptionError(f"{path} asks for architecture {architecture!r}; known are CompactJDE, JDE")

@@ -10,12 +10,11 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from tracker.config import check_number, check_whole
 from tracker.errors import OptionError
-
-from .augment import AugmentSettings
-from .teachers import TeacherSettings
-from .trainer import Schedule
+from tracker.settings.checks import check_number, check_whole
+from training.data.augment import AugmentSettings
+from training.teachers import TeacherSettings
+from training.trainer import Schedule
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .settings import DataSettings, TrainSettings
-from .teachers import TeacherSettings
-from .trainer import Schedule
+from training.settings import DataSettings, TrainSettings
+from training.teachers import TeacherSettings
+from training.trainer import Schedule
 
 SIZE = (240, 320)  # of a picture: height, width in pixels
 PEOPLE = 6

@@ -13,17 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.config import LetterboxConfig, Thresholds, check_number
-from tracker.decode import non_maximum_suppression
-from tracker.download import file_digest
+from tracker.boxes import iou_distance
+from tracker.detection.backends.network import to_floats
+from tracker.detection.decode import non_maximum_suppression
+from tracker.detection.letterbox import Letterbox
 from tracker.errors import DataError, ModelError, OptionError
-from tracker.letterbox import Letterbox, to_floats
-from tracker.matching import iou_distance
-from tracker.pdparams import load_npz
-
-from .checkpoint import save_arrays
-from .onnx_networks import OnnxNetwork, ReidNetwork
-from .samples import NOBODY, Dataset, Identities, Sample
+from tracker.models.download import file_digest
+from tracker.models.pdparams import load_npz
+from tracker.settings.checks import check_number
+from tracker.settings.model import LetterboxConfig, Thresholds
+from training.checkpoint import save_arrays
+from training.data.samples import NOBODY, Dataset, Identities, Sample
+from training.onnx_networks import OnnxNetwork, ReidNetwork
 
 logger = logging.getLogger(__name__)
 

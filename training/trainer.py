@@ -18,11 +18,10 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from tracker.config import check_number, check_positive, check_whole
 from tracker.errors import OutputError
-
-from .batches import Batch
-from .checkpoint import MovingAverage, collect, restore, save_arrays
+from tracker.settings.checks import check_number, check_positive, check_whole
+from training.checkpoint import MovingAverage, collect, restore, save_arrays
+from training.data.batches import Batch
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from tools.benchmarks.figures import Figures
 from tracker.errors import OptionError, OutputError
-
-from .figures import Figures
 
 ROW = 0.35  # inches
 

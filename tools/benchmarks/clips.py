@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from tracker.sources import open_source
-from tracker.video import VideoWriter
+from tracker.sinks.video import VideoWriter
+from tracker.sources.source import open_source
 
 
 def cut(video: Path, frames: int, target: Path) -> int:

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.config import ModelConfig, check_number, check_whole
-from tracker.decode import Decoder
+from tools.benchmarks.figures import PAUSE, Figures, bar, cell, spread, take_turns
+from tools.benchmarks.machine import matrix_products
+from tools.benchmarks.macs import count_macs
+from tools.benchmarks.models import Models
+from tracker.detection.backends.choice import open_network
+from tracker.detection.backends.network import default_threads
+from tracker.detection.decode import Decoder
+from tracker.detection.letterbox import Letterbox, Placed
 from tracker.errors import OptionError
-from tracker.letterbox import Letterbox, Placed
-from tracker.network import default_threads, open_network
+from tracker.settings.checks import check_number, check_whole
+from tracker.settings.model import ModelConfig
 from training.onnx_networks import OnnxNetwork, ReidNetwork
-
-from .figures import PAUSE, Figures, bar, cell, spread, take_turns
-from .machine import matrix_products
-from .macs import count_macs
-from .models import Models
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.network import default_threads
+from tracker.detection.backends.network import default_threads
 
 SIZE = 2048  # rows and columns of the matrices: large enough that a core has its own part to keep in its cache
 
@@ -55,7 +55,9 @@ def _openvino_product(left: np.ndarray, right: np.ndarray, threads: int) -> Call
     import openvino
     from openvino import opset13
 
-    from tracker.openvino_network import openvino_core  # a process must not have a second one, see there
+    from tracker.detection.backends.openvino_network import (
+        openvino_core,  # a process must not have a second one, see there
+    )
 
     port = opset13.parameter(left.shape, np.float32)
     # a constant, which the library may lay out beforehand, as weights are

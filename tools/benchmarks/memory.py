@@ -10,18 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tracker.associations import make_tracker
-from tracker.config import check_whole
-from tracker.frame import Frame
-from tracker.model import Model
-from tracker.pipeline import track_source
-from tracker.sequence import OutputOptions, SequenceRun
-from tracker.sources import Source, open_source
-from tracker.tracker_config import ASSOCIATIONS, TrackerConfig
-from tracker.weights import find_model
-
-from .figures import Bar, Figures
-from .tracker import FRAME_RATE, walkers
+from tools.benchmarks.figures import Bar, Figures
+from tools.benchmarks.tracker import FRAME_RATE, walkers
+from tracker.association.base import make_tracker
+from tracker.detection.detector import Model
+from tracker.models.locate import find_model
+from tracker.pipeline.sequence import OutputOptions, SequenceRun
+from tracker.pipeline.track import track_source
+from tracker.settings.checks import check_whole
+from tracker.settings.tracking import ASSOCIATIONS, TrackerConfig
+from tracker.sources.source import Source, open_source
+from tracker.structures import Frame
 
 FRAMES, PIPELINE_FRAMES = 100_000, 10_000  # by default
 SETTLED = 1000  # frames after which memory should not grow any more

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tracker.errors import ModelError
-from tracker.weights import FULL_CONFIG, FULL_URL, cache_folder, find_model
+from tracker.models.locate import FULL_CONFIG, FULL_URL, cache_folder, find_model
 
 UNTRAINED = "untrained weights, for timing only"
 SURE = 9.0  # logit with which the untrained network takes everything for background
@@ -94,7 +94,7 @@ def make_untrained(folder: Path) -> None:
     import paddle
 
     from tools.export_model import export
-    from tracker.networks import darknet53
+    from tracker.models.networks import darknet53
 
     paddle.seed(0)
     model, _ = darknet53.build(FULL_CONFIG)

@@ -18,8 +18,8 @@ import av
 import cv2
 import numpy as np
 
-from tracker.pdparams import load_pdparams
-from tracker.weights import FULL_CONFIG
+from tracker.models.locate import FULL_CONFIG
+from tracker.models.pdparams import load_pdparams
 
 ENCODED_RATE = 25  # frames per second, of whatever video: what `ffmpeg -f image2` takes
 
@@ -40,7 +40,7 @@ class OriginalTracker:
         from ppdet.data.transform.mot_operators import LetterBoxResize
         from ppdet.data.transform.operators import Decode, NormalizeImage, Permute
 
-        from tracker.networks import darknet53
+        from tracker.models.networks import darknet53
 
         paddle.disable_static()
         paddle.base.core.set_num_threads(threads)

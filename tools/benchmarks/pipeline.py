@@ -12,17 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.config import ModelConfig, check_number, check_whole
-from tracker.letterbox import Letterbox
-from tracker.network import default_threads, open_network
-from tracker.results import TrackingResult
-from tracker.sources import open_source
-
-from .clips import cut, decode_and_encode
-from .figures import PAUSE, Figures, bar, cell, spread, take_turns
-from .models import Models
-from .original import OriginalTracker
-from .separate import SeparateTracker
+from tools.benchmarks.clips import cut, decode_and_encode
+from tools.benchmarks.figures import PAUSE, Figures, bar, cell, spread, take_turns
+from tools.benchmarks.models import Models
+from tools.benchmarks.original import OriginalTracker
+from tools.benchmarks.separate import SeparateTracker
+from tracker.detection.backends.choice import open_network
+from tracker.detection.backends.network import default_threads
+from tracker.detection.letterbox import Letterbox
+from tracker.pipeline.result import TrackingResult
+from tracker.settings.checks import check_number, check_whole
+from tracker.settings.model import ModelConfig
+from tracker.sources.source import open_source
 
 ALONE = "decode + encode"
 

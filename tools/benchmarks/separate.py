@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from tracker.decode import Detections
-from tracker.pipeline import track_source
-from tracker.results import TrackingResult
-from tracker.sequence import OutputOptions, SequenceRun
-from tracker.sources import open_source
-from tracker.tracker_config import TrackerConfig
+from tracker.pipeline.result import TrackingResult
+from tracker.pipeline.sequence import OutputOptions, SequenceRun
+from tracker.pipeline.track import track_source
+from tracker.settings.tracking import TrackerConfig
+from tracker.sources.source import open_source
+from tracker.structures import Detections
 from training.onnx_networks import ReidNetwork
 
 CONFIDENT = 0.5  # score from which a box is somebody whom the ReID network is asked about

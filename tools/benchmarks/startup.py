@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracker.config import check_number, check_whole
+from tools.benchmarks.clips import cut
+from tools.benchmarks.figures import Figures, bar, cell, spread, take_turns
 from tracker.errors import ModelError
-from tracker.weights import FULL_CONFIG
-
-from .clips import cut
-from .figures import Figures, bar, cell, spread, take_turns
+from tracker.models.locate import FULL_CONFIG
+from tracker.settings.checks import check_number, check_whole
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODULE = FULL_CONFIG.stem

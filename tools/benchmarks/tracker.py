@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tracker.associations import make_tracker
-from tracker.config import check_whole
-from tracker.decode import Detections
-from tracker.tracker_config import ASSOCIATIONS, TrackerConfig
-
-from .figures import Figures, bar, cell, spread
+from tools.benchmarks.figures import Figures, bar, cell, spread
+from tracker.association.base import make_tracker
+from tracker.settings.checks import check_whole
+from tracker.settings.tracking import ASSOCIATIONS, TrackerConfig
+from tracker.structures import Detections
 
 FRAME_RATE = 30.0
 TURN = 10  # frames

@@ -1,0 +1,202 @@
+"""The choice among backends: by name, by what is installed, and what a run says about it."""
+
+import importlib.machinery
+import importlib.util
+import logging
+import re
+import shutil
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from tests.helpers.paths import ROOT
+from tests.helpers.videos import write_video
+from tracker.detection.backends.choice import choose_backends, open_network
+from tracker.detection.backends.network import OPENVINO
+from tracker.detection.backends.openvino_network import OpenVINONetwork
+from tracker.detection.detector import Model
+from tracker.errors import ModelError, OptionError
+from tracker.models import int8
+from tracker.models.locate import COMPACT
+from tracker.settings.model import ModelConfig
+
+needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+
+
+@pytest.fixture(scope="module")
+def config():
+    return ModelConfig.load(COMPACT)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return shutil.copytree(COMPACT, tmp_path / "copy", ignore=shutil.ignore_patterns(*int8.FILES))
+
+
+@pytest.fixture(params=[True, False], ids=["installed", "missing"])
+def installed(request, monkeypatch):
+    """With a package openvino, as far as one can tell without importing it, and without."""
+    stand_in = types.ModuleType("openvino")
+    stand_in.__spec__ = importlib.machinery.ModuleSpec("openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino", stand_in if request.param else None)
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("choice", "tried", "tried_without"),
+    [
+        (("auto", "auto", False), ("openvino", "paddle"), ("paddle",)),
+        (("auto", "fp32", False), ("openvino", "paddle"), ("paddle",)),
+        (("auto", "auto", True), ("paddle",), ("paddle",)),
+        (("paddle", "auto", False), ("paddle",), ("paddle",)),
+        (("paddle", "fp32", True), ("paddle",), ("paddle",)),
+        (("openvino", "auto", False), ("openvino",), None),
+        (("openvino", "fp32", False), ("openvino",), None),
+        (("openvino", "bf16", False), ("openvino",), None),
+        (("auto", "bf16", False), ("openvino",), None),
+        (("openvino", "int8", False), ("openvino",), None),
+        (("auto", "int8", False), ("openvino",), None),
+    ],
+)
+def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, tried_without):
+    if installed or tried_without:
+        assert choose_backends(*choice) == (tried if installed else tried_without)
+        return
+    with pytest.raises(ModelError) as caught:
+        choose_backends(*choice)
+    assert str(caught.value) == (
+        f"backend openvino needs the package openvino, which is not installed: pip install '{OPENVINO}'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (("onnx", "auto", False), "backend must be one of auto, paddle, openvino, not 'onnx'"),
+        ((None, "auto", False), "backend must be one of auto, paddle, openvino, not None"),
+        (("auto", "int4", False), "precision must be one of auto, fp32, bf16, int8, not 'int4'"),
+        ((["paddle"], "auto", False), "backend must be one of auto, paddle, openvino, not ['paddle']"),
+        (("paddle", "bf16", False), "precision bf16 needs backend openvino without use_gpu"),
+        (("auto", "bf16", True), "precision bf16 needs backend openvino without use_gpu"),
+        (("paddle", "int8", False), "precision int8 needs backend openvino without use_gpu"),
+        (("auto", "int8", True), "precision int8 needs backend openvino without use_gpu"),
+        (("openvino", "auto", True), "backend openvino runs on the processor: leave use_gpu off"),
+    ],
+)
+def test_choices_that_are_none_are_refused_before_anything_is_loaded(installed, choice, message, tmp_path):
+    backend, precision, use_gpu = choice
+    with pytest.raises(OptionError, match=re.escape(message)) as caught:
+        open_network(tmp_path / "nothing", None, backend, precision, use_gpu)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_the_package_auto_is_paddle(config, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    model = Model(COMPACT)
+    assert model.backend == "paddle fp32" and not caplog.records
+    with pytest.raises(ModelError, match=r"cannot be imported .*: pip install 'openvino"):
+        OpenVINONetwork(COMPACT, config)
+
+
+def test_the_message_names_the_bounds_of_the_requirements():
+    assert OPENVINO in [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+
+
+def test_no_backend_is_imported_before_it_is_asked_for():
+    modules = "tracker.model, tracker.pipeline, tracker.openvino_network, tracker.paddle_network"
+    script = f"import sys, {modules}; print({{'openvino', 'paddle'}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "set()\n", done.stdout + done.stderr
+
+
+def test_what_openvino_cannot_run_goes_to_paddle(config, installed, monkeypatch, caplog):
+    def fail(self, folder, *_):
+        raise ModelError(f"{folder / 'model.pdmodel'} cannot be loaded by openvino: No creator found for swosh node.")
+
+    monkeypatch.setattr(OpenVINONetwork, "__init__", fail)
+    with caplog.at_level(logging.WARNING):
+        assert open_network(COMPACT, config).description == "paddle fp32"
+    messages = [record.getMessage() for record in caplog.records]
+    if not installed:
+        assert messages == []
+        return
+    (message,) = messages
+    assert message.endswith("No creator found for swosh node.; using backend paddle instead") and "\n" not in message
+    with pytest.raises(ModelError, match="swosh"):
+        open_network(COMPACT, config, "openvino")
+    with pytest.raises(ModelError, match="swosh"):
+        open_network(COMPACT, config, "auto", "bf16")
+
+
+@pytest.mark.parametrize("backend", ["auto", "paddle", pytest.param("openvino", marks=needs_openvino)])
+@pytest.mark.parametrize("name", ["model.pdmodel", "model.pdiparams", "embed.pdmodel", "embed.pdiparams"])
+def test_a_missing_file_is_named(copy, config, backend, name, caplog):
+    (copy / name).unlink()
+    with pytest.raises(ModelError, match=f"no model folder: {name} is missing"):
+        open_network(copy, config, backend)
+    assert not caplog.records
+
+
+@pytest.fixture(scope="module")
+def short_clip(tmp_path_factory, clip_frames):
+    return write_video(tmp_path_factory.mktemp("clip") / "street.mp4", clip_frames[:10], rate=10)
+
+
+@pytest.mark.parametrize("backend", ["paddle", pytest.param("openvino", marks=needs_openvino)])
+def test_the_result_and_the_progress_line_say_what_runs(module, short_clip, tmp_path, monkeypatch, capsys, backend):
+    monkeypatch.setattr(module, "_loaded", {})
+    monkeypatch.setattr(module, "backend", backend)
+    result = module.mot_predict(short_clip, tmp_path, visualization=False, progress=True)
+    runs = {"paddle": "paddle fp32", "openvino": "openvino int8"}[backend]
+    assert result.backend == runs and f"model jde_compact, {runs}\n" in str(result)
+    assert f"street ({runs})" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("backend", "forms"), [("paddle", 1), pytest.param("openvino", 2, marks=needs_openvino)])
+def test_videos_and_streams_share_a_model_where_it_runs_alike(
+    module, short_clip, clip_frames, tmp_path, monkeypatch, backend, forms
+):
+    monkeypatch.setattr(module, "_loaded", {})
+    monkeypatch.setattr(module, "backend", backend)
+    result = module.mot_predict(short_clip, tmp_path / "video", visualization=False)
+    with module.stream_mode(tmp_path / "stream", visualization=False, frame_rate=10) as stream:
+        frames = stream.predict(clip_frames[:10])
+    assert len(module._loaded) == forms
+    assert [len(frame.ids) for frame in frames] == [len(frame.ids) for frame in result]
+
+
+@needs_openvino
+def test_both_backends_give_the_same_tracks(module, short_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_loaded", {})
+    for name in ("backend", "precision"):  # the command sets them; this brings them back
+        monkeypatch.setattr(module, name, getattr(module, name))
+    tracks = {}
+    for backend in ("paddle", "openvino"):
+        words = ["--video_stream", short_clip, "--model", "compact", "--visualization", "no", "--precision", "fp32"]
+        tracks[backend] = list(
+            module.run_cmd([*map(str, words), "--backend", backend, "--output_dir", str(tmp_path / backend)])
+        )
+        assert next(iter(module._loaded.values())).backend == f"{backend} fp32", (
+            "another backend takes the place of the loaded one"
+        )
+    assert sum(map(len, tracks["paddle"])) > 20
+    for ours, theirs in zip(tracks["openvino"], tracks["paddle"], strict=True):
+        np.testing.assert_array_equal(ours.ids, theirs.ids)
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=0.05)
+        np.testing.assert_allclose(ours.scores, theirs.scores, atol=2e-4)
+
+
+def test_a_wrong_backend_is_told_before_the_source_is_opened(module, tmp_path, monkeypatch):
+    from importlib import import_module
+
+    errors = import_module(f"{module.name}.tracker.errors")
+    monkeypatch.setattr(module, "backend", "onnx")
+    with pytest.raises(errors.OptionError, match="backend must be one of auto, paddle, openvino, not 'onnx'"):
+        module.mot_predict(tmp_path / "missing.mp4", tmp_path)
+    monkeypatch.setattr(module, "backend", "openvino")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(errors.ModelError, match="not installed: pip install 'openvino"):
+        module.stream_mode(tmp_path)

@@ -1,0 +1,166 @@
+"""Downloads that cannot be had: one line says why, and nothing half is left."""
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+import tracker.models.download
+from tests.helpers.http_server import CONTENT, DIGEST, assert_complete, failure, part, serving
+from tracker.errors import OutputError
+from tracker.models.download import download
+
+
+@pytest.fixture
+def server():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "weights.pdparams"
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(tracker.models.download, "PAUSES", (0.0, 0.0, 0.0))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("knows_range", [True, False])
+def test_more_announced_than_sent(server, target, knows_range):
+    server.knows_range = knows_range
+    server.extra = 9
+    message = failure(server.url, target)
+    assert server.url in message
+    assert f"{len(CONTENT)} of {len(CONTENT) + 9} bytes" in message
+    assert len(server.requests) == 4
+    assert not target.exists()
+    assert not part(target).exists()
+
+
+def test_other_digest(server, target):
+    message = failure(server.url, target, sha256="0" * 64)
+    assert DIGEST in message
+    assert "0" * 64 in message
+    assert not target.exists()
+    assert not part(target).exists()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 500])
+def test_refusals(server, target, status):
+    server.statuses = [status]
+    message = failure(server.url, target)
+    assert f"HTTP {status}" in message
+    assert server.url in message
+    assert len(server.requests) == 1
+    assert not target.exists()
+
+
+def test_busy_server_is_asked_again(server, target):
+    server.statuses = [503, 429]
+    download(server.url, target)
+    assert_complete(target)
+
+
+def test_encoded_answer_is_not_taken(server, target):
+    server.version["Content-Encoding"] = "gzip"
+    assert "gzip" in failure(server.url, target)
+
+
+def test_slow_body_times_out(server, target):
+    server.delay = 3
+    start = time.monotonic()
+    message = failure(server.url, target, timeout=0.3)
+    assert time.monotonic() - start < 3  # the body would come after that
+    assert "no byte for 0.3 s" in message
+    assert f"0 of {len(CONTENT)} bytes" in message
+
+
+def test_silent_server_times_out(target):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        start = time.monotonic()
+        message = failure(f"http://127.0.0.1:{listener.getsockname()[1]}/w", target, timeout=0.1)
+    assert time.monotonic() - start < 2
+    assert "no byte for 0.1 s" in message
+
+
+def test_nobody_there(server, target):
+    server.server_close()
+    message = failure(server.url, target, timeout=1)
+    assert "cannot be reached" in message
+    assert server.url in message
+
+
+def test_secrets_are_not_shown(server, target):
+    server.statuses = [404]
+    url = server.url.replace("//", "//user:pass@") + "?token=hidden"
+    message = failure(url, target)
+    assert "***@127.0.0.1" in message
+    assert not any(secret in message for secret in ("user", "pass@", "hidden"))
+    assert "Authorization" in server.requests[0]
+    server.server_close()
+    message = failure(url, target, timeout=1)
+    assert not any(secret in message for secret in ("user", "pass@", "hidden"))
+
+
+def test_note_holds_no_secret(server, target):
+    server.cuts = [100_000]
+    server.on_cut = lambda: server.statuses.extend([503] * 3)
+    failure(server.url.replace("//", "//user:secret@"), target)
+    note = Path(f"{part(target)}.json").read_text()
+    assert json.loads(note)["length"] == len(CONTENT)
+    assert "secret" not in note
+
+
+@pytest.mark.parametrize("url", ["", "weights", "/tmp/w", "ftp://host/w", "file:///etc/passwd", "http://", "http:///w"])
+def test_addresses_of_another_kind(target, url):
+    assert "http://" in failure(url, target)
+
+
+@pytest.mark.parametrize("url", ["http://[::1/w", "http://a b/", "http://host:port/w"])
+def test_broken_addresses(target, url):
+    failure(url, target, timeout=1)
+
+
+def test_folder_that_is_a_file(server, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    message = failure(server.url, tmp_path / "file" / "w", OutputError)
+    assert server.url in message
+    assert not server.requests
+
+
+def test_target_that_is_a_folder(server, tmp_path):
+    assert "folder" in failure(server.url, tmp_path, OutputError)
+    assert not server.requests
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_permission(server, tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        assert "Permission" in failure(server.url, tmp_path / "w", OutputError)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk(server, target, monkeypatch):
+    begin = tracker.models.download._Partial.begin
+
+    def on_full_disk(self, *arguments):
+        begin(self, *arguments)
+        self.path.symlink_to("/dev/full")
+
+    monkeypatch.setattr(tracker.models.download._Partial, "begin", on_full_disk)
+    message = failure(server.url, target, OutputError)
+    assert "No space left" in message
+    assert server.url in message
+    assert not target.exists()

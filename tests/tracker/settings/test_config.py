@@ -1,0 +1,110 @@
+"""Settings of a model: what its file says, and what is refused in one line."""
+
+import copy
+import dataclasses
+
+import pytest
+import yaml
+
+from tests.helpers.paths import ROOT
+from tracker.errors import ModelError
+from tracker.settings.model import EmbeddingConfig, LevelConfig, ModelConfig, Thresholds
+
+COMPACT = ROOT / "weights" / "jde_compact"
+
+
+def refusal(call, *arguments):
+    with pytest.raises(ModelError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert message and "\n" not in message
+    return message
+
+
+def test_the_compact_model_describes_itself():
+    config = ModelConfig.load(COMPACT)
+    assert (config.name, config.label) == ("jde_compact", "pedestrian")
+    box = config.letterbox
+    assert (box.height, box.width, box.color, box.scale) == (608, 1088, "BGR", 1.0)
+    assert (box.place, box.pad_value, box.interpolation) == ("top_left", 114, "linear")
+    assert config.levels == tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8))
+    expected = Thresholds(score=0.1, nms=0.55, nms_top_k=2000, keep_top_k=500, confident=0.575, vote=0.6)
+    assert config.thresholds == expected
+    assert config.embedding == EmbeddingConfig(128, "crop", grid=(80, 32))
+
+
+def test_the_compact_model_was_exported_from_its_configuration():
+    stated = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
+    assert stated.pop("sha256").keys() == {"model.pdmodel", "model.pdiparams", "embed.pdmodel", "embed.pdiparams"}
+    settings = yaml.safe_load((ROOT / "config" / "jde_compact.yml").read_text())
+    embedding, network = stated.pop("embedding"), settings["CompactJDE"]
+    assert stated == settings["infer_cfg"]
+    assert (embedding["dimension"], embedding["grid"]) == (network["dimension"], network["grid"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "part"),
+    [
+        pytest.param(("input", "color"), "GRAY", "color must be one of BGR, RGB", id="color"),
+        pytest.param(("input", "place"), "left", "place must be one of", id="place"),
+        pytest.param(("input", "interpolation"), "cubic", "interpolation", id="interpolation"),
+        pytest.param(("input", "height"), "608", "height must be a whole number", id="height as text"),
+        pytest.param(("input", "width"), 0, "width must be a whole number", id="no width"),
+        pytest.param(("input", "scale"), None, "scale", id="scale"),
+        pytest.param(("input", "depth"), 3, "depth", id="unknown"),
+        pytest.param(("levels", 0, "stride"), 32.0, "stride must be a whole number", id="stride"),
+        pytest.param(("levels", 0, "anchors"), [], "no anchors", id="no anchors"),
+        pytest.param(("levels", 0, "anchors"), [[1, "wide"]], "ValueError", id="anchor as text"),
+        pytest.param(("levels",), [], "levels must have at least one", id="no levels"),
+        pytest.param(("thresholds", "nms"), float("nan"), "nms threshold must be a number from 0 to 1", id="nan"),
+        pytest.param(("thresholds", "keep_top_k"), 0, "keep_top_k", id="nothing kept"),
+        pytest.param(("embedding", "strides"), [8, 0], "strides must be a whole number", id="stride 0"),
+        pytest.param(("embedding", "strides"), 8, "TypeError", id="strides"),
+        pytest.param(("embedding", "strides"), [8], r"embedding.strides must be [] for crop, not [8]", id="a stride"),
+        pytest.param(("embedding", "read"), "cell", "must be [8, 16, 32] for cell, not []", id="no strides"),
+        pytest.param(("levels", 0, "stride"), 16, "levels must be of different strides", id="a level twice"),
+        pytest.param(("embedding", "dimension"), "128", "dimension must be a whole number", id="dimension"),
+        pytest.param(("embedding", "read"), "box_center", "read must be cell or crop, not 'box_center'", id="read"),
+        pytest.param(("embedding", "grid"), [6], "grid must be of rows and columns", id="rows only"),
+        pytest.param(("embedding", "grid"), 6, "grid must be of rows and columns", id="a number as grid"),
+        pytest.param(("embedding", "grid"), [6, 0], "grid must be a whole number of at least 1", id="no columns"),
+        pytest.param(("embedding", "grid"), ["6", 3], "grid must be a whole number", id="rows as text"),
+        pytest.param(("embedding", "gird"), [6, 3], "TypeError", id="unknown of the embedding"),
+        pytest.param(("embedding",), ["read"], "ValueError", id="embedding of another form"),
+        pytest.param(("embedding",), None, "TypeError", id="no embedding"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused_in_one_line(tmp_path, path, value, part):
+    values = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
+    changed = copy.deepcopy(values)
+    place = changed
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(changed))
+    message = refusal(ModelConfig.load, tmp_path)
+    assert part in message and "infer_cfg.yml" in message and "export the model again" in message
+
+
+def test_feature_maps_come_in_the_order_of_the_levels():
+    config = ModelConfig.load(COMPACT)
+    assert config.feature_strides == []
+    cells = dataclasses.replace(config.embedding, read="cell", strides=(8, 16, 32))
+    assert dataclasses.replace(config, embedding=cells).feature_strides == [32, 16, 8]
+
+
+def test_embeddings_of_cells_need_a_matrix_for_every_level(tmp_path):
+    values = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
+    values["embedding"] = {"dimension": 128, "read": "cell", "strides": [8, 16], "kernel": 3}
+    (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(values))
+    assert "strides must be [8, 16, 32] for cell, not [8, 16]" in refusal(ModelConfig.load, tmp_path)
+    values["embedding"]["strides"] = [16, 32, 8]
+    (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(values))
+    assert ModelConfig.load(tmp_path).embedding.kernel == 3
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"", b"[]", b"name: x", b"{"])
+def test_a_model_file_of_something_else_is_refused(tmp_path, content):
+    (tmp_path / "infer_cfg.yml").write_bytes(content)
+    assert str(tmp_path) in refusal(ModelConfig.load, tmp_path)
+    assert "infer_cfg.yml" in refusal(ModelConfig.load, tmp_path / "nowhere")

@@ -1,0 +1,181 @@
+"""What runs an inference model folder: one interface, and the choice among the backends behind it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import ModelError, OptionError
+from ...settings.model import ModelConfig
+
+logger = logging.getLogger(__name__)
+
+OPENVINO = "openvino>=2025.4,<2027"  # as in requirements.txt
+MOST_THREADS = 1024  # Paddle takes no larger numbers for long
+
+
+def default_threads() -> int:
+    """The processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_threads(threads: int | None) -> int:
+    """The number of threads to use: the given one, or for None that of the cores.
+
+    Raises:
+        OptionError: it is not a positive integer.
+    """
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise OptionError(f"threads must be a positive integer, not {threads!r}")
+    return min(threads or default_threads(), MOST_THREADS)
+
+
+class Network(ABC):
+    """A model folder ready to run. Safe to share between threads.
+
+    Attributes:
+        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
+        config: the contents of its ``infer_cfg.yml``.
+        description: backend and precision that run, such as ``paddle fp32``.
+        passes: forward passes that are worth having under way at once, see `start`.
+    """
+
+    folder: Path
+    config: ModelConfig
+    description: str
+    passes: int = 1
+
+    @abstractmethod
+    def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Outputs of the graph ``model`` or ``embed``, in the order it was exported with.
+
+        The arrays belong to the caller: a later pass does not write into them.
+
+        Args:
+            graph: ``model`` or ``embed``.
+            inputs: of ``model`` the pixels, see `run`; of ``embed`` contiguous float32 arrays in the order of its
+                inputs.
+
+        Raises:
+            ModelError: the graph takes no such inputs.
+        """
+
+    def _start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        """Begin a pass of ``model``; what is returned waits for its outputs. Here, for backends that take one pass at a
+        time, it is done at once."""
+        outputs = self._forward("model", [pixels])
+        return lambda: outputs
+
+    def start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        """Begin a forward pass.
+
+        Args:
+            pixels: [1, H, W, 3] uint8, letterboxed; the backend makes floats of them. They must stay as they are until
+                the pass is done.
+
+        Returns:
+            Waits for the pass, to be called once, by any thread: gives what `run` gives, and raises what it raises.
+
+        Raises:
+            ModelError: the graph takes no such input.
+        """
+        wait = self._start(pixels)
+
+        def maps() -> list[np.ndarray]:
+            outputs = wait()
+            self._check_shapes(pixels.shape[1:3], [output.shape for output in outputs])
+            return outputs
+
+        return maps
+
+    def run(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """Forward pass.
+
+        Args:
+            pixels: [1, H, W, 3] uint8, letterboxed; the backend makes floats of them.
+
+        Returns:
+            Detection maps [1, A * 6, h, w] of all levels in the order of ``infer_cfg.yml``, then the feature maps
+            [1, C, h, w], if embeddings are read from any. They are the caller's to keep.
+
+        Raises:
+            ModelError: the graph takes no such input, or gives maps of other sizes.
+        """
+        return self.start(pixels)()
+
+    def embed(self, rows: list[np.ndarray]) -> np.ndarray:
+        """Embeddings [K, D] float32, not yet of length 1, of groups of rows [K_i, R_i]; K is the sum of the K_i.
+
+        Raises:
+            ModelError: the graph takes no such rows, or makes another number of embeddings of them.
+        """
+        # the backends keep some memory for every number of rows they have met: of these there are few
+        sent = [_with_rows(group, _usual(len(group))) for group in rows]
+        (embeddings,) = self._forward("embed", sent)
+        shape = (sum(map(len, sent)), self.config.embedding.dimension)
+        if embeddings.shape != shape:  # rows of another grid may happen to be cut into whole ones
+            raise ModelError(
+                f"{self.folder} gives embeddings of shape {embeddings.shape} where infer_cfg.yml needs {shape}: "
+                "export the model again"
+            )
+        keep = np.concatenate([np.arange(len(after)) < len(before) for before, after in zip(rows, sent)])
+        return embeddings[keep]
+
+    def _check_count(self, found: int) -> None:
+        expected = len(self.config.levels) + len(self.config.feature_strides)
+        if found != expected:
+            raise ModelError(
+                f"{self.folder} gives {found} maps where infer_cfg.yml needs {expected}: export the model again"
+            )
+
+    def _check_shapes(self, size: tuple[int, int], maps: list[tuple[int, ...]]) -> None:
+        height, width = size
+        expected = [(level.stride, 6 * len(level.anchors)) for level in self.config.levels]
+        # a feature map has as many channels as it likes
+        features = zip(self.config.feature_strides, maps[len(expected) :])
+        expected += [(stride, *found[1:2]) for stride, found in features]
+        for (stride, *channels), found in zip(expected, maps):
+            shape = (1, *channels, height // stride, width // stride)
+            if found != shape:
+                raise ModelError(
+                    f"{self.folder} gives a map of shape {found} at stride {stride} "
+                    f"where infer_cfg.yml needs {shape}: export the model again"
+                )
+
+
+def _usual(count: int) -> int:
+    """The next number, from 1 on, that is a power of two or halfway to the next one."""
+    power = 1 << max(0, count - 1).bit_length()
+    return power * 3 // 4 if power >= 4 and count <= power * 3 // 4 else power
+
+
+def _with_rows(group: np.ndarray, count: int) -> np.ndarray:
+    """The group [K, R] as contiguous float32, with rows of zeros up to a count of at least K."""
+    if len(group) == count:
+        return np.ascontiguousarray(group, dtype=np.float32)
+    longer = np.zeros((count, group.shape[1]), np.float32)
+    longer[: len(group)] = group
+    return longer
+
+
+def missing_openvino(reason: str) -> str:
+    """One sentence for who asked for OpenVINO and has none that works."""
+    return f"backend openvino needs the package openvino, which {reason}: pip install '{OPENVINO}'"
+
+
+def check_files(folder: Path, graphs: Iterable[str]) -> None:
+    """Raises a ModelError for a graph whose program or parameters are not in the folder."""
+    for graph in graphs:
+        for name in (f"{graph}.pdmodel", f"{graph}.pdiparams"):
+            if not (folder / name).is_file():
+                raise ModelError(f"{folder} is no model folder: {name} is missing")
+
+
+def to_floats(pixels: np.ndarray, scale: float, out: np.ndarray | None = None) -> np.ndarray:
+    """Letterboxed pixels [1, H, W, 3] uint8 as [1, 3, H, W] float32, times the scale of the config."""
+    return np.multiply(pixels.transpose(0, 3, 1, 2), np.float32(scale), out=out, order="C")

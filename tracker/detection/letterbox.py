@@ -1,0 +1,108 @@
+"""Image to network input, and boxes back."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..settings.model import LetterboxConfig
+
+INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an image lies in the network's input, in its pixels; ``scale_x``, ``scale_y`` are input over image size."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    scale_x: float
+    scale_y: float
+
+    def to_image(self, boxes: np.ndarray) -> np.ndarray:
+        """[N, 4] left, top, right, bottom in network pixels to the same in pixels of the original image."""
+        offset = np.array([self.left, self.top] * 2)
+        scale = np.array([self.scale_x, self.scale_y] * 2)
+        return (boxes - offset) / scale
+
+    def to_network(self, boxes: np.ndarray) -> np.ndarray:
+        """The other way round."""
+        offset = np.array([self.left, self.top] * 2)
+        scale = np.array([self.scale_x, self.scale_y] * 2)
+        return boxes * scale + offset
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An image that is ready for the network.
+
+    Attributes:
+        pixels: [1, h, w, 3] uint8, the network's input.
+        placement: where the image lies in it.
+        image: [H, W, 3] uint8 BGR, the image itself.
+    """
+
+    pixels: np.ndarray
+    placement: Placement
+    image: np.ndarray
+
+
+class Letterbox:
+    """Scales images into network inputs that are kept and filled anew, aspect ratio unchanged, the rest padded.
+
+    Args:
+        config: says how.
+        buffers: inputs that are filled in turn.
+    """
+
+    def __init__(self, config: LetterboxConfig, buffers: int = 1) -> None:
+        self.config = config
+        self._inputs = deque(np.empty((1, config.height, config.width, 3), np.uint8) for _ in range(buffers))
+        self._placements: deque[Placement | None] = deque([None] * buffers)
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Place an image.
+
+        Args:
+            image: [H, W, 3] uint8, BGR.
+
+        Returns:
+            The input [1, height, width, 3] uint8, its channels in the order that the network wants, valid until as many
+            more calls as there are buffers, and where the image lies in it.
+        """
+        config = self.config
+        placement = self._place(*image.shape[:2])
+        self._inputs.rotate()
+        self._placements.rotate()
+        pixels = self._inputs[0]
+        if placement != self._placements[0]:
+            pixels.fill(round(config.pad_value))  # a half to the even number, as OpenCV's border does
+            self._placements[0] = placement
+        rows = slice(placement.top, placement.top + placement.height)
+        columns = slice(placement.left, placement.left + placement.width)
+        place = pixels[0, rows, columns]
+        size = (placement.width, placement.height)
+        cv2.resize(image, size, place, interpolation=INTERPOLATIONS[config.interpolation])
+        if config.color == "RGB":
+            cv2.cvtColor(place, cv2.COLOR_BGR2RGB, place)
+        return pixels, placement
+
+    def _place(self, height: int, width: int) -> Placement:
+        config = self.config
+        ratio = min(config.height / height, config.width / width)
+        scaled_width, scaled_height = max(1, round(width * ratio)), max(1, round(height * ratio))
+        centred = config.place == "center"
+        return Placement(
+            # an odd rest goes to the right and the bottom
+            left=(config.width - scaled_width) // 2 if centred else 0,
+            top=(config.height - scaled_height) // 2 if centred else 0,
+            width=scaled_width,
+            height=scaled_height,
+            scale_x=scaled_width / width,
+            scale_y=scaled_height / height,
+        )

@@ -1,0 +1,148 @@
+"""The metrics of one tracked video and of several together: MOTA, IDF1, HOTA and the counts behind them.
+
+HOTA is computed in `hota.py`, everything else by motmetrics. Several videos are combined by adding up their counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import motmetrics
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ..errors import OptionError, SourceError
+from .hota import TOLERANCE, HotaCounts, Overlaps, count_hota
+from .mot_files import BOX, FRAME, ID, gt_path, read_ground_truth, read_mot, roles
+
+IGNORE_IOU = 0.5  # the benchmark's, whatever IoU the metrics ask for
+
+MOTMETRICS = {  # our name: theirs
+    "MOTA": "mota",
+    "IDF1": "idf1",
+    "IDs": "num_switches",
+    "FP": "num_false_positives",
+    "FN": "num_misses",
+    "precision": "precision",
+    "recall": "recall",
+    "MT": "mostly_tracked",
+    "ML": "mostly_lost",
+    "Frag": "num_fragmentations",
+}
+COUNTS = ("IDs", "FP", "FN", "MT", "ML", "Frag")
+COLUMNS = ("MOTA", "IDF1", "HOTA", "DetA", "AssA", "IDs", "FP", "FN", "precision", "recall", "MT", "ML", "Frag")
+
+
+class Scored(NamedTuple):
+    """One video's counts, in the form in which they can be added to those of other videos.
+
+    Attributes:
+        clear: motmetrics' values, intermediate ones included, by its own names.
+        hota: the counts behind HOTA.
+    """
+
+    clear: dict[str, object]
+    hota: HotaCounts
+
+
+def evaluate(gt: Path, result: Path, iou: float = 0.5) -> dict[str, float]:
+    """Scores one video.
+
+    Args:
+        gt: ground truth file, or the sequence folder that holds gt/gt.txt.
+        result: MOT text file of the tracker.
+        iou: smallest IoU at which a result box may match a true one, in (0, 1]; HOTA has its own thresholds.
+
+    Returns:
+        The values of `COLUMNS`: ratios as fractions (MOTA at most 1, may be negative), counts as int. Without any
+        result box precision is 0.
+
+    Raises:
+        OptionError: `iou` is out of its range.
+        SourceError: a file is missing or malformed, or the two do not belong together.
+    """
+    return combine([score(gt_path(Path(gt)), Path(result), iou)])
+
+
+def score(gt_file: Path, result: Path, iou: float = 0.5) -> Scored:
+    """Counts hits, errors and associations of one video; arguments and errors as in `evaluate`."""
+    check_iou(iou)
+    (gt, last), boxes = read_ground_truth(gt_file), read_mot(result)
+    if len(boxes) and boxes[:, FRAME].max() > last:
+        raise SourceError(
+            f"{result}: frame {boxes[:, FRAME].max():.0f} lies beyond the last frame {last} of {gt_file}; "
+            "is it the result of another video?"
+        )
+    frames = overlaps(gt, boxes)
+    return Scored(_clear_mot(frames, iou), count_hota(frames))
+
+
+def check_iou(iou: float) -> None:
+    """Refuses an IoU of a match that is out of its range, as in `evaluate`."""
+    if not 0 < iou <= 1:
+        raise OptionError(f"iou must be above 0 and at most 1, got {iou}")
+
+
+def combine(videos: Sequence[Scored]) -> dict[str, float]:
+    """Computes the metrics of all `videos` together from the sums of their counts, as `evaluate` returns them."""
+    values = motmetrics.metrics.create().compute_overall(
+        [video.clear for video in videos], metrics=list(MOTMETRICS.values()), return_dataframe=False
+    )
+    scores = sum((video.hota for video in videos[1:]), videos[0].hota).scores()
+    for name, theirs in MOTMETRICS.items():
+        # Only the precision of an empty result is 0 / 0 here: true boxes are always there.
+        scores[name] = int(values[theirs]) if name in COUNTS else float(np.nan_to_num(values[theirs]))
+    return {name: scores[name] for name in COLUMNS}
+
+
+def overlaps(gt: np.ndarray, result: np.ndarray) -> list[Overlaps]:
+    """Pairs the frames of both files and takes out the boxes that the benchmark ignores.
+
+    All true boxes of a frame, whatever their class and flag, compete for the result boxes. The result boxes that fall
+    to ignored ones are removed: they are neither hits nor false positives. Then every true box that does not count
+    goes.
+
+    Args:
+        gt: [N, 10] from `read_mot`.
+        result: [M, 10] from `read_mot`.
+
+    Returns:
+        One entry for each frame that has a box in either file, in the order of the frames.
+    """
+    counts, ignored = roles(gt)
+    frames = []
+    for index in np.union1d(gt[:, FRAME], result[:, FRAME]):
+        true, found = gt[:, FRAME] == index, result[:, FRAME] == index
+        iou = box_iou(gt[true, BOX], result[found, BOX])
+        close = iou >= IGNORE_IOU - TOLERANCE
+        rows, columns = linear_sum_assignment(np.where(close, iou, 0), maximize=True)
+        keep = np.ones(iou.shape[1], bool)
+        keep[columns[close[rows, columns] & ignored[true][rows]]] = False
+        gt_ids, result_ids = gt[true, ID].astype(np.int64), result[found, ID].astype(np.int64)
+        counting = counts[true]
+        frames.append(Overlaps(gt_ids[counting], result_ids[keep], iou[np.ix_(counting, keep)]))
+    return frames
+
+
+def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns the IoU [A, B] of boxes a [A, 4] and b [B, 4], each left, top, width, height with positive size."""
+    # Areas come from the corners, like the intersection, so that a box overlaps itself by exactly 1.
+    a_min, a_max, b_min, b_max = a[:, :2], a[:, :2] + a[:, 2:], b[:, :2], b[:, :2] + b[:, 2:]
+    sides = np.minimum(a_max[:, None], b_max) - np.maximum(a_min[:, None], b_min)
+    intersection = np.maximum(sides, 0).prod(axis=2)
+    union = (a_max - a_min).prod(axis=1)[:, None] + (b_max - b_min).prod(axis=1) - intersection
+    # A size too small to tell the corners apart leaves no area.
+    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+
+
+def _clear_mot(frames: Sequence[Overlaps], iou: float) -> dict[str, object]:
+    """Returns motmetrics' values of one video, with all that is needed to add videos up."""
+    events = motmetrics.MOTAccumulator(auto_id=True)
+    for frame in frames:
+        distance = np.where(frame.iou >= iou - TOLERANCE, 1 - frame.iou, np.nan)  # nan: may not match
+        events.update(frame.gt_ids, frame.result_ids, distance)
+    return motmetrics.metrics.create().compute(
+        events, metrics=list(MOTMETRICS.values()), return_dataframe=False, return_cached=True
+    )

@@ -1,0 +1,178 @@
+"""Detections of a sequence in a file, and an association run on them without any network.
+
+The file is an ``.npz`` archive of two arrays, in which a row is a person in a frame:
+
+    detections: [N, 6] float32: frame (from 1), left, top, width, height (pixels of the original image), score (0 to 1)
+    embeddings: [N, D] float16, L2-normalised; absent where the detector knows no appearance
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from ..association.base import make_tracker
+from ..boxes import ltrb_to_ltwh, ltwh_to_ltrb
+from ..errors import ModelError, OutputError, SourceError
+from ..models.pdparams import load_npz
+from ..refinement.refine import AppearanceLog, refine_file
+from ..settings.tracking import TrackerConfig
+from ..sinks.mot_text import MotWriter
+from ..structures import Detections, Tracks
+
+FRAME, LEFT, TOP, WIDTH, HEIGHT, SCORE = range(6)
+LAST_FRAME = 1_000_000  # nine hours at 30 frames/s; what is beyond is damage, and a frame each would take the memory
+LENGTH_ERROR = 0.01  # of an embedding in float16
+SMALLEST = 0.01  # pixels; what is smaller is written as 0
+
+
+def read_detections(path: Path) -> list[Detections]:
+    """Reads the detections of a sequence.
+
+    Returns:
+        One entry for each frame from 1 to the last that has a detection, best first, boxes as left, top, right, bottom
+        in pixels of the original image; embeddings are [N, D] float32, with D = 0 where the file has none.
+
+    Raises:
+        SourceError: the file is missing or damaged, or is not of the format above.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SourceError(f"{path}: there is no such file; expected an .npz file of detections")
+    try:
+        arrays = load_npz(path, ".npz file of detections")
+    except ModelError as error:
+        raise SourceError(" ".join(str(error).split())) from error
+    except (MemoryError, RuntimeError) as error:  # of an absurd size; encrypted, or packed in an unknown way
+        raise SourceError(f"{path} is no whole .npz file of detections: {' '.join(str(error).split())}") from error
+    arrays = {name: value for name, value in arrays.items() if isinstance(value, np.ndarray)}  # numpy hands on the rest
+    if "detections" not in arrays:
+        raise SourceError(f"{path}: has no array 'detections', only {', '.join(map(repr, arrays)) or 'nothing'}")
+    rows = arrays["detections"]
+    embeddings = arrays.get("embeddings", np.zeros((rows.shape[0] if rows.ndim else 0, 0), np.float16))
+    problem = _problem(rows, embeddings)
+    if problem:
+        raise SourceError(f"{path}: {problem}")
+
+    order = np.lexsort((-rows[:, SCORE], rows[:, FRAME]))
+    rows, embeddings = rows[order].astype(np.float32), embeddings[order].astype(np.float32)
+    numbers, starts = np.unique(rows[:, FRAME].astype(np.int64), return_index=True)
+    frames = [nobody(embeddings.shape[1])] * int(numbers.max(initial=0))
+    boxes = ltwh_to_ltrb(rows[:, LEFT : HEIGHT + 1])
+    for number, start, end in zip(numbers, starts, [*starts[1:], len(rows)]):
+        frames[number - 1] = Detections(boxes[start:end], rows[start:end, SCORE], embeddings[start:end])
+    return frames
+
+
+def write_detections(path: Path, frames: Sequence[Detections]) -> None:
+    """Writes the detections of a sequence.
+
+    Args:
+        path: ``.npz`` file to write.
+        frames: of one detector, a frame each, from the first on. A file does not tell of empty frames at the end.
+
+    Raises:
+        OutputError: the file cannot be written, or a detection is not fit to be stored (not finite, say).
+    """
+    path = Path(path)
+    parts = [np.zeros((0, 6))]
+    for number, frame in enumerate(frames, start=1):
+        boxes = ltrb_to_ltwh(np.asarray(frame.boxes, np.float64))
+        parts.append(np.column_stack([np.full(len(frame), number), boxes, frame.scores]))
+    arrays = {"detections": np.concatenate(parts).astype(np.float32)}
+    embeddings = np.concatenate([frame.embeddings for frame in frames]) if frames else np.zeros((0, 0))
+    problem = _problem(arrays["detections"], embeddings)
+    if problem:
+        raise OutputError(f"{path} is not written: {problem}")
+    if embeddings.shape[1]:
+        arrays["embeddings"] = embeddings.astype(np.float16)
+    try:
+        with path.open("wb") as file:  # numpy would add a suffix to a path
+            np.savez_compressed(file, **arrays)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _problem(rows: np.ndarray, embeddings: np.ndarray) -> str | None:
+    """What keeps two arrays from being stored detections; None if nothing does."""
+    for name, array, shape, kinds in (("detections", rows, "[N, 6]", "fiu"), ("embeddings", embeddings, "[N, D]", "f")):
+        if array.dtype.kind not in kinds:
+            return f"{name} must be numbers as float{16 if kinds == 'f' else 32}, got {array.dtype}"
+        if array.ndim != 2 or (name == "detections" and array.shape[1] != 6):
+            return f"{name} must be of shape {shape}, got {list(array.shape)}"
+    if len(embeddings) != len(rows):
+        return f"every detection needs its embedding, got {len(rows)} and {len(embeddings)}"
+    frame, score = rows[:, FRAME], rows[:, SCORE]
+    with np.errstate(over="ignore"):  # beyond float32 is infinite and refused as that; newer numpy warns besides
+        finite = np.isfinite(rows.astype(np.float32)).all(axis=1)
+        length = np.linalg.norm(embeddings.astype(np.float32), axis=1, keepdims=True)
+    # zeros are what is left of an appearance that could not be told; without columns there are no other lengths
+    of_length_1 = ((np.abs(length - 1) <= LENGTH_ERROR) | (length == 0)).all(axis=1)
+    for rule, kept, values in (
+        ("every value must be finite", finite, rows),
+        ("the frame must be a whole number from 1", (frame >= 1) & (np.floor(frame) == frame), rows),
+        (f"no frame beyond {LAST_FRAME} is taken", frame <= LAST_FRAME, rows),
+        ("width and height must not be negative", (rows[:, WIDTH] >= 0) & (rows[:, HEIGHT] >= 0), rows),
+        ("the score must be from 0 to 1", (score >= 0) & (score <= 1), rows),
+        ("the embedding must be L2-normalised, of length 1", of_length_1, length),
+    ):
+        if not kept.all():
+            first = int(np.argmin(kept))
+            return f"row {first} of detections: {rule}, got {', '.join(f'{value:g}' for value in values[first])}"
+    return None
+
+
+def nobody(dimension: int) -> Detections:
+    """The detections of a frame without people, for embeddings of the given length."""
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, dimension), np.float32))
+
+
+def without_appearance(detections: Detections) -> Detections:
+    """The detections with one and the same unit vector for everybody: the control that shows what theirs are worth."""
+    shape = detections.embeddings.shape
+    return dataclasses.replace(detections, embeddings=np.full(shape, max(shape[1], 1) ** -0.5, np.float32))
+
+
+def with_size(tracks: Tracks) -> Tracks:
+    """The tracks whose boxes can be written and scored: a network at its beginning may ask for boxes of any size, and a
+    Kalman filter that followed them for boxes of a negative one."""
+    kept = np.isfinite(tracks.boxes).all(axis=1) & (tracks.boxes[:, 2:] >= SMALLEST).all(axis=1)
+    return Tracks(tracks.ids[kept], tracks.boxes[kept], tracks.scores[kept])
+
+
+def run_association(
+    frames: Sequence[Detections],
+    config: TrackerConfig,
+    frame_rate: float,
+    path: Path,
+    last_frame: int | None = None,
+    refine: bool = False,
+) -> None:
+    """Tracks a sequence by its detections and writes the MOT text. The camera is taken to stand still.
+
+    Args:
+        frames: the detections, a frame each, from the first on.
+        config: names the association and holds its settings.
+        frame_rate: frames per second of the sequence.
+        path: text file to write.
+        last_frame: number of the sequence's last frame, where it goes on after `frames` with nobody detected.
+        refine: whether the tracks are refined in the end.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    tracker, looks = make_tracker(config, frame_rate), AppearanceLog()
+    rest = itertools.repeat(nobody(frames[0].embeddings.shape[1] if frames else 0), (last_frame or 0) - len(frames))
+    with closing(MotWriter(path)) as text:
+        for number, detections in enumerate(itertools.chain(frames, rest), start=1):
+            tracks = tracker.update(detections, None)
+            if refine:
+                looks.add(tracks)
+            text.write(number, with_size(tracks))
+    if refine:
+        refine_file(path, path, looks, frame_rate, config.refine)

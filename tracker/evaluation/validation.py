@@ -1,0 +1,245 @@
+"""How well a model detects and tracks on sequences with ground truth, and what its embeddings contribute to that.
+
+Every sequence is tracked twice from one forward pass a frame: with the model's embeddings, and with a constant in
+their place (the control). Where both IDF1 are the same, the embeddings are worth nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..association.base import make_camera_motion, make_tracker
+from ..boxes import ltrb_to_ltwh
+from ..detection.detector import Detector, Model
+from ..errors import SourceError
+from ..settings.tracking import TRACKER_FILE, TrackerConfig
+from ..sinks.mot_text import MotWriter
+from ..sources.source import open_source
+from ..structures import Detections
+from .hota import TOLERANCE
+from .mot_files import BOX, FRAME, read_mot, roles
+from .mot_metrics import box_iou, combine, score
+from .stored_detections import nobody, with_size, without_appearance, write_detections
+
+MATCH = 0.5  # least IoU of a detection and its true box
+
+
+@dataclass(frozen=True)
+class SequenceFiles:
+    """A sequence to validate on.
+
+    Attributes:
+        name: for the tables.
+        source: video, or folder of images.
+        gt: its ground truth file.
+        frame_rate: frames per second; None for the source's own.
+    """
+
+    name: str
+    source: Path
+    gt: Path
+    frame_rate: float | None = None
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> SequenceFiles:
+        """A MOTChallenge sequence folder: img1, gt/gt.txt and seqinfo.ini, which states the frame rate.
+
+        Raises:
+            SourceError: one of the files is missing.
+        """
+        gt = folder / "gt" / "gt.txt"
+        for path in (folder / "seqinfo.ini", gt):
+            if not path.is_file():
+                raise SourceError(f"{folder} is no sequence folder with ground truth: {path} is missing")
+        return cls(folder.resolve().name, folder, gt)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Figures of a sequence or of several together, all but the count as fractions.
+
+    Attributes:
+        name: of the sequence.
+        mota, idf1: of the tracks, against the ground truth.
+        switches: changes of identity, a count.
+        control_idf1: IDF1 with the same embedding for everybody.
+        precision, recall: of the boxes of the tracks.
+        ap50: average precision of the detections above the model's score threshold: area under the curve of precision
+            over recall, matches at an IoU of 0.5.
+    """
+
+    name: str
+    mota: float
+    idf1: float
+    switches: int
+    control_idf1: float
+    precision: float
+    recall: float
+    ap50: float
+
+    def __str__(self) -> str:
+        return (
+            f"MOTA {self.mota:.3f}, IDF1 {self.idf1:.3f} ({self.control_idf1:.3f} without appearance), "
+            f"switches {self.switches}, precision {self.precision:.3f}, recall {self.recall:.3f}, AP50 {self.ap50:.3f}"
+        )
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores of each sequence and of all together; as text one line, that of all together."""
+
+    sequences: tuple[Scores, ...]
+    overall: Scores
+
+    def __str__(self) -> str:
+        return str(self.overall)
+
+
+def validate(
+    folder: Path,
+    sequences: Sequence[Path],
+    config: TrackerConfig | None = None,
+    thresholds: Mapping[str, Any] | None = None,
+    use_gpu: bool = False,
+    threads: int | None = None,
+) -> Validation:
+    """Track MOTChallenge sequences with a model and score the result.
+
+    Args:
+        folder: inference folder.
+        sequences: sequence folders with img1, gt/gt.txt and seqinfo.ini.
+        config: of the association; None for that of `default_config`.
+        thresholds: of the detector, in place of the model's own; see `Model.detector`.
+        use_gpu: run on the first GPU.
+        threads: processor threads; None for all cores.
+
+    Raises:
+        ModelError: the folder holds no usable model.
+        OptionError: a threshold is unknown or out of its range.
+        SourceError: a sequence is incomplete or cannot be read, or there is none.
+    """
+    files = [SequenceFiles.of_folder(Path(sequence)) for sequence in sequences]
+    return validate_model(Model(folder, use_gpu, threads), files, config, thresholds)
+
+
+def validate_model(
+    model: Model,
+    sequences: Sequence[SequenceFiles],
+    config: TrackerConfig | None = None,
+    thresholds: Mapping[str, Any] | None = None,
+    save_detections: Path | None = None,
+) -> Validation:
+    """As `validate`, for a model at hand and sequences in any form.
+
+    Args:
+        save_detections: existing folder to which each sequence's detections go, as NAME.npz; see
+            ``tools/stored_detections.py``.
+    """
+    if not sequences:
+        raise SourceError("no sequence was given to validate on")
+    config = config or default_config(model)
+    detector = model.detector(thresholds)
+    runs = [_Run(sequence, detector, config, save_detections) for sequence in sequences]
+    return Validation(tuple(_scores(run.files.name, [run]) for run in runs), _scores("overall", runs))
+
+
+def default_config(model: Model) -> TrackerConfig:
+    """What the module uses unless told otherwise: ``config/tracker.yml``, and the model's own ``conf_thres``."""
+    return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.confident})
+
+
+class _Run:
+    """The counts of one sequence: of its tracks, of the control's, and its detections marked right or wrong."""
+
+    def __init__(
+        self, files: SequenceFiles, detector: Detector, config: TrackerConfig, save_detections: Path | None
+    ) -> None:
+        self.files = files
+        gt = read_mot(files.gt)
+        counts, ignored = roles(gt)
+        self.true_boxes = int(counts.sum())
+        marks, kept = [], []
+        with tempfile.TemporaryDirectory() as scratch, open_source(files.source, frame_rate=files.frame_rate) as source:
+            paths = [Path(scratch, f"{name}.txt") for name in ("tracks", "control")]
+            trackers = [make_tracker(config, source.frame_rate) for _ in paths]
+            texts = [MotWriter(path) for path in paths]
+            camera = make_camera_motion(config)
+            for frame in source:
+                found = detector(frame.image)
+                motion = camera.estimate(frame.image, found.boxes) if camera else None
+                for tracker, text, detections in zip(trackers, texts, (found, without_appearance(found))):
+                    text.write(frame.index + 1, with_size(tracker.update(detections, motion)))
+                if save_detections is not None:
+                    # an unreadable frame has a number all the same
+                    kept += [nobody(found.embeddings.shape[1])] * (frame.index - len(kept)) + [found]
+                here = gt[:, FRAME] == frame.index + 1
+                marks.append(mark(found, gt[here & counts, BOX], gt[here & ignored, BOX]))
+            for text in texts:
+                text.close()
+            self.tracks, self.control = (score(files.gt, path) for path in paths)
+        if save_detections is not None:
+            write_detections(save_detections / f"{files.name}.npz", kept)
+        self.marks = np.concatenate(marks)
+
+
+def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Compare the detections of a frame with its ground truth.
+
+    From the best score down, each takes the free true box that it overlaps most. Those that only overlap an ignored box
+    are left out.
+
+    Args:
+        detections: best first.
+        true: [T, 4] left, top, width, height of those who count.
+        ignored: [I, 4] likewise, of those who are neither right nor wrong.
+
+    Returns:
+        [K, 2] score, and 1 where it is right or 0 where it is wrong.
+    """
+    boxes = ltrb_to_ltwh(detections.boxes).astype(np.float64)
+    overlap, beside = box_iou(boxes, true), box_iou(boxes, ignored).max(axis=1, initial=0)
+    free = np.ones(len(true), bool)
+    rows = []
+    for index, value in enumerate(detections.scores):
+        candidates = np.where(free, overlap[index], 0)
+        best = int(candidates.argmax()) if len(candidates) else -1
+        right = best >= 0 and candidates[best] >= MATCH - TOLERANCE
+        if right:
+            free[best] = False
+        if right or beside[index] < MATCH - TOLERANCE:
+            rows.append((value, right))
+    return np.array(rows, np.float64).reshape(-1, 2)
+
+
+def average_precision(marks: np.ndarray, true_boxes: int) -> float:
+    """Area under the curve of precision over recall, precision made to fall with recall as usual.
+
+    Args:
+        marks: [N, 2] score and 1 or 0 for right or wrong, of all frames.
+        true_boxes: that there are to find.
+    """
+    right = marks[np.argsort(-marks[:, 0], kind="stable"), 1]
+    precision = right.cumsum() / np.arange(1, len(right) + 1)
+    at_best = np.maximum.accumulate(precision[::-1])[::-1]
+    # recall grows by one box at each hit
+    return float((at_best * right).sum() / true_boxes)
+
+
+def _scores(name: str, runs: Sequence[_Run]) -> Scores:
+    tracks, control = combine([run.tracks for run in runs]), combine([run.control for run in runs])
+    return Scores(
+        name=name,
+        mota=tracks["MOTA"],
+        idf1=tracks["IDF1"],
+        switches=tracks["IDs"],
+        control_idf1=control["IDF1"],
+        precision=tracks["precision"],
+        recall=tracks["recall"],
+        ap50=average_precision(np.concatenate([run.marks for run in runs]), sum(run.true_boxes for run in runs)),
+    )

@@ -1,0 +1,163 @@
+"""Tracks made better once all of them are known: joined again, rid of ghosts, complete and smooth.
+
+While a video runs, a tracker can only look back. Afterwards the whole file is there: see `relink` for the joining and
+`interpolate` for gaps and smoothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import OptionError
+from ..settings.checks import check_positive
+from ..settings.refinement import RefineSettings
+from ..sinks.mot_text import read_table, write_table
+from ..structures import Tracks
+from .interpolate import fill_gaps, smooth
+from .relink import Tracklets, relink
+
+COLUMNS = 7
+FRAME, ID, WIDTH, HEIGHT, SCORE = 0, 1, 4, 5, 6
+
+
+class AppearanceLog:
+    """The mean appearance of every identity of a run, gathered frame by frame; one vector an identity is kept."""
+
+    def __init__(self) -> None:
+        self._sums: dict[int, np.ndarray] = {}
+
+    def add(self, tracks: Tracks) -> None:
+        """Take the tracks of a frame; those without embeddings say nothing."""
+        if tracks.embeddings is None or not tracks.embeddings.shape[1]:
+            return
+        for track_id, embedding in zip(tracks.ids.tolist(), tracks.embeddings):
+            if track_id in self._sums:
+                self._sums[track_id] += embedding
+            else:
+                self._sums[track_id] = embedding.astype(np.float32)
+
+    def embeddings(self) -> dict[int, np.ndarray]:
+        """[D] float32 L2-normalised mean of each id; an id whose vectors cancel out is left out."""
+        lengths = {track_id: float(np.linalg.norm(total)) for track_id, total in self._sums.items()}
+        return {track_id: self._sums[track_id] / length for track_id, length in lengths.items() if length > 0}
+
+
+def refine(
+    table: np.ndarray,
+    embeddings: Mapping[int, np.ndarray],
+    frame_rate: float,
+    settings: RefineSettings,
+    skip_frames: int = 1,
+) -> np.ndarray:
+    """Refine all tracks of a sequence: join, drop ghosts, fill gaps, smooth.
+
+    Args:
+        table: [N, 7] frame (from 1), id, left, top, width, height (pixels of the original image), score, in any order.
+        embeddings: mean appearance by id, [D] each, D may be 0; an id may be missing and is then not joined by
+            appearance.
+        frame_rate: frames per second.
+        settings: see there.
+        skip_frames: every so many-th frame was tracked; the others are filled in.
+
+    Returns:
+        [M, 7] of the same form, sorted by frame, then id. Ids count from 1 without holes in the order of appearance.
+
+    Raises:
+        OptionError: the table is not of this form or has an id twice in a frame, the embeddings differ in length, or
+            the frame rate is not positive.
+    """
+    frame_rate = check_positive("frame_rate", frame_rate)
+    table = _checked(table)
+    if not len(table):
+        return table
+    ids, which = np.unique(table[:, ID], return_inverse=True)
+    looks, known = _matrix(embeddings, ids)
+    table[:, ID] = relink(Tracklets.of(table, looks, known, frame_rate), settings)[which]
+    table = _drop_ghosts(table, settings.ghost_seconds * frame_rate, settings.ghost_quantile)
+    table = table[np.lexsort((table[:, FRAME], table[:, ID]))]
+    # the nearest whole number of frames
+    table = fill_gaps(table, math.floor(settings.fill_seconds * frame_rate + 0.5), settings.fill_support, skip_frames)
+    return _numbered(smooth(table, settings.smooth_seconds * frame_rate))
+
+
+def refine_file(
+    source: Path,
+    target: Path,
+    looks: AppearanceLog,
+    frame_rate: float,
+    settings: RefineSettings,
+    skip_frames: int = 1,
+) -> None:
+    """Refine a MOT text file into another one, or into itself.
+
+    Args:
+        source: file to read.
+        target: file to write.
+        looks: appearance of the run that made it.
+        frame_rate: frames per second.
+        settings, skip_frames: see `refine`.
+
+    Raises:
+        OutputError: a file cannot be read or written.
+        OptionError: the text holds no tracks.
+    """
+    table = read_table(source)
+    table = table[(table[:, [WIDTH, HEIGHT]] > 0).all(axis=1)]  # a box thinner than the text's digits has no use
+    write_table(target, refine(table, looks.embeddings(), frame_rate, settings, skip_frames))
+
+
+def _checked(table: np.ndarray) -> np.ndarray:
+    """A copy in float64, sorted by id, then frame."""
+    table = np.asarray(table, dtype=np.float64)
+    if not table.size:
+        return table.reshape(0, COLUMNS)
+    if table.ndim != 2 or table.shape[1] != COLUMNS:
+        raise OptionError(f"tracks to refine must be rows of {COLUMNS} numbers, not an array {list(table.shape)}")
+    if not np.isfinite(table).all():
+        raise OptionError("tracks to refine must be finite numbers throughout")
+    if (table[:, FRAME] < 1).any() or (table[:, :2] % 1).any():
+        raise OptionError("tracks to refine must have whole frames from 1 and whole ids")
+    if (table[:, [WIDTH, HEIGHT]] <= 0).any():
+        raise OptionError("boxes to refine must have a positive width and height")
+    table = table[np.lexsort((table[:, FRAME], table[:, ID]))]
+    twice = np.flatnonzero((np.diff(table[:, ID]) == 0) & (np.diff(table[:, FRAME]) == 0))
+    if len(twice):
+        frame, track = table[twice[0], :2]
+        raise OptionError(f"tracks to refine have id {track:.0f} twice in frame {frame:.0f}")
+    return table
+
+
+def _matrix(embeddings: Mapping[int, np.ndarray], ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[T, D] float32 embeddings of the ids, L2-normalised, and [T] bool which of them are known."""
+    rows = [embeddings.get(track) for track in ids.astype(np.int64).tolist()]
+    lengths = {np.shape(row) for row in rows if row is not None}
+    if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
+        raise OptionError(f"embeddings to refine with must be vectors of one length, not {sorted(lengths)}")
+    dimension = lengths.pop()[0] if lengths else 0
+    blank = np.zeros(dimension, np.float32)
+    looks = np.array([blank if row is None else row for row in rows], dtype=np.float32).reshape(len(rows), dimension)
+    norm = np.linalg.norm(looks, axis=1)
+    known = np.isfinite(norm) & (norm > 0)
+    return np.where(known[:, None], looks, 0) / np.where(known, norm, 1)[:, None], known
+
+
+def _drop_ghosts(table: np.ndarray, min_count: float, quantile: float) -> np.ndarray:
+    """Without the tracks seen in fewer frames whose mean score is below the quantile of all scores."""
+    _, which, count = np.unique(table[:, ID], return_inverse=True, return_counts=True)
+    mean = np.bincount(which, table[:, SCORE]) / count
+    ghost = (count < min_count) & (mean < np.quantile(table[:, SCORE], quantile))
+    return table[~ghost[which]]
+
+
+def _numbered(table: np.ndarray) -> np.ndarray:
+    """Sorted by frame, then id, with ids from 1 in the order of appearance."""
+    table = table[np.lexsort((table[:, ID], table[:, FRAME]))]
+    _, first, which = np.unique(table[:, ID], return_index=True, return_inverse=True)
+    rank = np.empty(len(first))
+    rank[np.argsort(first)] = np.arange(1, len(first) + 1)
+    table[:, ID] = rank[which]
+    return table[np.lexsort((table[:, ID], table[:, FRAME]))]

@@ -1,0 +1,117 @@
+"""Still images: finding them in a folder, reading one, bringing any array to 8-bit BGR."""
+
+from __future__ import annotations
+
+import configparser
+import math
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import OptionError, SourceError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+
+
+def to_bgr8(image: np.ndarray) -> np.ndarray:
+    """Bring an image to three channels of 8 bits.
+
+    Args:
+        image: [H, W], [H, W, 1] grey, [H, W, 3] BGR or [H, W, 4] BGRA; uint8 or uint16. Alpha is dropped.
+
+    Returns:
+        [H, W, 3] uint8, BGR, contiguous; the argument itself where it is that already.
+
+    Raises:
+        OptionError: another shape or dtype, an empty image, or no array at all.
+    """
+    if not isinstance(image, np.ndarray):
+        raise OptionError(f"an image must be a numpy array [H, W, 3] uint8, got {type(image).__name__}")
+    depth = image.dtype.type
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if image.ndim not in (2, 3) or channels not in (1, 3, 4) or image.size == 0 or depth not in (np.uint8, np.uint16):
+        raise OptionError(
+            "an image must be [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], not empty, of uint8 or uint16; "
+            f"got shape {list(image.shape)} of {image.dtype}"
+        )
+    if depth is np.uint16:
+        # 65535 = 255 * 257, so that white stays white.
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if channels == 1:
+        height, width = image.shape[:2]
+        image = np.broadcast_to(image.reshape(height, width, 1), (height, width, 3))
+    elif channels == 4:
+        image = image[:, :, :3]
+    return np.ascontiguousarray(image)
+
+
+def read_image(path: Path) -> np.ndarray | None:
+    """Read an image file, turned upright by its EXIF orientation.
+
+    Args:
+        path: the file; its name may hold any character.
+
+    Returns:
+        [H, W, 3] uint8, BGR; None where the file cannot be read as an image.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+        # These flags keep 16-bit depth like IMREAD_UNCHANGED, which however ignores the orientation.
+        image = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+        return None if image is None else to_bgr8(image)
+    except (OSError, OptionError, cv2.error):
+        return None
+
+
+def is_image(path: Path) -> bool:
+    """Tell whether a path is a file that bears the suffix of an image."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
+def natural_order(path: Path) -> tuple[list[str | int], str]:
+    """Sort key that puts img2 before img10."""
+    parts: list[str | int] = re.split(r"(\d+)", str(path).lower())
+    # The split alternates text and digits, so that numbers are only ever compared with numbers.
+    parts[1::2] = [int(digits) for digits in parts[1::2]]
+    # img1 and img01 have the same parts; their names decide.
+    return parts, str(path)
+
+
+def find_images(folder: Path) -> tuple[list[Path], float | None]:
+    """List the images of a folder, or of a MOTChallenge sequence folder (one with a seqinfo.ini).
+
+    Args:
+        folder: an existing folder.
+
+    Returns:
+        The image files in natural order, and the frames per second that seqinfo.ini states, else None.
+
+    Raises:
+        SourceError: the folder cannot be listed, or seqinfo.ini is wrong.
+    """
+    images, frame_rate = folder, None
+    try:
+        if (folder / "seqinfo.ini").is_file():
+            directory, frame_rate = _read_seqinfo(folder / "seqinfo.ini")
+            images = folder / directory
+        return sorted(filter(is_image, images.iterdir()), key=natural_order), frame_rate
+    except PermissionError:
+        raise SourceError(f"no permission to read {str(images)!r}: change its permissions") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceError(f"{str(images)!r}, which seqinfo.ini names, is no folder: correct imDir") from None
+
+
+def _read_seqinfo(path: Path) -> tuple[str, float | None]:
+    settings = configparser.ConfigParser(interpolation=None)
+    try:
+        settings.read_string(path.read_text(encoding="utf-8-sig"))
+        directory = settings.get("Sequence", "imDir", fallback="img1")
+        frame_rate = settings.getfloat("Sequence", "frameRate", fallback=None)
+    except (configparser.Error, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise SourceError(f"{str(path)!r} cannot be read ({reason}): correct it") from None
+    if frame_rate is not None and not 0 < frame_rate < math.inf:
+        raise SourceError(f"{str(path)!r} has frameRate {frame_rate:g}: make it a positive number")
+    return directory, frame_rate
