@@ -76,7 +76,8 @@ class Scores(NamedTuple):
 
 def rank_auc(high: np.ndarray, low: np.ndarray) -> float:
     """The area under the ROC curve: the chance that a value of ``high`` [N] exceeds one of ``low`` [M], equal ones
-    counting half; nan where either is empty."""
+    counting half; nan where either is empty.
+    """
     if not len(high) or not len(low):
         return float("nan")
     ordered = np.sort(low)

@@ -63,7 +63,7 @@ class BoxTeacher:
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find people in [H, W, 3] uint8 BGR: boxes [N, 4] left, top, right, bottom in its pixels; scores [N]."""
-        pixels, placement = self._letterbox(image)
+        pixels, transform = self._letterbox(image)
         rows = self._network(to_floats(pixels, 1))[0]
         if rows.ndim != 2 or len(rows) != len(self._cells) or rows.shape[1] < 6:
             raise ModelError(f"{self._path} gives {list(rows.shape)}, not [{len(self._cells)}, 6 or more]")
@@ -74,7 +74,7 @@ class BoxTeacher:
         half = np.exp(rows[found, 2:4]) * stride / 2
         boxes, scores = np.concatenate([centre - half, centre + half], axis=1), scores[found]
         kept = non_maximum_suppression(boxes, scores, self._thresholds)
-        return placement.to_image(boxes[kept]), scores[kept]
+        return transform.to_image(boxes[kept]), scores[kept]
 
 
 @dataclass(frozen=True)

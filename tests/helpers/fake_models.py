@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from tracker.detection.decode import Candidates
-from tracker.detection.letterbox import Placed, Placement
+from tracker.detection.letterbox import LetterboxedImage, LetterboxTransform
 from tracker.settings.model import EmbeddingConfig, LetterboxConfig, LevelConfig, ModelConfig, Thresholds
 
 SIZE = (608, 1088)
@@ -32,11 +32,11 @@ class FakeNetwork:
 
     def __init__(self, config, people, seconds=0.0, turn=0.0):
         self.config, self.people, self.seconds, self.turn = config, people, seconds, turn
-        self.passes = 0
+        self.max_in_flight = 0
 
     def run(self, pixels):
         time.sleep(self.seconds)
-        self.passes += 1
+        self.max_in_flight += 1
         maps = [np.zeros((1, 6, 608 // s, 1088 // s), np.float32) for s in (32, 16, 8)]
         for raw in maps:
             raw[0, 4] = 9
@@ -69,8 +69,8 @@ def candidates_at(level, row, column, boxes=None):
     return Candidates(boxes, np.zeros(count, np.float32), np.array(level), np.array(row), np.array(column))
 
 
-WHOLE = Placed(
+WHOLE = LetterboxedImage(
     np.zeros((1, 64, 96, 3), np.uint8),
-    Placement(0, 0, 96, 64, scale_x=1.0, scale_y=1.0),
+    LetterboxTransform(0, 0, 96, 64, scale_x=1.0, scale_y=1.0),
     np.zeros((64, 96, 3), np.uint8),
 )

@@ -31,25 +31,25 @@ class Detector:
         pass_over: called with the number of a frame as its forward pass.
     """
 
-    passes = 1
+    max_in_flight = 1
 
     def __init__(self, pass_over=lambda number: None):
         self.pass_over = pass_over
 
-    def place(self, image):
+    def preprocess(self, image):
         return number_of(image)
 
-    def forward(self, placed):
-        self.pass_over(placed)
-        return [placed]
+    def forward(self, letterboxed):
+        self.pass_over(letterboxed)
+        return [letterboxed]
 
-    def start(self, placed):
-        outputs = self.forward(placed)
+    def start(self, letterboxed):
+        outputs = self.forward(letterboxed)
         return lambda: outputs
 
-    def decode(self, outputs, placed, embed_above):
-        assert outputs == [placed], "the maps of another frame"
-        box = np.array([[placed / 2, 10, placed / 2 + 20, 60]])
+    def decode(self, outputs, letterboxed, embed_above):
+        assert outputs == [letterboxed], "the maps of another frame"
+        box = np.array([[letterboxed / 2, 10, letterboxed / 2 + 20, 60]])
         return Detections(box, np.array([0.9]), np.ones((1, 1), np.float32))
 
 

@@ -16,7 +16,7 @@ from tools.benchmarks.models import Models
 from tracker.detection.backends.choice import open_network
 from tracker.detection.backends.network import default_threads
 from tracker.detection.decode import Decoder
-from tracker.detection.letterbox import Letterbox, Placed
+from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.errors import OptionError
 from tracker.settings.checks import check_number, check_whole
 from tracker.settings.model import ModelConfig
@@ -53,12 +53,12 @@ def one_network(folder: Path, name: str, backend: str, people: int, threads: int
     decoder = Decoder(config)
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (config.letterbox.height, config.letterbox.width, 3), dtype=np.uint8)
-    placed = Placed(*Letterbox(config.letterbox)(image), image)
-    corner = random.uniform([0, 0], [placed.placement.width - 40, placed.placement.height - 100], (people, 2))
+    letterboxed = LetterboxedImage(*Letterbox(config.letterbox)(image), image)
+    corner = random.uniform([0, 0], [letterboxed.transform.width - 40, letterboxed.transform.height - 100], (people, 2))
     boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)
 
     def run() -> object:
-        return decoder.embed_boxes(network.run(placed.pixels), placed, boxes, network.embed)
+        return decoder.embed_boxes(network.run(letterboxed.pixels), letterboxed, boxes, network.embed)
 
     return Pass(f"{name}, {network.description}", run, count_macs(folder / "model.pdmodel"))
 
@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Figures:
-    """ms of the networks on one frame; decoding of boxes, crops and resizing are left out on both sides.
+    """Ms of the networks on one frame; decoding of boxes, crops and resizing are left out on both sides.
 
     Raises:
         OptionError, ModelError: of the arguments.

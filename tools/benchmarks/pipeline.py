@@ -83,7 +83,7 @@ def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Con
         under_way = deque()
         for _ in range(clip.frames):
             under_way.append(network.start(pixels))
-            if len(under_way) > network.passes:  # as many as the module has
+            if len(under_way) > network.max_in_flight:  # as many as the module has
                 under_way.popleft()()
         for wait in under_way:
             wait()
@@ -141,7 +141,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Figures:
-    """ms a frame from video to video, of all contestants, and of the parts that can be run alone.
+    """Ms a frame from video to video, of all contestants, and of the parts that can be run alone.
 
     Raises:
         OptionError, SourceError, ModelError: of the arguments.

@@ -45,7 +45,7 @@ class SeparateTracker:
 
     Attributes:
         crops: that the ReID network has been asked about so far.
-        passes: under way at once, see `tracker.model.Detector`.
+        max_in_flight: under way at once, see `tracker.model.Detector`.
 
     Raises:
         ModelError: onnxruntime is missing, or a file holds no such network.
@@ -58,23 +58,23 @@ class SeparateTracker:
         self.config = _Config(f"{detector.stem} + {reid.stem}")
         self.folder = detector.parent
         self.backend = "onnxruntime fp32"
-        self.crops, self.passes = 0, 1
+        self.crops, self.max_in_flight = 0, 1
 
-    def place(self, image: np.ndarray) -> _Image:
+    def preprocess(self, image: np.ndarray) -> _Image:
         """Nothing: both networks start from the image."""
         return _Image(image)
 
-    def forward(self, placed: _Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def forward(self, letterboxed: _Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes [N, 4], scores [N] and embeddings [N, D] of the people in an image."""
-        boxes, scores = self._find(placed.image)
+        boxes, scores = self._find(letterboxed.image)
         kept = scores >= CONFIDENT
         boxes, scores = boxes[kept], scores[kept]
         self.crops += len(boxes)
-        return boxes, scores, self._tell_apart.embed(placed.image, boxes)
+        return boxes, scores, self._tell_apart.embed(letterboxed.image, boxes)
 
-    def start(self, placed: _Image) -> Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def start(self, letterboxed: _Image) -> Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """The same, done at once."""
-        outputs = self.forward(placed)
+        outputs = self.forward(letterboxed)
         return lambda: outputs
 
     def decode(self, outputs: tuple[np.ndarray, np.ndarray, np.ndarray], *_: Any) -> Detections:

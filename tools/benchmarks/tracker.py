@@ -48,7 +48,8 @@ def walkers(people: int, frames: int, dimension: int = 512, seed: int = 0) -> li
 
 def _milliseconds(updates: list[Callable[[Detections], object]], made: list[Detections], warm_up: int) -> np.ndarray:
     """[updates, frames] times; the contestants take turns, so that a busy machine slows all alike, but for some frames
-    at a time, so that none finds the processor's caches full of another's data at every frame."""
+    at a time, so that none finds the processor's caches full of another's data at every frame.
+    """
     times = np.zeros((len(updates), len(made)))
     for first in range(0, len(made), TURN):
         for contestant, update in enumerate(updates):
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Figures:
-    """ms per frame of our associations and of ppdet's JDETracker on the same detections.
+    """Ms per frame of our associations and of ppdet's JDETracker on the same detections.
 
     Raises:
         OptionError: a number of people is less than 1, or all frames are warm-up.

@@ -13,7 +13,7 @@ from tracker.association.matching import assign_pairs
 from tracker.boxes import iou, overlapping
 from tracker.detection.backends.network import Network
 from tracker.detection.decode import Decoder
-from tracker.detection.letterbox import Letterbox, Placed
+from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.settings.model import ModelConfig
 from tracker.structures import Detections
 
@@ -98,13 +98,13 @@ def compare(exact: Network, found: Network, images: Sequence[np.ndarray], config
     seconds: tuple[list[float], ...] = ([], [])
     counts, overlaps, cosines = np.zeros(2, np.int64), [], []
     for image in images:
-        placed = Placed(*letterbox(image), image)
+        letterboxed = LetterboxedImage(*letterbox(image), image)
         detections = []
         for network, taken in zip(networks, seconds):
             start = time.perf_counter()
-            outputs = network.run(placed.pixels)
+            outputs = network.run(letterboxed.pixels)
             taken.append(time.perf_counter() - start)
-            detections.append(decode(outputs, placed, network.embed))
+            detections.append(decode(outputs, letterboxed, network.embed))
         pairs, overlap = match(*detections)
         counts += [len(part) for part in detections]
         overlaps.extend(overlap)

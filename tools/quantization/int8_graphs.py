@@ -16,7 +16,7 @@ import numpy as np
 from tools.quantization.agreement import sure_decoder
 from tracker.detection.backends.network import Network, to_floats
 from tracker.detection.backends.openvino_network import in_order, openvino_core
-from tracker.detection.letterbox import Letterbox, Placed
+from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.errors import ModelError, OptionError, SourceError
 from tracker.settings.model import LetterboxConfig
 
@@ -142,8 +142,8 @@ def row_inputs(network: Network, images: Sequence[np.ndarray], model: Any) -> li
         return np.zeros((sum(map(len, groups)), config.embedding.dimension), np.float32)
 
     for image in images:
-        placed = Placed(*letterbox(image), image)
-        decode(network.run(placed.pixels), placed, embed)
+        letterboxed = LetterboxedImage(*letterbox(image), image)
+        decode(network.run(letterboxed.pixels), letterboxed, embed)
     if not asked:
         raise SourceError(f"the model finds nobody in {len(images)} frames to calibrate with: give some with people")
     return asked

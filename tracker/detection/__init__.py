@@ -1,0 +1,1 @@
+"""An image to detections: letterbox, network, decoding, embeddings."""

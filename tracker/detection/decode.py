@@ -13,7 +13,7 @@ from ..boxes import iou_distance
 from ..settings.model import ModelConfig, Thresholds
 from ..structures import Detections
 from .crops import read_crops
-from .letterbox import Placed, Placement
+from .letterbox import LetterboxedImage, LetterboxTransform
 
 
 @dataclass(frozen=True)
@@ -116,22 +116,22 @@ def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) 
 
 
 def gather_rows(
-    features: Sequence[np.ndarray], candidates: Candidates, placed: Placed, config: ModelConfig
+    features: Sequence[np.ndarray], candidates: Candidates, letterboxed: LetterboxedImage, config: ModelConfig
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The rows from which the embeddings of some boxes are computed.
 
     Args:
         features: [1, C, h, w] of each of ``config.feature_strides``.
         candidates: the boxes kept.
-        placed: the image; crops are read from it as it was before it was scaled.
+        letterboxed: the image; crops are read from it as it was before it was scaled.
         config: says how rows are read.
 
     Returns:
         The inputs of the embedding graph, one array [K, R] each, and for every candidate its row among all of them.
     """
     if config.embedding.read == "crop":
-        boxes = placed.placement.to_image(candidates.boxes)
-        rows = read_crops(placed.image, boxes, config.embedding.grid, config.letterbox.color)
+        boxes = letterboxed.transform.to_image(candidates.boxes)
+        rows = read_crops(letterboxed.image, boxes, config.embedding.grid, config.letterbox.color)
         return [rows], np.arange(len(boxes))
 
     by_stride = {stride: feature[0] for stride, feature in zip(config.feature_strides, features)}
@@ -149,7 +149,8 @@ def gather_rows(
 
 def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: int) -> np.ndarray:
     """[K, C * kernel * kernel] patches of [C, h, w] around some cells, zeros beyond its border: what a convolution
-    with that kernel reads there."""
+    with that kernel reads there.
+    """
     reach = kernel // 2
     steps = np.arange(-reach, reach + 1)
     rows, columns = row[:, None, None] + steps[:, None], column[:, None, None] + steps
@@ -173,7 +174,7 @@ class Decoder:
     def __call__(
         self,
         outputs: Sequence[np.ndarray],
-        placed: Placed,
+        letterboxed: LetterboxedImage,
         embed: Callable[[list[np.ndarray]], np.ndarray],
         embed_above: float = 0.0,
     ) -> Detections:
@@ -181,7 +182,7 @@ class Decoder:
 
         Args:
             outputs: the detection maps of all levels, then their feature maps.
-            placed: the image.
+            letterboxed: the image.
             embed: the embedding graph: gathered rows to [K, D].
             embed_above: score that a detection must exceed to get an embedding.
         """
@@ -190,21 +191,21 @@ class Decoder:
         kept = non_maximum_suppression(candidates.boxes, candidates.scores, self.thresholds)
         voted = vote(candidates.boxes, candidates.scores, kept, self.thresholds.vote)
         candidates = dataclasses.replace(candidates.take(kept), boxes=voted)
-        boxes = placed.placement.to_image(candidates.boxes)
-        height, width = placed.image.shape[:2]
+        boxes = letterboxed.transform.to_image(candidates.boxes)
+        height, width = letterboxed.image.shape[:2]
         # what lies in the padding alone is no part of the image
         inside = (boxes[:, :2] < [width, height]).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
         boxes, candidates = boxes[inside], candidates.take(inside)
         embeddings = np.zeros((len(boxes), self.config.embedding.dimension), np.float32)
         asked = candidates.scores.astype(np.float64) > embed_above  # as exactly as an association may compare
         if asked.any():
-            embeddings[asked] = self._embeddings(outputs, placed, candidates.take(asked), embed)
+            embeddings[asked] = self._embeddings(outputs, letterboxed, candidates.take(asked), embed)
         return Detections(boxes, candidates.scores, embeddings)
 
     def embed_boxes(
         self,
         outputs: Sequence[np.ndarray],
-        placed: Placed,
+        letterboxed: LetterboxedImage,
         boxes: np.ndarray,
         embed: Callable[[list[np.ndarray]], np.ndarray],
     ) -> np.ndarray:
@@ -215,7 +216,7 @@ class Decoder:
 
         Args:
             outputs: the detection maps of all levels, then their feature maps.
-            placed: the image.
+            letterboxed: the image.
             boxes: [N, 4] left, top, right, bottom in pixels of the original image.
             embed: the embedding graph: gathered rows to [K, D].
 
@@ -225,25 +226,26 @@ class Decoder:
         if not len(boxes):
             return np.zeros((0, self.config.embedding.dimension), np.float32)
         # float32, as decode_boxes gives them: on the border of two cells every bit counts
-        inside = placed.placement.to_network(boxes).astype(np.float32)
-        return self._embeddings(outputs, placed, _fitting_cells(inside, placed.placement, self.config), embed)
+        inside = letterboxed.transform.to_network(boxes).astype(np.float32)
+        return self._embeddings(outputs, letterboxed, _fitting_cells(inside, letterboxed.transform, self.config), embed)
 
     def _embeddings(
         self,
         outputs: Sequence[np.ndarray],
-        placed: Placed,
+        letterboxed: LetterboxedImage,
         candidates: Candidates,
         embed: Callable[[list[np.ndarray]], np.ndarray],
     ) -> np.ndarray:
-        groups, place = gather_rows(outputs[len(self.config.levels) :], candidates, placed, self.config)
+        groups, place = gather_rows(outputs[len(self.config.levels) :], candidates, letterboxed, self.config)
         embeddings = embed(groups)[place]
         length = np.linalg.norm(embeddings, axis=1, keepdims=True)
         return embeddings / np.maximum(length, 1e-12)
 
 
-def _fitting_cells(boxes: np.ndarray, placement: Placement, config: ModelConfig) -> Candidates:
+def _fitting_cells(boxes: np.ndarray, transform: LetterboxTransform, config: ModelConfig) -> Candidates:
     """Boxes [N, 4] in network pixels as candidates of score 1, each with the cell under its centre, which is kept
-    within the image, at the level whose anchors come nearest to its size."""
+    within the image, at the level whose anchors come nearest to its size.
+    """
     size = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     fit = []
     for level in config.levels:
@@ -252,7 +254,7 @@ def _fitting_cells(boxes: np.ndarray, placement: Placement, config: ModelConfig)
         fit.append((shared / (size.prod(axis=1)[:, None] + anchors.prod(axis=1) - shared)).max(axis=1))
     level = np.argmax(fit, axis=0)
     stride = np.array([item.stride for item in config.levels])[level]
-    low = np.array([placement.left, placement.top])
-    high = low + np.array([placement.width - 1, placement.height - 1])
+    low = np.array([transform.left, transform.top])
+    high = low + np.array([transform.width - 1, transform.height - 1])
     column, row = np.clip((boxes[:, :2] + boxes[:, 2:]) / 2, low, high).astype(np.int64).T // stride
     return Candidates(boxes, np.ones(len(boxes), np.float32), level, row, column)

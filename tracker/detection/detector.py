@@ -15,7 +15,7 @@ from ..structures import Detections
 from .backends.choice import open_network
 from .backends.network import Network
 from .decode import Decoder
-from .letterbox import Letterbox, Placed
+from .letterbox import Letterbox, LetterboxedImage
 
 
 class Model:
@@ -27,7 +27,7 @@ class Model:
         threads: processor threads; None for all cores.
         backend: ``auto``, ``paddle`` or ``openvino``, see `network.choose_backends`.
         precision: ``auto``, ``fp32``, ``bf16`` or ``int8``, see there.
-        several: have more than one pass under way where more images are done so, see `Detector.passes`.
+        several: have more than one pass under way where more images are done so, see `Detector.max_in_flight`.
 
     Raises:
         ModelError: the folder holds no usable model, the backend is not installed, or Paddle has no GPU.
@@ -71,20 +71,20 @@ class Model:
 
 
 class Detector:
-    """Detections of one image after the other, in one call or step by step: ``place``, ``forward``, ``decode``.
+    """Detections of one image after the other, in one call or step by step: ``preprocess``, ``forward``, ``decode``.
 
     The steps may run in three threads, each in one; ``forward`` is ``start`` and a wait, which may be parted, too.
 
     Attributes:
-        passes: how many forward passes are worth having under way at once. One more may be, so that none is missing
-            while the oldest is made use of.
+        max_in_flight: how many forward passes are worth having under way at once. One more may be, so that none is
+            missing while the oldest is made use of.
     """
 
     def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
         self._network = network
-        self.passes = network.passes
+        self.max_in_flight = network.max_in_flight
         # inputs: of the passes under way, and of the next one
-        self._letterbox = Letterbox(config.letterbox, self.passes + 2)
+        self._letterbox = Letterbox(config.letterbox, self.max_in_flight + 2)
         self._decode = decoder
 
     def __call__(self, image: np.ndarray) -> Detections:
@@ -93,30 +93,32 @@ class Detector:
         Args:
             image: [H, W, 3] uint8 BGR.
         """
-        placed = self.place(image)
-        return self.decode(self.forward(placed), placed)
+        letterboxed = self.preprocess(image)
+        return self.decode(self.forward(letterboxed), letterboxed)
 
-    def place(self, image: np.ndarray) -> Placed:
-        """Letterbox an image [H, W, 3] uint8 BGR into the network's input, whose pixels are valid until ``passes`` + 2
-        more images have been placed."""
-        return Placed(*self._letterbox(image), image)
+    def preprocess(self, image: np.ndarray) -> LetterboxedImage:
+        """Letterbox an image [H, W, 3] uint8 BGR into the network's input.
 
-    def start(self, placed: Placed) -> Callable[[], list[np.ndarray]]:
+        Its pixels are valid until ``max_in_flight`` + 2 more images have been letterboxed.
+        """
+        return LetterboxedImage(*self._letterbox(image), image)
+
+    def start(self, letterboxed: LetterboxedImage) -> Callable[[], list[np.ndarray]]:
         """Begin the forward pass of an image, see `Network.start`."""
-        return self._network.start(placed.pixels)
+        return self._network.start(letterboxed.pixels)
 
-    def forward(self, placed: Placed) -> list[np.ndarray]:
+    def forward(self, letterboxed: LetterboxedImage) -> list[np.ndarray]:
         """The network's maps of an image, see `Network.run`."""
-        return self._network.run(placed.pixels)
+        return self._network.run(letterboxed.pixels)
 
-    def decode(self, outputs: list[np.ndarray], placed: Placed, embed_above: float = 0.0) -> Detections:
+    def decode(self, outputs: list[np.ndarray], letterboxed: LetterboxedImage, embed_above: float = 0.0) -> Detections:
         """The people in the maps of an image; its pixels are not needed any more, the image itself is.
 
         Args:
-            outputs, placed: of the image, as ``forward`` and ``place`` gave them.
+            outputs, letterboxed: of the image, as ``forward`` and ``preprocess`` gave them.
             embed_above: score that a detection must exceed to get an embedding.
         """
-        return self._decode(outputs, placed, self._network.embed, embed_above)
+        return self._decode(outputs, letterboxed, self._network.embed, embed_above)
 
     def embed(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """Appearance of given boxes, in one forward pass, read as for detections with these boxes.
@@ -129,5 +131,5 @@ class Detector:
             [N, D] float32, L2-normalised.
         """
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        placed = self.place(image)
-        return self._decode.embed_boxes(self.forward(placed), placed, boxes, self._network.embed)
+        letterboxed = self.preprocess(image)
+        return self._decode.embed_boxes(self.forward(letterboxed), letterboxed, boxes, self._network.embed)

@@ -14,7 +14,7 @@ INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
 
 @dataclass(frozen=True)
-class Placement:
+class LetterboxTransform:
     """Where an image lies in the network's input, in its pixels; ``scale_x``, ``scale_y`` are input over image size."""
 
     left: int
@@ -38,17 +38,17 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Placed:
+class LetterboxedImage:
     """An image that is ready for the network.
 
     Attributes:
         pixels: [1, h, w, 3] uint8, the network's input.
-        placement: where the image lies in it.
+        transform: where the image lies in it.
         image: [H, W, 3] uint8 BGR, the image itself.
     """
 
     pixels: np.ndarray
-    placement: Placement
+    transform: LetterboxTransform
     image: np.ndarray
 
 
@@ -63,9 +63,9 @@ class Letterbox:
     def __init__(self, config: LetterboxConfig, buffers: int = 1) -> None:
         self.config = config
         self._inputs = deque(np.empty((1, config.height, config.width, 3), np.uint8) for _ in range(buffers))
-        self._placements: deque[Placement | None] = deque([None] * buffers)
+        self._placements: deque[LetterboxTransform | None] = deque([None] * buffers)
 
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, LetterboxTransform]:
         """Place an image.
 
         Args:
@@ -76,28 +76,28 @@ class Letterbox:
             more calls as there are buffers, and where the image lies in it.
         """
         config = self.config
-        placement = self._place(*image.shape[:2])
+        transform = self._place(*image.shape[:2])
         self._inputs.rotate()
         self._placements.rotate()
         pixels = self._inputs[0]
-        if placement != self._placements[0]:
+        if transform != self._placements[0]:
             pixels.fill(round(config.pad_value))  # a half to the even number, as OpenCV's border does
-            self._placements[0] = placement
-        rows = slice(placement.top, placement.top + placement.height)
-        columns = slice(placement.left, placement.left + placement.width)
+            self._placements[0] = transform
+        rows = slice(transform.top, transform.top + transform.height)
+        columns = slice(transform.left, transform.left + transform.width)
         place = pixels[0, rows, columns]
-        size = (placement.width, placement.height)
+        size = (transform.width, transform.height)
         cv2.resize(image, size, place, interpolation=INTERPOLATIONS[config.interpolation])
         if config.color == "RGB":
             cv2.cvtColor(place, cv2.COLOR_BGR2RGB, place)
-        return pixels, placement
+        return pixels, transform
 
-    def _place(self, height: int, width: int) -> Placement:
+    def _place(self, height: int, width: int) -> LetterboxTransform:
         config = self.config
         ratio = min(config.height / height, config.width / width)
         scaled_width, scaled_height = max(1, round(width * ratio)), max(1, round(height * ratio))
         centred = config.place == "center"
-        return Placement(
+        return LetterboxTransform(
             # an odd rest goes to the right and the bottom
             left=(config.width - scaled_width) // 2 if centred else 0,
             top=(config.height - scaled_height) // 2 if centred else 0,

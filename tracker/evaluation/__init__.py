@@ -1,0 +1,1 @@
+"""How good tracks are: MOTA, IDF1 and HOTA against ground truth."""

@@ -140,7 +140,8 @@ def without_appearance(detections: Detections) -> Detections:
 
 def with_size(tracks: Tracks) -> Tracks:
     """The tracks whose boxes can be written and scored: a network at its beginning may ask for boxes of any size, and a
-    Kalman filter that followed them for boxes of a negative one."""
+    Kalman filter that followed them for boxes of a negative one.
+    """
     kept = np.isfinite(tracks.boxes).all(axis=1) & (tracks.boxes[:, 2:] >= SMALLEST).all(axis=1)
     return Tracks(tracks.ids[kept], tracks.boxes[kept], tracks.scores[kept])
 

@@ -1,0 +1,1 @@
+"""Which model runs: bundled, cached, downloaded or converted; and the networks themselves."""

@@ -1,0 +1,1 @@
+"""A sequence tracked from end to end, stages overlapped, ended in order."""

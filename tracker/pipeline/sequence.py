@@ -11,7 +11,7 @@ import numpy as np
 
 from ..association.base import make_camera_motion, make_tracker
 from ..detection.detector import Detector, Model
-from ..detection.letterbox import Placed
+from ..detection.letterbox import LetterboxedImage
 from ..errors import OutputError
 from ..refinement.refine import AppearanceLog, refine_file
 from ..settings.checks import check_flag, check_number, check_whole
@@ -130,19 +130,21 @@ class SequenceRun:
             OutputError: a file cannot be written; the frames before are safe.
         """
         with self.times.stage("letterbox"):
-            placed = self.detector.place(frame.image)
+            letterboxed = self.detector.preprocess(frame.image)
         with self.times.stage("network"):
-            outputs = self.detector.forward(placed)
-        tracks = self.track(frame, outputs, placed)
+            outputs = self.detector.forward(letterboxed)
+        tracks = self.track(frame, outputs, letterboxed)
         self.show(frame, tracks)
         return tracks
 
-    def track(self, frame: Frame, outputs: list[np.ndarray], placed: Placed, source: Source | None = None) -> Tracks:
+    def track(
+        self, frame: Frame, outputs: list[np.ndarray], letterboxed: LetterboxedImage, source: Source | None = None
+    ) -> Tracks:
         """Find and follow the people of the next frame, and write the text.
 
         Args:
             frame: with a higher index than the one before.
-            outputs, placed: of the frame, as the detector gave them.
+            outputs, letterboxed: of the frame, as the detector gave them.
             source: of the frame, for its sound.
 
         Raises:
@@ -152,7 +154,7 @@ class SequenceRun:
             self._open(source)
         with self.times.stage("decode"):
             # no association asks for the looks of a doubtful detection
-            detections = self.detector.decode(outputs, placed, self._config.conf_thres)
+            detections = self.detector.decode(outputs, letterboxed, self._config.conf_thres)
         camera = None
         if self._camera:
             with self.times.stage("camera"):

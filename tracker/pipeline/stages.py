@@ -25,15 +25,15 @@ class Stages:
 
     def __init__(self) -> None:
         self._ended = False
-        self._stages: list[tuple[Ahead, threading.Thread]] = []
+        self._stages: list[tuple[Prefetcher, threading.Thread]] = []
 
-    def ahead(
+    def prefetch(
         self,
         items: Generator[T, None, None],
         size: int = 1,
         merge: Callable[[T, T], T] | None = None,
         halted: Callable[[], bool] | None = None,
-    ) -> Ahead[T]:
+    ) -> Prefetcher[T]:
         """Run a generator in a new thread.
 
         Args:
@@ -49,7 +49,7 @@ class Stages:
         """
         if size < 1:
             raise ValueError(f"a stage that may hold {size} items would wait for ever")
-        made = Ahead(items, size, merge, halted, lambda: self._ended)
+        made = Prefetcher(items, size, merge, halted, lambda: self._ended)
         thread = threading.Thread(target=made.run, name=f"stage {len(self._stages)}", daemon=True)
         self._stages.append((made, thread))
         thread.start()
@@ -74,8 +74,8 @@ class Stages:
             thread.join()
 
 
-class Ahead(Generic[T]):
-    """An iterator over what another thread makes, see `Stages.ahead`.
+class Prefetcher(Generic[T]):
+    """An iterator over what another thread makes, see `Stages.prefetch`.
 
     Attributes:
         dropped: items that were merged with the next so far.

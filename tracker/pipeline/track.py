@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from ..detection.letterbox import Placed
+from ..detection.letterbox import LetterboxedImage
 from ..sources.source import Source
 from ..structures import Frame, Tracks
 from .interrupts import StopRequest
@@ -18,10 +18,10 @@ from .result import TrackingResult
 from .sequence import SequenceRun
 from .stages import Stages
 
-AHEAD = 4  # decoded frames of a file that may wait; those of a live source would only be older
+PREFETCH = 4  # decoded frames of a file that may wait; those of a live source would only be older
 
 # a frame whose forward pass is under way, and what waits for its maps
-Started = tuple[Frame, Placed, Callable[[], list[np.ndarray]]]
+Started = tuple[Frame, LetterboxedImage, Callable[[], list[np.ndarray]]]
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +45,12 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
     # StopRequest is the outermost: it speaks up when everything below it is closed
     with StopRequest() as stop, _bar(source, run, progress) as bar, source:
         with Stages() as stages, run:
-            size, merge = (1, _drop) if source.live else (AHEAD, None)
-            frames = stages.ahead(_read(source, run), size, merge)
-            placed = stages.ahead(_place(frames, run), halted=lambda: stop.received is not None)
-            started = stages.ahead(_start(placed, run), run.detector.passes)
+            size, merge = (1, _drop) if source.live else (PREFETCH, None)
+            frames = stages.prefetch(_read(source, run), size, merge)
+            letterboxed = stages.prefetch(_place(frames, run), halted=lambda: stop.received is not None)
+            started = stages.prefetch(_start(letterboxed, run), run.detector.max_in_flight)
             try:
-                for frame, tracks in stages.ahead(_track(started, run, source)):
+                for frame, tracks in stages.prefetch(_track(started, run, source)):
                     run.show(frame, tracks)
                     bar.update()
             finally:
@@ -93,22 +93,22 @@ def _drop(frame: Frame, following: Frame) -> Frame:
     return replace(following, audio=frame.audio + following.audio)
 
 
-def _place(frames: Iterable[Frame], run: SequenceRun) -> Generator[tuple[Frame, Placed], None, None]:
+def _place(frames: Iterable[Frame], run: SequenceRun) -> Generator[tuple[Frame, LetterboxedImage], None, None]:
     for frame in frames:
         with run.times.stage("letterbox"):
-            placed = run.detector.place(frame.image)
-        yield frame, placed
+            letterboxed = run.detector.preprocess(frame.image)
+        yield frame, letterboxed
 
 
-def _start(items: Iterable[tuple[Frame, Placed]], run: SequenceRun) -> Generator[Started, None, None]:
-    for frame, placed in items:
+def _start(items: Iterable[tuple[Frame, LetterboxedImage]], run: SequenceRun) -> Generator[Started, None, None]:
+    for frame, letterboxed in items:
         with run.times.stage("network"):
-            wait = run.detector.start(placed)
-        yield frame, placed, wait
+            wait = run.detector.start(letterboxed)
+        yield frame, letterboxed, wait
 
 
 def _track(items: Iterable[Started], run: SequenceRun, source: Source) -> Generator[tuple[Frame, Tracks], None, None]:
-    for frame, placed, wait in items:
+    for frame, letterboxed, wait in items:
         with run.times.stage("network"):
             outputs = wait()
-        yield frame, run.track(frame, outputs, placed, source)
+        yield frame, run.track(frame, outputs, letterboxed, source)

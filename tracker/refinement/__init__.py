@@ -1,0 +1,1 @@
+"""Finished tracks made better, once all of them are known."""

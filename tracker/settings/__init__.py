@@ -1,0 +1,1 @@
+"""Settings of models, associations and refinement, each checked."""

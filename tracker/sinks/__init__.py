@@ -1,0 +1,1 @@
+"""What becomes of tracked frames: text, annotated video."""

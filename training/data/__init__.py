@@ -1,0 +1,1 @@
+"""Training material, and the batches made of it."""

@@ -72,7 +72,8 @@ class AugmentSettings:
 @dataclass
 class Canvas:
     """An image being made, and who is in it; fields as in `Batch`, of one image, and ``hidden`` [N], the share of each
-    box that pasted crops hide."""
+    box that pasted crops hide.
+    """
 
     image: np.ndarray
     boxes: np.ndarray
@@ -172,7 +173,8 @@ def draw_frame(
 
 def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """[N, 4] boxes moved by a 2x3 matrix. Of a slightly turned person the size is kept, not the box around its corners,
-    which would grow."""
+    which would grow.
+    """
     centre = boxes.reshape(-1, 2, 2).mean(axis=1) @ matrix[:, :2].T + matrix[:, 2]
     half = (boxes[:, 2:] - boxes[:, :2]) * np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / 2
     return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)

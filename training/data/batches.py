@@ -15,7 +15,7 @@ from training.data.augment import AugmentSettings, Canvas, draw_frame, find_plac
 from training.data.samples import NOBODY
 from training.teachers import TaughtCrops, TaughtDataset
 
-AHEAD = 3  # batches made in advance
+PREFETCH = 3  # batches made in advance
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ class BatchStream:
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of some steps, each made while the one before it is learnt from."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
-            waiting = deque(worker.submit(self.batch, step) for step in range(start, min(start + AHEAD, stop)))
+            waiting = deque(worker.submit(self.batch, step) for step in range(start, min(start + PREFETCH, stop)))
             for step in range(start, stop):
                 batch = waiting.popleft().result()
-                if step + AHEAD < stop:
-                    waiting.append(worker.submit(self.batch, step + AHEAD))
+                if step + PREFETCH < stop:
+                    waiting.append(worker.submit(self.batch, step + PREFETCH))
                 yield batch
 
     def _canvas(self, height: int, width: int, rng: np.random.Generator) -> Canvas:

@@ -234,7 +234,8 @@ class CompactTask(nn.Layer):
 
     def _embeddings(self, batch: Batch) -> tuple[paddle.Tensor, np.ndarray, np.ndarray]:
         """Of all K people of whom something is known: embeddings [K, D] of length 1, the teacher's vectors [K, T] and
-        identities [K]."""
+        identities [K].
+        """
         rows, known_vectors, known_identities = [], [], []
         for image, boxes, who, says in zip(batch.images, batch.boxes, batch.identities, batch.vectors):
             known = (who >= 0) | says.any(axis=1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.helpers.fake_models import WHOLE, candidates_at, model_config
 from tracker.detection.crops import read_crops
 from tracker.detection.decode import gather_rows
-from tracker.detection.letterbox import Placed, Placement
+from tracker.detection.letterbox import LetterboxedImage, LetterboxTransform
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -75,8 +75,10 @@ def test_crops_are_read_from_the_image_as_it_was_before_it_was_scaled():
     """An image of 192x128 in an input of 96x64, with a column of padding at the left."""
     config = model_config([(8, [(8, 8)])], read="crop", strides=(), grid=(2, 2))
     image = ramps(128, 192)
-    placed = Placed(np.zeros((1, 64, 96, 3), np.uint8), Placement(1, 0, 96, 64, scale_x=0.5, scale_y=0.5), image)
-    (rows,), place = gather_rows([], candidates_at([0], [0], [0], [(11, 10, 31, 30)]), placed, config)
+    letterboxed = LetterboxedImage(
+        np.zeros((1, 64, 96, 3), np.uint8), LetterboxTransform(1, 0, 96, 64, scale_x=0.5, scale_y=0.5), image
+    )
+    (rows,), place = gather_rows([], candidates_at([0], [0], [0], [(11, 10, 31, 30)]), letterboxed, config)
     np.testing.assert_array_equal(rows, read_crops(image, np.array([[20, 20, 60, 60]]), (2, 2)))
     assert place.tolist() == [0]
 

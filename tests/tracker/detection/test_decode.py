@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.fake_models import WHOLE, candidates_at, model_config
 from tracker.detection.decode import Decoder, decode_boxes, gather_rows, non_maximum_suppression, vote
-from tracker.detection.letterbox import Letterbox, Placed
+from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.settings.model import Thresholds
 
 
@@ -261,8 +261,8 @@ def test_decoder_gives_the_people_in_pixels_of_the_image():
     # the groups of rows come in another order than the boxes
     config = model_config([(32, [(32, 32)]), (16, [(16, 16)])], strides=(16, 32), dimension=3)
     # a portrait image in the middle of the input: 32x64 at left 32, a factor 1/2
-    pixels, placement = Letterbox(config.letterbox)(np.zeros((128, 64, 3), np.uint8))
-    assert (placement.left, placement.width, placement.scale_x) == (32, 32, 0.5)
+    pixels, transform = Letterbox(config.letterbox)(np.zeros((128, 64, 3), np.uint8))
+    assert (transform.left, transform.width, transform.scale_x) == (32, 32, 0.5)
     half = math.log(0.5)
     outputs = handmade(
         [
@@ -275,7 +275,9 @@ def test_decoder_gives_the_people_in_pixels_of_the_image():
             ((0, 0, 2), (0, 0, 0, 0), -0.1, (1, 1, 1)),  # less than the threshold
         ]
     )
-    detections = Decoder(config)(outputs, Placed(pixels, placement, np.zeros((128, 64, 3), np.uint8)), np.concatenate)
+    detections = Decoder(config)(
+        outputs, LetterboxedImage(pixels, transform, np.zeros((128, 64, 3), np.uint8)), np.concatenate
+    )
     assert len(detections) == 3
     np.testing.assert_allclose(detections.boxes, [[0, 48, 32, 112], [0, 32, 32, 64], [-19.2, 64, 12.8, 96]], atol=1e-4)
     np.testing.assert_allclose(detections.scores, 1 / (1 + np.exp([-3.0, -1.0, -0.2])), atol=1e-6)

@@ -17,9 +17,9 @@ def letterbox_of(place="center", color="BGR", scale=1.0, interpolation="linear",
     return Letterbox(LetterboxConfig(*size, color, scale, place, pad_value, interpolation))
 
 
-def area_of(placement):
-    rows = slice(placement.top, placement.top + placement.height)
-    return rows, slice(placement.left, placement.left + placement.width)
+def area_of(transform):
+    rows = slice(transform.top, transform.top + transform.height)
+    return rows, slice(transform.left, transform.left + transform.width)
 
 
 SIDE = st.one_of(st.integers(1, 40), st.integers(1, 3000))
@@ -40,23 +40,23 @@ LETTERBOX = st.fixed_dictionaries(
 def test_image_in_its_place_and_padding_around_it(height, width, options):
     image = np.empty((height, width, 3), np.uint8)
     image[:] = colour = (10, 120, 250)
-    pixels, placement = letterbox_of(**options)(image)
+    pixels, transform = letterbox_of(**options)(image)
     assert pixels.shape == (1, HEIGHT, WIDTH, 3) and pixels.dtype == np.uint8 and pixels.flags.c_contiguous
 
     expected = np.full((HEIGHT, WIDTH, 3), 128 if options.get("pad_value") == 127.5 else 114)
-    expected[area_of(placement)] = colour[::-1] if options.get("color") == "RGB" else colour
+    expected[area_of(transform)] = colour[::-1] if options.get("color") == "RGB" else colour
     np.testing.assert_array_equal(pixels[0], expected)
 
     # as large as it fits, aspect ratio unchanged but for whole pixels
-    assert placement.width == WIDTH or placement.height == HEIGHT
+    assert transform.width == WIDTH or transform.height == HEIGHT
     ratio = min(WIDTH / width, HEIGHT / height)
-    assert abs(placement.width - width * ratio) <= 0.5 or placement.width == 1
-    assert abs(placement.height - height * ratio) <= 0.5 or placement.height == 1
-    right, bottom = WIDTH - placement.left - placement.width, HEIGHT - placement.top - placement.height
+    assert abs(transform.width - width * ratio) <= 0.5 or transform.width == 1
+    assert abs(transform.height - height * ratio) <= 0.5 or transform.height == 1
+    right, bottom = WIDTH - transform.left - transform.width, HEIGHT - transform.top - transform.height
     if options["place"] == "center":
-        assert 0 <= right - placement.left <= 1 and 0 <= bottom - placement.top <= 1
+        assert 0 <= right - transform.left <= 1 and 0 <= bottom - transform.top <= 1
     else:
-        assert placement.left == placement.top == 0 and right >= 0 and bottom >= 0
+        assert transform.left == transform.top == 0 and right >= 0 and bottom >= 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -67,13 +67,13 @@ def test_image_in_its_place_and_padding_around_it(height, width, options):
     share=st.lists(st.tuples(*[st.floats(-0.5, 1.5)] * 4), min_size=1, max_size=5),
 )
 def test_boxes_find_their_way_back(height, width, place, share):
-    _, placement = letterbox_of(place)(np.zeros((height, width, 3), np.uint8))
+    _, transform = letterbox_of(place)(np.zeros((height, width, 3), np.uint8))
     boxes = np.array(share) * [width, height, width, height]
-    scale = np.array([placement.width / width, placement.height / height] * 2)
-    inside = boxes * scale + [placement.left, placement.top] * 2
-    np.testing.assert_allclose(placement.to_image(inside), boxes, atol=1e-6)
+    scale = np.array([transform.width / width, transform.height / height] * 2)
+    inside = boxes * scale + [transform.left, transform.top] * 2
+    np.testing.assert_allclose(transform.to_image(inside), boxes, atol=1e-6)
     # and within the pixel that rounding costs in the network's input
-    assert (np.abs(placement.to_image(inside.round()) - boxes) <= 0.5 / scale + 1e-6).all()
+    assert (np.abs(transform.to_image(inside.round()) - boxes) <= 0.5 / scale + 1e-6).all()
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -83,10 +83,10 @@ def test_a_bright_patch_is_found_where_it_is(size, place):
     box = np.array([width // 5, height // 4, width // 2, height - 9])
     image = np.zeros((height, width, 3), np.uint8)
     image[box[1] : box[3], box[0] : box[2]] = 255
-    pixels, placement = letterbox_of(place, pad_value=0, size=(304, 544))(image)
+    pixels, transform = letterbox_of(place, pad_value=0, size=(304, 544))(image)
     row, column = np.nonzero(pixels[0, :, :, 1] > 127)
-    found = placement.to_image(np.array([[column.min(), row.min(), column.max() + 1, row.max() + 1]]))
-    pixel = max(1 / placement.scale_x, 1 / placement.scale_y)
+    found = transform.to_image(np.array([[column.min(), row.min(), column.max() + 1, row.max() + 1]]))
+    pixel = max(1 / transform.scale_x, 1 / transform.scale_y)
     assert np.abs(found - box).max() <= pixel
 
 
@@ -100,9 +100,9 @@ def test_nothing_stays_of_the_images_before(sizes, place):
     used = letterbox_of(place)
     for size in sizes:
         image = random.integers(0, 256, (*size, 3), np.uint8)
-        pixels, placement = used(image)
+        pixels, transform = used(image)
         fresh, expected = letterbox_of(place)(image)
-        assert placement == expected
+        assert transform == expected
         np.testing.assert_array_equal(pixels, fresh)
 
 
@@ -133,9 +133,9 @@ def test_buffers_take_turns_and_each_knows_its_padding():
     several, one = Letterbox(config, buffers=2), Letterbox(config)
     before = None
     for image in (wide, tall, tall, wide, wide, wide, tall, wide, tall, tall):
-        pixels, placement = several(image)
+        pixels, transform = several(image)
         expected, same = one(image)
-        assert placement == same
+        assert transform == same
         np.testing.assert_array_equal(pixels, expected)
         assert pixels is not before, "the network may still be reading it"
         before = pixels

@@ -17,7 +17,11 @@ from tests.helpers.http_server import CONTENT, DIGEST, assert_complete, failure,
 from tests.helpers.paths import ROOT
 from tracker.models.download import download
 
-SCRIPT = "import sys, pathlib; from tracker.models.download import download; download(sys.argv[1], pathlib.Path(sys.argv[2]))"
+SCRIPT = """
+import pathlib, sys
+from tracker.models.download import download
+download(sys.argv[1], pathlib.Path(sys.argv[2]))
+"""
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ def clip(tmp_path):
 class Passes(Detector):
     """Two forward passes at once, each of which ends when it is waited for; ``under_way`` notes how many there were."""
 
-    passes = 2
+    max_in_flight = 2
 
     def __init__(self, pass_over=lambda number: None):
         super().__init__(pass_over)
         self.open, self.under_way, self.changed = 0, [], threading.Condition()
 
-    def start(self, placed):
+    def start(self, letterboxed):
         with self.changed:
             self.open += 1
             self.under_way.append(self.open)
@@ -34,9 +34,9 @@ class Passes(Detector):
         def wait():
             # an older pass stays open until as many as may be are under way; the last ones have no successor
             with self.changed:
-                self.changed.wait_for(lambda: placed > 16 or self.open > self.passes, 10)
+                self.changed.wait_for(lambda: letterboxed > 16 or self.open > self.max_in_flight, 10)
                 self.open -= 1
-            return self.forward(placed)
+            return self.forward(letterboxed)
 
         return wait
 
@@ -44,7 +44,7 @@ class Passes(Detector):
 def test_several_passes_are_under_way_and_frames_stay_in_order(clip, tmp_path):
     source, detector = open_source(clip), Passes()
     result = track_source(source, sequence_run(source, tmp_path, detector))
-    assert max(detector.under_way) == detector.passes + 1, "as many as its inputs allow, and no more"
+    assert max(detector.under_way) == detector.max_in_flight + 1, "as many as its inputs allow, and no more"
     assert result.frames == 20 and [row[0] for row in rows(tmp_path)] == list(range(1, 21))
     assert shown(tmp_path)[0] == list(range(20))
 

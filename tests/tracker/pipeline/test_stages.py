@@ -33,7 +33,7 @@ def test_everything_comes_through_in_order(items, sizes):
     with Stages() as stages:
         made = (item for item in items)
         for size in sizes:
-            made = stages.ahead((item for item in made), size)
+            made = stages.prefetch((item for item in made), size)
         assert list(made) == items
         assert list(made) == [], "and only once"
 
@@ -42,7 +42,7 @@ def test_everything_comes_through_in_order(items, sizes):
 def test_a_slow_reader_holds_up_the_maker(size):
     taken = []
     with Stages() as stages:
-        made = stages.ahead(counted(range(100), taken), size)
+        made = stages.prefetch(counted(range(100), taken), size)
         wait_for(lambda: len(taken) == size)
         time.sleep(0.05)
         assert len(taken) == size, "more were made than may wait"
@@ -62,7 +62,7 @@ def test_an_item_is_made_while_the_one_before_is_in_use():
             yield item
 
     with Stages() as stages:
-        for item in stages.ahead(made()):
+        for item in stages.prefetch(made()):
             if item < 3:
                 barrier.wait()
 
@@ -79,7 +79,7 @@ def test_an_error_comes_after_what_was_made_before_it(error):
 
     found = []
     with pytest.raises(type(error)) as caught, Stages() as stages:
-        made = stages.ahead((item for item in stages.ahead(fails(), 2)), 2)
+        made = stages.prefetch((item for item in stages.prefetch(fails(), 2)), 2)
         for item in made:
             found.append(item)
     assert found == [0, 1, 2]
@@ -89,8 +89,8 @@ def test_an_error_comes_after_what_was_made_before_it(error):
 def test_an_error_of_the_reader_ends_the_makers():
     taken = []
     with pytest.raises(OfTheStage), Stages() as stages:
-        made = stages.ahead(counted(range(10**9), taken))
-        for item in stages.ahead(item for item in made):
+        made = stages.prefetch(counted(range(10**9), taken))
+        for item in stages.prefetch(item for item in made):
             if item == 5:
                 raise OfTheStage
     assert taken[-1] == "closed"
@@ -105,7 +105,7 @@ def test_an_error_while_a_generator_is_closed_is_not_lost():
             raise OfTheStage
 
     with Stages() as stages:
-        made = stages.ahead(untidy())
+        made = stages.prefetch(untidy())
         assert next(made) == 1
         with pytest.raises(OfTheStage):
             next(made)
@@ -114,7 +114,7 @@ def test_an_error_while_a_generator_is_closed_is_not_lost():
 def test_a_full_buffer_drops_the_oldest():
     """Nothing waits for the reader: pairs (first, last) tell what became one item."""
     with Stages() as stages:
-        made = stages.ahead(((n, n) for n in range(10)), 2, merge=lambda old, new: (old[0], new[1]))
+        made = stages.prefetch(((n, n) for n in range(10)), 2, merge=lambda old, new: (old[0], new[1]))
         wait_for(lambda: made.dropped == 8)
         assert list(made) == [(0, 8), (9, 9)]
         assert made.dropped == 8
@@ -129,7 +129,7 @@ def test_a_fast_reader_loses_nothing():
             yield item
 
     with Stages() as stages:
-        made = stages.ahead(made_on_request(), 1, merge=lambda old, new: new)
+        made = stages.prefetch(made_on_request(), 1, merge=lambda old, new: new)
         for expected in range(50):
             going.release()
             assert next(made) == expected
@@ -139,7 +139,7 @@ def test_a_fast_reader_loses_nothing():
 def test_once_halted_nothing_more_is_handed_out():
     halted = False
     with Stages() as stages:
-        made = stages.ahead((item for item in range(10**9)), 3, halted=lambda: halted)
+        made = stages.prefetch((item for item in range(10**9)), 3, halted=lambda: halted)
         assert [next(made) for _ in range(4)] == [0, 1, 2, 3]
         halted = True
         assert list(made) == []
@@ -154,8 +154,8 @@ def test_a_halt_wakes_who_waits_for_a_silent_source():
         yield 1
 
     with Stages() as stages:
-        first = stages.ahead(silent())
-        last = stages.ahead(item for item in stages.ahead((item for item in first), halted=halted.is_set))
+        first = stages.prefetch(silent())
+        last = stages.prefetch(item for item in stages.prefetch((item for item in first), halted=halted.is_set))
         threading.Timer(0.05, halted.set).start()
         start = time.monotonic()
         assert list(last) == []
@@ -174,7 +174,7 @@ def test_stopping_waits_for_the_item_in_work():
             yield item
 
     with Stages() as stages:
-        made = stages.ahead(slow(stages.ahead(item for item in range(100))))
+        made = stages.prefetch(slow(stages.prefetch(item for item in range(100))))
         assert next(made) == 0
         wait_for(lambda: len(done) == 1)
         stages.stop()
@@ -185,4 +185,4 @@ def test_stopping_waits_for_the_item_in_work():
 
 def test_a_stage_without_any_room_is_refused():
     with Stages() as stages, pytest.raises(ValueError, match="0 items would wait for ever"):
-        stages.ahead(iter(()), 0)
+        stages.prefetch(iter(()), 0)

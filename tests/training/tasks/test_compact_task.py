@@ -19,7 +19,7 @@ from tests.helpers.training_setups import (
     tiny_config,
 )
 from tracker.detection.decode import Candidates, gather_rows
-from tracker.detection.letterbox import Placed, Placement
+from tracker.detection.letterbox import LetterboxedImage, LetterboxTransform
 from tracker.errors import ModelError
 from training.tasks.compact_task import CompactTask
 
@@ -35,8 +35,8 @@ def rows_in_inference(image, boxes, grid, size=SIZE):
     """What tracker/decode.py reads for boxes of the network's input."""
     nothing = np.zeros(len(boxes), np.int64)
     candidates = Candidates(np.asarray(boxes, np.float32), np.ones(len(boxes)), nothing, nothing, nothing)
-    placement = Placement(0, 0, size[1], size[0], 1.0, 1.0)
-    return gather_rows([], candidates, Placed(image[None], placement, image), model_config(grid))[0][0]
+    transform = LetterboxTransform(0, 0, size[1], size[0], 1.0, 1.0)
+    return gather_rows([], candidates, LetterboxedImage(image[None], transform, image), model_config(grid))[0][0]
 
 
 def test_embeddings_are_of_the_rows_that_inference_reads(config, monkeypatch):

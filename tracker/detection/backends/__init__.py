@@ -1,0 +1,1 @@
+"""What runs an inference model folder: Paddle or OpenVINO, behind one interface."""

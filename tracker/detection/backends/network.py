@@ -42,13 +42,13 @@ class Network(ABC):
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``.
         description: backend and precision that run, such as ``paddle fp32``.
-        passes: forward passes that are worth having under way at once, see `start`.
+        max_in_flight: forward passes that are worth having under way at once, see `start`.
     """
 
     folder: Path
     config: ModelConfig
     description: str
-    passes: int = 1
+    max_in_flight: int = 1
 
     @abstractmethod
     def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -67,7 +67,8 @@ class Network(ABC):
 
     def _start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
         """Begin a pass of ``model``; what is returned waits for its outputs. Here, for backends that take one pass at a
-        time, it is done at once."""
+        time, it is done at once.
+        """
         outputs = self._forward("model", [pixels])
         return lambda: outputs
 

@@ -84,7 +84,7 @@ class OpenVINONetwork(Network):
                     raise
                 logger.warning("%s; using precision %s instead", error, tried[-1])
         self.description = f"openvino {precision}"
-        self.passes = self._graphs["model"].passes
+        self.max_in_flight = self._graphs["model"].max_in_flight
 
     def _open(
         self,
@@ -123,7 +123,7 @@ class OpenVINONetwork(Network):
         return _Graph(core, *(self.folder / name for name in files), settings, box)
 
     def _start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
-        if self.passes == 1:  # a second one would only wait, and make a live picture older
+        if self.max_in_flight == 1:  # a second one would only wait, and make a live picture older
             return super()._start(pixels)
         with self._failures():
             wait = self._graphs["model"].start([pixels])
@@ -171,7 +171,7 @@ class _Graph:
 
     Attributes:
         shapes: of the outputs, where they are known beforehand.
-        passes: that the settings make worth having under way at once.
+        max_in_flight: that the settings make worth having under way at once.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class _Graph:
         self._tensor = openvino.Tensor
         self._compiled = compiled
         self._idle = deque([compiled.create_infer_request()])
-        self.passes = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self.max_in_flight = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._inputs = in_order(compiled.inputs)
         self._outputs = compiled.outputs
         known = all(port.get_partial_shape().is_static for port in self._outputs)
@@ -266,7 +266,8 @@ def _of_pixels(model: openvino.Model, scale: float) -> openvino.Model:
 
 def in_order(ports: Sequence[openvino.Output]) -> list[openvino.Output]:
     """Inputs of a graph as it was exported, which named those of several rows_0, rows_1, ...; OpenVINO has an order of
-    its own."""
+    its own.
+    """
 
     def number(port: openvino.Output) -> int:
         last = port.any_name.rpartition("_")[2]

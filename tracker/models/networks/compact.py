@@ -247,7 +247,8 @@ def _double(x: paddle.Tensor) -> paddle.Tensor:
 
 def _block_kernel() -> paddle.Tensor:
     """[12, 3, 2, 2] one-hot kernel that turns 2x2 pixel blocks into channels (space to depth): the strided slices it
-    stands for cost several times as much. Blocks are read column by column."""
+    stands for cost several times as much. Blocks are read column by column.
+    """
     kernel = np.zeros((4 * CHANNELS, CHANNELS, 2, 2), dtype=np.float32)
     for place, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
         for channel in range(CHANNELS):

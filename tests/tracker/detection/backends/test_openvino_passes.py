@@ -31,7 +31,7 @@ def sharing(config):
 
 
 def test_several_passes_at_once_give_what_each_gives_alone(network, sharing):
-    assert (network.passes, sharing.passes) == (1, 2)
+    assert (network.max_in_flight, sharing.max_in_flight) == (1, 2)
     pictures = [pixels(seed) for seed in range(5)]
     expected = [network.run(picture) for picture in pictures]
     waits = [sharing.start(picture) for picture in pictures]
@@ -44,17 +44,17 @@ def test_several_passes_at_once_give_what_each_gives_alone(network, sharing):
 def test_an_image_may_be_decoded_while_others_are_placed(clip_frames):
     detector = Model(COMPACT, threads=2, backend="openvino", precision="fp32", several=True).detector()
     expected = detector(clip_frames[0])
-    placed = detector.place(clip_frames[0])
-    outputs = detector.forward(placed)
-    for number in range(detector.passes + 1):
-        detector.place(clip_frames[20 + number])
-    found = detector.decode(outputs, placed)
+    letterboxed = detector.preprocess(clip_frames[0])
+    outputs = detector.forward(letterboxed)
+    for number in range(detector.max_in_flight + 1):
+        detector.preprocess(clip_frames[20 + number])
+    found = detector.decode(outputs, letterboxed)
     assert len(found) > 3
     np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-5)
 
 
 def test_one_thread_has_one_pass(config):
-    assert OpenVINONetwork(COMPACT, config, "fp32", threads=1, several=True).passes == 1
+    assert OpenVINONetwork(COMPACT, config, "fp32", threads=1, several=True).max_in_flight == 1
 
 
 def test_a_pass_that_nobody_waits_for_does_no_harm(network, sharing):

@@ -15,7 +15,7 @@ from tracker.detection.backends.paddle_network import PaddleNetwork
 from tracker.detection.crops import read_crops
 from tracker.detection.decode import Decoder
 from tracker.detection.detector import Model
-from tracker.detection.letterbox import Letterbox, Placed
+from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.errors import ModelError
 from tracker.models import int8
 from tracker.models.locate import COMPACT, verified
@@ -117,7 +117,7 @@ def test_an_export_computes_what_the_network_does(exported, task, maps, letterbo
     import paddle
     import paddle.nn.functional as F
 
-    pixels, placement = letterboxed
+    pixels, transform = letterboxed
     config = ModelConfig.load(verified(exported))
     network = PaddleNetwork(exported, config)
     found = network.run(pixels)
@@ -132,7 +132,7 @@ def test_an_export_computes_what_the_network_does(exported, task, maps, letterbo
     with paddle.no_grad():
         rows = paddle.to_tensor(read_crops(image, boxes, (80, 32)))
         expected = F.normalize(task.network.head(rows), axis=1).numpy()
-    embeddings = Decoder(config).embed_boxes(found, Placed(pixels, placement, image), boxes, network.embed)
+    embeddings = Decoder(config).embed_boxes(found, LetterboxedImage(pixels, transform, image), boxes, network.embed)
     assert_close(embeddings, expected)
     assert np.abs(expected - expected.mean(axis=0)).max() > 0.01, "all look the same"
 

@@ -16,7 +16,7 @@ from tracker.detection.backends.network import to_floats
 from tracker.detection.backends.openvino_network import OpenVINONetwork
 from tracker.detection.backends.paddle_network import PaddleNetwork
 from tracker.detection.decode import Decoder, decode_boxes, gather_rows, non_maximum_suppression
-from tracker.detection.letterbox import Letterbox, Placed
+from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.errors import ModelError
 from tracker.models.locate import FULL_CONFIG, cache_folder, find_model
 from tracker.settings.model import LetterboxConfig, ModelConfig
@@ -156,9 +156,14 @@ def network(folder, config):
 def frame(request, reference, config, network):
     """A frame with what ppdet found, and the outputs of the converted network for it."""
     image = reference["frames"][request.param]
-    pixels, placement = Letterbox(config.letterbox)(image)
-    placed = Placed(pixels, placement, image)
-    return {"image": image, "placed": placed, "outputs": network.run(pixels), **reference["found"][request.param]}
+    pixels, transform = Letterbox(config.letterbox)(image)
+    letterboxed = LetterboxedImage(pixels, transform, image)
+    return {
+        "image": image,
+        "letterboxed": letterboxed,
+        "outputs": network.run(pixels),
+        **reference["found"][request.param],
+    }
 
 
 def matched(ours, theirs, tolerance):
@@ -196,7 +201,7 @@ def test_detections_equal_the_reference_in_network_pixels(frame, network, config
     count = len(config.levels)
     candidates = decode_boxes(frame["outputs"][:count], config, config.thresholds.confident)
     kept = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, config.thresholds))
-    groups, place = gather_rows(frame["outputs"][count:], kept, frame["placed"], config)
+    groups, place = gather_rows(frame["outputs"][count:], kept, frame["letterboxed"], config)
     embeddings = network.embed(groups)[place]
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
 
@@ -217,7 +222,7 @@ def test_detections_equal_the_reference_in_network_pixels(frame, network, config
 def test_detections_equal_the_rounded_result_in_the_frame(frame, network, config):
     height, width = frame["image"].shape[:2]
     limits = dataclasses.replace(config.thresholds, score=config.thresholds.confident)  # the reference knows no doubt
-    detections = Decoder(config, limits)(frame["outputs"], frame["placed"], network.embed)
+    detections = Decoder(config, limits)(frame["outputs"], frame["letterboxed"], network.embed)
     ours = np.clip(detections.boxes, 0, [width, height] * 2)
     theirs = np.clip(frame["rounded"], 0, [width, height] * 2)
     in_sight = (theirs[:, 2:] > theirs[:, :2]).all(axis=1)
@@ -244,9 +249,9 @@ def test_letterbox_equals_the_reference(reference, config):
         sample = {"image": image[:, :, ::-1].copy(), "im_shape": np.array(image.shape[:2], np.float32)}
         for step in steps:
             sample = step(sample)
-        pixels, placement = letterbox(image)
+        pixels, transform = letterbox(image)
         np.testing.assert_allclose(to_floats(pixels, config.letterbox.scale)[0], sample["image"], atol=1e-6)
-        assert (placement.height, placement.width) == tuple(sample["im_shape"].astype(int))
+        assert (transform.height, transform.width) == tuple(sample["im_shape"].astype(int))
 
 
 def test_openvino_gives_the_same_maps_and_embeddings(folder, config, network, frame, reference):
