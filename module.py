@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import tempfile
 from typing import Any
 
 import cv2
@@ -35,11 +34,10 @@ class JDE(hub.Module, Predictor):
         model: ``auto`` (the full model when it is cached or can be downloaded, else the compact one), ``full``,
             ``compact``, or the path or URL of a ``.pdparams`` file of the full network, or an inference folder.
         threads: processor threads of the network; None for all cores.
-        backend: what runs the network: ``paddle``, ``openvino`` (an optional package, faster on many processors), or
-            ``auto``: openvino if it is installed and can run the model on the processor, else paddle.
-        precision: ``fp32``; ``int8`` or ``bf16``, with openvino only, which round more: int8 needs the files of
-            tools/quantize.py in the model's folder, which the compact model has, bf16 is faster on some processors; or
-            ``auto``: int8 where these files are and fit, else fp32.
+        backend: what runs the network: ``openvino``, ``paddle``, or ``auto`` for the fastest one that is installed and
+            can run the model.
+        precision: of its numbers: ``fp32``; ``int8`` or ``bf16``, with openvino only, which round more; or ``auto``:
+            int8 where the model has a valid int8 form and the processor instructions for it, else fp32.
 
     The model is loaded at the first use and kept.
     """
@@ -63,7 +61,7 @@ class JDE(hub.Module, Predictor):
         return object.__getattribute__(self, name)
 
     def tracking(self, *args: Any, **kwargs: Any) -> TrackingResult:
-        """The same as ``mot_predict``, under the name it has in later PaddleHub modules."""
+        """Track a video: ``mot_predict`` under the name it has in later PaddleHub modules."""
         return self.mot_predict(*args, **kwargs)
 
     @serving
@@ -72,7 +70,7 @@ class JDE(hub.Module, Predictor):
 
         Args:
             images: image files (JPEG, PNG, ...) in base64, in order of time.
-            options: as for ``stream_mode``; files are not kept.
+            options: as for ``stream_mode``; no file is written.
 
         Returns:
             For every image: ``frame`` (from 1), ``ids``, ``boxes`` (left, top, width, height in pixels), ``scores``.
@@ -80,10 +78,8 @@ class JDE(hub.Module, Predictor):
         if not isinstance(images, list):
             raise OptionError(f"images must be a list of base64 texts, not {type(images).__name__}")
         frames = [_image_from_base64(number, text) for number, text in enumerate(images, 1)]
-        with tempfile.TemporaryDirectory() as folder:
-            options = {**options, "output_dir": folder, "visualization": False}
-            with self.stream_mode(**options) as stream:
-                tracked = stream.predict(frames)
+        with self.stream_mode(**{**options, "output_dir": None}) as stream:
+            tracked = stream.predict(frames)
         return [
             {"frame": f.frame, "ids": f.ids.tolist(), "boxes": f.boxes.tolist(), "scores": f.scores.tolist()}
             for f in tracked

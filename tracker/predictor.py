@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .detection.backends.choice import choose_backends
+from .association.base import SequenceTracker, check_association
+from .detection.backends.choice import BACKENDS, choose_backends
+from .detection.base import Detector
 from .detection.detector import Model
 from .errors import OptionError
 from .models.locate import find_model
 from .options import split
+from .pipeline.outputs import OutputOptions
 from .pipeline.result import TrackingResult
-from .pipeline.sequence import OutputOptions, SequenceRun
+from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
+from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
-from .settings.checks import check_flag, check_whole
+from .settings.checks import check_flag, check_positive, check_whole
+from .settings.runtime import RuntimeOptions
 from .settings.tracking import TRACKER_FILE, TrackerConfig
+from .sinks.base import Sink, check_sinks
 from .sources.source import open_source
+from .structures import SequenceInfo
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What somebody asks for, checked before a camera is opened or a model loaded.
+
+    Attributes:
+        outputs: what is written of the sequence, and where.
+        sinks: the user's own.
+        runtime: what runs the network.
+        thresholds: of detection, in place of the model's own.
+        config: of the association.
+        own_conf_thres: whether ``conf_thres`` was asked for; else it is the model's to say.
+        progress: show a bar while a model is downloaded; None for when there is a terminal.
+    """
+
+    outputs: OutputOptions | None
+    sinks: Sequence[Sink]
+    runtime: RuntimeOptions
+    thresholds: dict[str, Any]
+    config: TrackerConfig
+    own_conf_thres: bool
+    progress: bool | None = None
 
 
 class Predictor:
@@ -29,18 +60,28 @@ class Predictor:
         model: ``auto`` (the full model when it is cached or can be downloaded, else the compact one), ``full``,
             ``compact``, or the path or URL of a ``.pdparams`` file of the full network, or an inference folder.
         threads: processor threads of the network; None for all cores.
-        backend: what runs the network, see `network.choose_backends`.
-        precision: of its numbers, see there.
+        backend: what runs the network: ``openvino``, ``paddle``, or ``auto`` for the fastest one that is installed.
+        precision: of its numbers: ``fp32``, ``bf16``, ``int8``, or ``auto``: int8 where the model has a valid int8 form
+            and the processor instructions for it, else fp32.
+        detector: a detector of your own in place of a model; see `FunctionDetector` for any function as one. The other
+            arguments then have no effect.
     """
 
     def __init__(
-        self, model: str = "auto", threads: int | None = None, backend: str = "auto", precision: str = "auto"
+        self,
+        model: str = "auto",
+        threads: int | None = None,
+        backend: str = "auto",
+        precision: str = "auto",
+        *,
+        detector: Detector | None = None,
     ) -> None:
         self.model = model
         self.threads = threads
         self.backend = backend
         self.precision = precision
-        self._loaded: dict[tuple[bool, bool], Model] = {}
+        self.detector = detector
+        self._loaded: dict[RuntimeOptions, Model] = {}
         self._loading = threading.Lock()
 
     def mot_predict(
@@ -57,6 +98,7 @@ class Predictor:
         frame_rate: float | None = None,
         timeout: float = 10.0,
         progress: bool | None = None,
+        sinks: Sequence[Sink] = (),
         **options: Any,
     ) -> TrackingResult:
         """Track the people in a video.
@@ -74,11 +116,12 @@ class Predictor:
             from_device: video_stream is a camera of this machine.
             refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``: once all is seen, tracks of one person are
                 joined, short ghosts left out, gaps filled and boxes smoothed.
-            skip_frames: track every so many-th frame only, for speed; the video shows no others, the numbers of frames
-                stay those of the source.
+            skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
+                those of the source.
             frame_rate: frames per second, in place of what the source says (images say nothing: 30).
             timeout: seconds to wait for a URL.
             progress: show a progress bar; None for when stderr is a terminal.
+            sinks: get every tracked frame as well, see `tracker.Sink`. They run in the thread that called.
             options: thresholds of detection and association by name, see ``config/tracker.yml`` and the README.
 
         Returns:
@@ -88,25 +131,24 @@ class Predictor:
             OptionError: an option is unknown or out of range.
             SourceError: video_stream cannot be read.
             ModelError: the model cannot be had or run.
-            OutputError: a result cannot be written; what was done before is kept.
+            OutputError: a result cannot be written, or a sink failed; what was done before is kept.
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
         """
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
         check_whole("skip_frames", skip_frames)
         if progress is not None:
             check_flag("progress", progress)
-        chosen = self._choose(use_gpu, refine, options)
+        job = self._job(outputs, sinks, use_gpu, refine, options, progress)
         source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
-            several = not source.live  # where somebody watches, the single frame has to be quick
-            run = self._sequence_run(
-                source.name, source.frame_rate, outputs, use_gpu, chosen, progress, skip_frames, several
-            )
-            return track_source(source, run, progress)
+            info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames)
+            # where somebody watches, the single frame has to be quick
+            job = replace(job, runtime=replace(job.runtime, throughput=not source.live))
+            return track_source(source, self._sequence_run(info, job), progress)
 
     def stream_mode(
         self,
-        output_dir: str | os.PathLike = "",
+        output_dir: str | os.PathLike | None = "",
         visualization: bool = True,
         draw_threshold: float = 0.5,
         use_gpu: bool = False,
@@ -114,6 +156,7 @@ class Predictor:
         refine: bool = False,
         name: str = "stream",
         frame_rate: float = 30.0,
+        sinks: Sequence[Sink] = (),
         **options: Any,
     ) -> StreamTracker:
         """Track images that you hand over yourself.
@@ -123,64 +166,70 @@ class Predictor:
                     print(frame.frame, frame.ids, frame.boxes)
 
         Args:
-            output_dir, visualization, draw_threshold, use_gpu, refine, options: as for ``mot_predict``.
+            output_dir: folder of the results; '' is the current one. None writes no file at all.
+            visualization: whether to make the annotated video.
+            draw_threshold: least score, 0 to 1, of the tracks drawn.
+            use_gpu: run the network on the first GPU.
+            refine: also write the refined text at the end.
             name: stem of the files written.
             frame_rate: frames per second of the images.
+            sinks: get every tracked frame as well, see `tracker.Sink`.
+            options: thresholds of detection and association by name, as for ``mot_predict``.
 
         Raises:
-            OptionError, ModelError: as ``mot_predict`` does.
+            OptionError: an option is unknown or out of range.
+            ModelError: the model cannot be had or run.
         """
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
-        if isinstance(frame_rate, bool) or not isinstance(frame_rate, numbers.Real) or not 0 < frame_rate < 1e6:
-            raise OptionError(f"frame_rate must be a positive number, not {frame_rate!r}")
-        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
-        chosen = self._choose(use_gpu, refine, options)
-        return StreamTracker(self._sequence_run(name, float(frame_rate), outputs, use_gpu, chosen))
+        outputs = None
+        if output_dir is not None:
+            outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
+        info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
+        job = self._job(outputs, sinks, use_gpu, refine, options)
+        return StreamTracker(self._sequence_run(info, job))
 
     def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
         """Take another model, or the same in another way, from the next use on; arguments as at the beginning."""
-        chosen = {"model": model, "threads": threads, "backend": backend, "precision": precision}
-        if chosen != {name: getattr(self, name) for name in chosen}:
+        chosen = (model, threads, backend, precision)
+        if chosen != (self.model, self.threads, self.backend, self.precision):
             self._loaded = {}
-            vars(self).update(chosen)
+            self.model, self.threads, self.backend, self.precision = chosen
 
-    def _choose(self, use_gpu: bool, refine: bool, options: dict[str, Any]) -> tuple[dict, TrackerConfig, bool]:
-        """Detection thresholds, settings of the association, and whether its conf_thres is the model's to say.
-
-        A bad option is told here, before a camera is opened or a model loaded.
-        """
+    def _job(
+        self,
+        outputs: OutputOptions | None,
+        sinks: Sequence[Sink],
+        use_gpu: bool,
+        refine: bool,
+        options: dict[str, Any],
+        progress: bool | None = None,
+    ) -> _Job:
+        """Check what is asked for; a bad option is told here, before a camera is opened or a model loaded."""
         thresholds, settings = split(options)
         config = TrackerConfig.load(TRACKER_FILE).choose(settings, refine)
-        choose_backends(self.backend, self.precision, check_flag("use_gpu", use_gpu))
-        return thresholds, config, "conf_thres" not in settings
+        check_association(config.association)
+        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
+        choose_backends(runtime)
+        return _Job(outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in settings, progress)
 
-    def _sequence_run(
-        self,
-        name: str,
-        frame_rate: float,
-        outputs: OutputOptions,
-        use_gpu: bool,
-        chosen: tuple[dict, TrackerConfig, bool],
-        progress: bool | None = None,
-        skip_frames: int = 1,
-        several: bool = False,
-    ) -> SequenceRun:
-        thresholds, config, model_says = chosen
-        model = self._load(use_gpu, progress, several)
-        if model_says:
-            config = config.override({"conf_thres": model.config.thresholds.confident})
-        return SequenceRun(name, frame_rate, model, model.detector(thresholds), config, outputs, skip_frames)
+    def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
+        detector = self.detector or self._load(job.runtime, job.progress).detector(job.thresholds)
+        config = job.config if job.own_conf_thres else job.config.override({"conf_thres": detector.high_conf_thres})
+        times, recorders, renderers = StageTimes(), [], []
+        if job.outputs:
+            recorders = job.outputs.recorders(info.name, config.refine)
+            renderers = job.outputs.renderers(info.name, times)
+        tracker = SequenceTracker(config, info.frame_rate, times.stage)
+        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times)
 
-    def _load(self, use_gpu: bool, progress: bool | None, several: bool) -> Model:
-        # Paddle has one form for both
-        several = several and "openvino" in choose_backends(self.backend, self.precision, use_gpu)
+    def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
+        name = choose_backends(runtime)[0]
+        runtime = replace(runtime, throughput=runtime.throughput and BACKENDS[name].has_throughput_form)
         with self._loading:  # of threads that come at once, one builds the model
-            if (use_gpu, several) not in self._loaded:
-                folder = find_model(self.model, progress)
-                model = Model(folder, use_gpu, self.threads, self.backend, self.precision, several)
-                self._loaded[use_gpu, several] = model
-            return self._loaded[use_gpu, several]
+            if runtime not in self._loaded:
+                self._loaded[runtime] = Model(find_model(self.model, progress), runtime)
+            return self._loaded[runtime]
 
 
 def _folder(output_dir: str | os.PathLike) -> Path:

@@ -1,8 +1,9 @@
-"""The value that flows from a source to the sinks."""
+"""The values that flow from a source to the sinks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,15 +34,24 @@ class Detections:
     """The people found in one frame, best first.
 
     Attributes:
-        boxes: [N, 4] left, top, right, bottom in pixels of the original image; who is cut off by its border may reach
-            beyond it.
+        boxes: [N, 4] left, top, right, bottom in pixels of the original image; the box of a person cut off by the
+            border may reach beyond it.
         scores: [N] confidence, 0 to 1.
-        embeddings: [N, D] float32, L2-normalised; zeros where none was asked for.
+        embeddings: [N, D] float32 appearance, L2-normalised; zeros where none was computed, D may be 0.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     embeddings: np.ndarray
+
+    @classmethod
+    def empty(cls, dimension: int = 0) -> Detections:
+        """Return the detections of a frame without people.
+
+        Args:
+            dimension: length D of an embedding.
+        """
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, dimension), np.float32))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -55,7 +65,7 @@ class Tracks:
         ids: [N] int64 identities from 1.
         boxes: [N, 4] float64 left, top, width, height in pixels of the original image; parts may lie outside of it.
         scores: [N] float64 confidence of the detection, 0 to 1.
-        embeddings: [N, D] float32 appearance of the tracks so far, L2-normalised; None where nobody needs it.
+        embeddings: [N, D] float32 appearance of the tracks so far, L2-normalised; None where it is not known.
     """
 
     ids: np.ndarray
@@ -85,3 +95,26 @@ class FrameTracks:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True)
+class SequenceInfo:
+    """What is known of a sequence when its first frame has been read.
+
+    Attributes:
+        name: stem for the names of files.
+        frame_rate: nominal frames per second.
+        size: width and height of the first frame in pixels.
+        start: time of the first frame in the input's own clock, seconds; `Frame.time` counts from there.
+        audio: sound of the input, template for copying its packets; None without.
+        pixel_aspect: width of a pixel over its height.
+        skip_frames: every N-th frame is tracked, the first included.
+    """
+
+    name: str
+    frame_rate: float
+    size: tuple[int, int] = (0, 0)
+    start: float = 0.0
+    audio: av.AudioStream | None = None
+    pixel_aspect: Fraction = Fraction(1)
+    skip_frames: int = 1

@@ -1,35 +1,41 @@
-"""How detections become identities: the associations by name."""
+"""The associations by name, and the one loop body around them: detections of a frame in, tracks out."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import numpy as np
 
+from ..errors import OptionError
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from .camera_motion import CameraMotion
 from .fused_tracker import FusedTracker
 from .jde_tracker import JDETracker
 
+TIME_JITTER = 0.1  # frame periods by which a step may miss whole periods: time stamps are rounded, often to 1 ms
+
 
 class Tracker(Protocol):
     """Follows the people of one sequence, a frame at a time; all state is in the instance.
 
     Attributes:
-        people: different identities given out so far.
+        num_identities: different identities given out so far.
     """
 
-    people: int
+    num_identities: int
 
-    def update(self, detections: Detections, camera: np.ndarray | None = None, elapsed: int = 1) -> Tracks:
-        """Take the next frame.
+    def update(self, detections: Detections, warp: np.ndarray | None = None, elapsed: float = 1.0) -> Tracks:
+        """Track the next frame.
 
         Args:
             detections: the people found in it, in pixels of the original image, low scores included.
-            camera: [2, 3] affine map from pixels of the last frame taken to those of this one, see `camera_motion`;
+            warp: [2, 3] affine map from pixels of the last frame taken to those of this one, see `camera_motion`;
                 None for a camera that stands still.
-            elapsed: frames of the sequence since the last one taken, more than 1 where some are left out.
+            elapsed: time since the last frame taken, in frame periods (1 / frame rate).
 
         Returns:
             The tracks in sight.
@@ -37,18 +43,109 @@ class Tracker(Protocol):
         ...
 
 
-def make_camera_motion(config: TrackerConfig) -> CameraMotion | None:
-    """What tells a tracker of one sequence how the camera moves; None where that is not asked for."""
-    return CameraMotion() if config.uses("camera_motion") and config.camera_motion else None
+# by the name that the option `association` has for it: makes a tracker from its settings and the frame rate
+ASSOCIATIONS: dict[str, Callable[[TrackerConfig, float], Tracker]] = {
+    "fused": FusedTracker,
+    "byte": functools.partial(FusedTracker, appearance=False),
+    "jde": JDETracker,
+}
 
 
 def make_tracker(config: TrackerConfig, frame_rate: float) -> Tracker:
-    """A tracker for one sequence.
+    """Return a new tracker for one sequence.
 
     Args:
         config: names the association and holds its settings.
         frame_rate: frames per second of the sequence.
+
+    Raises:
+        OptionError: no association has this name.
     """
-    if config.association == "jde":
-        return JDETracker(config, frame_rate)
-    return FusedTracker(config, frame_rate, appearance=config.association == "fused")
+    check_association(config.association)
+    return ASSOCIATIONS[config.association](config, frame_rate)
+
+
+def check_association(name: str) -> None:
+    """Check that an association exists.
+
+    Raises:
+        OptionError: none has this name.
+    """
+    if name not in ASSOCIATIONS:
+        raise OptionError(f"association must be one of {', '.join(ASSOCIATIONS)}, not {name!r}")
+
+
+class SequenceTracker:
+    """Follows the people of one sequence by its frames' time: association and camera motion together.
+
+    Whatever tracks frames does it by this class: videos, streams of images, evaluation, and your own detector.
+
+        tracker = SequenceTracker(TrackerConfig(conf_thres=0.5), frame_rate=25)
+        for number, image in enumerate(images):
+            tracks = tracker.update(number / 25, detect(image), image)
+            print(tracks.ids, tracks.boxes)
+
+    A frame that is left out needs no call: the next one's time tells.
+
+    Args:
+        config: names the association and holds its settings.
+        frame_rate: nominal frames per second of the sequence.
+        timed: is called with ``camera`` and ``track`` and gives a context manager for that part of an update.
+
+    Raises:
+        OptionError: no association has the name that the settings state.
+    """
+
+    def __init__(
+        self,
+        config: TrackerConfig,
+        frame_rate: float,
+        timed: Callable[[str], AbstractContextManager] = nullcontext,
+    ) -> None:
+        self._tracker = make_tracker(config, frame_rate)
+        self._camera_motion = CameraMotion() if config.uses("camera_motion") and config.camera_motion else None
+        self._config = config
+        self._frame_rate = frame_rate
+        self._timed = timed
+        self._last_time: float | None = None
+
+    @property
+    def num_identities(self) -> int:
+        """Different identities given out so far."""
+        return self._tracker.num_identities
+
+    @property
+    def embedding_threshold(self) -> float:
+        """Score that a detection must exceed for its embedding to be used; below it zeros do."""
+        return self._config.conf_thres
+
+    def update(self, time: float, detections: Detections, image: np.ndarray | None = None) -> Tracks:
+        """Track the next frame.
+
+        Args:
+            time: of the frame, seconds from any beginning. One that does not increase counts as one frame later.
+            detections: the people found in it, in pixels of the original image, low scores included.
+            image: [H, W, 3] uint8 BGR, from which the motion of the camera is estimated; None for a camera that
+                stands still.
+
+        Returns:
+            The confirmed tracks in sight, boxes in the same pixels.
+        """
+        elapsed = self._elapsed(time)
+        self._last_time = time
+        warp = None
+        if self._camera_motion and image is not None:
+            with self._timed("camera"):
+                warp = self._camera_motion.estimate(image, detections.boxes)
+        with self._timed("track"):
+            return self._tracker.update(detections, warp, elapsed)
+
+    def _elapsed(self, time: float) -> float:
+        """Return the time since the last frame in frame periods, steps of whole periods exactly."""
+        if self._last_time is None:
+            return 1.0
+        periods = (time - self._last_time) * self._frame_rate
+        if not periods > 0:
+            return 1.0
+        whole = round(periods)
+        return float(whole) if whole and abs(periods - whole) <= TIME_JITTER else periods

@@ -34,12 +34,12 @@ class Candidates:
     column: np.ndarray
 
     def take(self, which: np.ndarray) -> Candidates:
-        """The candidates of the given indices."""
+        """Return the candidates of the given indices."""
         return Candidates(*(values[which] for values in vars(self).values()))
 
 
 def decode_boxes(maps: Sequence[np.ndarray], config: ModelConfig, threshold: float) -> Candidates:
-    """Boxes of all levels with a score above the threshold (JDEBox).
+    """Decode the boxes of all levels with a score above the threshold (JDEBox).
 
     In units of a level's stride s and with an anchor (pw, ph) = anchor / s: the centre is (pw dx + x, ph dy + y), the
     size (pw exp(dw), ph exp(dh)); the score is the softmax of the two confidence logits, second entry.
@@ -71,7 +71,7 @@ def decode_boxes(maps: Sequence[np.ndarray], config: ModelConfig, threshold: flo
 
 
 def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, thresholds: Thresholds) -> np.ndarray:
-    """Greedy NMS: of boxes that overlap by more than an IoU of ``thresholds.nms`` only the best stays.
+    """Keep the best of boxes that overlap by more than an IoU of ``thresholds.nms`` (greedy NMS).
 
     Args:
         boxes: [N, 4] left, top, right, bottom.
@@ -94,7 +94,7 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, thresholds: T
 
 
 def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) -> np.ndarray:
-    """Boxes kept by NMS as means of all that agree with them (box voting, Gidaris and Komodakis, arXiv 1505.01749).
+    """Average each box kept by NMS with all that agree with it (box voting, Gidaris and Komodakis, arXiv 1505.01749).
 
     Several cells see a person, each a little differently: their mean is steadier than the best of them. Every box votes
     with its score, for the kept one that it overlaps most.
@@ -118,7 +118,7 @@ def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) 
 def gather_rows(
     features: Sequence[np.ndarray], candidates: Candidates, letterboxed: LetterboxedImage, config: ModelConfig
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """The rows from which the embeddings of some boxes are computed.
+    """Gather the rows from which the embeddings of some boxes are computed.
 
     Args:
         features: [1, C, h, w] of each of ``config.feature_strides``.
@@ -135,16 +135,16 @@ def gather_rows(
         return [rows], np.arange(len(boxes))
 
     by_stride = {stride: feature[0] for stride, feature in zip(config.feature_strides, features)}
-    groups, order = [], []
+    groups, members = [], []
     for stride in config.embedding.strides:
         level = [item.stride for item in config.levels].index(stride)
         mine = np.flatnonzero(candidates.level == level)
         rows = _patches(by_stride[stride], candidates.row[mine], candidates.column[mine], config.embedding.kernel)
         groups.append(rows)
-        order.append(mine)
-    place = np.empty(len(candidates.scores), dtype=np.int64)
-    place[np.concatenate(order)] = np.arange(len(place))
-    return groups, place
+        members.append(mine)
+    order = np.empty(len(candidates.scores), dtype=np.int64)
+    order[np.concatenate(members)] = np.arange(len(order))
+    return groups, order
 
 
 def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: int) -> np.ndarray:
@@ -159,8 +159,25 @@ def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: i
     return patches.transpose(1, 0, 2, 3).reshape(len(row), len(feature) * kernel * kernel)
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """The people found in an image, before their embeddings.
+
+    Attributes:
+        boxes: [N, 4] left, top, right, bottom in pixels of the original image, best first.
+        candidates: the same boxes in network pixels, with their scores and cells.
+    """
+
+    boxes: np.ndarray
+    candidates: Candidates
+
+
+# the embedding graph: its inputs, rows [K_i, R_i] in groups, to embeddings [K, D], K the sum of the K_i
+EmbeddingGraph = Callable[[list[np.ndarray]], np.ndarray]
+
+
 class Decoder:
-    """Turns the outputs of one model into detections.
+    """Turns the raw outputs of one model into detections.
 
     Args:
         config: of the model.
@@ -171,23 +188,14 @@ class Decoder:
         self.config = config
         self.thresholds = thresholds or config.thresholds
 
-    def __call__(
-        self,
-        outputs: Sequence[np.ndarray],
-        letterboxed: LetterboxedImage,
-        embed: Callable[[list[np.ndarray]], np.ndarray],
-        embed_above: float = 0.0,
-    ) -> Detections:
-        """Decode one frame.
+    def decode(self, raw_outputs: Sequence[np.ndarray], letterboxed: LetterboxedImage) -> Decoded:
+        """Find the people of an image.
 
         Args:
-            outputs: the detection maps of all levels, then their feature maps.
+            raw_outputs: the detection maps of all levels, then their feature maps.
             letterboxed: the image.
-            embed: the embedding graph: gathered rows to [K, D].
-            embed_above: score that a detection must exceed to get an embedding.
         """
-        count = len(self.config.levels)
-        candidates = decode_boxes(outputs[:count], self.config, self.thresholds.score)
+        candidates = decode_boxes(raw_outputs[: len(self.config.levels)], self.config, self.thresholds.score)
         kept = non_maximum_suppression(candidates.boxes, candidates.scores, self.thresholds)
         voted = vote(candidates.boxes, candidates.scores, kept, self.thresholds.vote)
         candidates = dataclasses.replace(candidates.take(kept), boxes=voted)
@@ -195,30 +203,49 @@ class Decoder:
         height, width = letterboxed.image.shape[:2]
         # what lies in the padding alone is no part of the image
         inside = (boxes[:, :2] < [width, height]).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
-        boxes, candidates = boxes[inside], candidates.take(inside)
-        embeddings = np.zeros((len(boxes), self.config.embedding.dimension), np.float32)
-        asked = candidates.scores.astype(np.float64) > embed_above  # as exactly as an association may compare
-        if asked.any():
-            embeddings[asked] = self._embeddings(outputs, letterboxed, candidates.take(asked), embed)
-        return Detections(boxes, candidates.scores, embeddings)
+        return Decoded(boxes[inside], candidates.take(inside))
+
+    def embed(
+        self,
+        decoded: Decoded,
+        raw_outputs: Sequence[np.ndarray],
+        letterboxed: LetterboxedImage,
+        graph: EmbeddingGraph,
+        min_score: float = 0.0,
+    ) -> Detections:
+        """Add embeddings to the people found.
+
+        Args:
+            decoded: what ``decode`` found.
+            raw_outputs: the detection maps of all levels, then their feature maps.
+            letterboxed: the image.
+            graph: the embedding graph.
+            min_score: score that a detection must exceed to get an embedding; the others get zeros.
+        """
+        candidates = decoded.candidates
+        embeddings = np.zeros((len(decoded.boxes), self.config.embedding.dimension), np.float32)
+        wanted = candidates.scores.astype(np.float64) > min_score  # as exactly as an association may compare
+        if wanted.any():
+            embeddings[wanted] = self._embeddings(raw_outputs, letterboxed, candidates.take(wanted), graph)
+        return Detections(decoded.boxes, candidates.scores, embeddings)
 
     def embed_boxes(
         self,
-        outputs: Sequence[np.ndarray],
+        raw_outputs: Sequence[np.ndarray],
         letterboxed: LetterboxedImage,
         boxes: np.ndarray,
-        embed: Callable[[list[np.ndarray]], np.ndarray],
+        graph: EmbeddingGraph,
     ) -> np.ndarray:
-        """Embeddings of given boxes, read as for detections with these boxes.
+        """Compute embeddings of given boxes, as for detections with these boxes.
 
         A given box comes from no cell. Where embeddings are read at a box's own cell, it gets the one under its centre,
         of the level whose anchors fit its size best (IoU).
 
         Args:
-            outputs: the detection maps of all levels, then their feature maps.
+            raw_outputs: the detection maps of all levels, then their feature maps.
             letterboxed: the image.
             boxes: [N, 4] left, top, right, bottom in pixels of the original image.
-            embed: the embedding graph: gathered rows to [K, D].
+            graph: the embedding graph.
 
         Returns:
             [N, D] float32, L2-normalised.
@@ -227,17 +254,19 @@ class Decoder:
             return np.zeros((0, self.config.embedding.dimension), np.float32)
         # float32, as decode_boxes gives them: on the border of two cells every bit counts
         inside = letterboxed.transform.to_network(boxes).astype(np.float32)
-        return self._embeddings(outputs, letterboxed, _fitting_cells(inside, letterboxed.transform, self.config), embed)
+        cells = _fitting_cells(inside, letterboxed.transform, self.config)
+        return self._embeddings(raw_outputs, letterboxed, cells, graph)
 
     def _embeddings(
         self,
-        outputs: Sequence[np.ndarray],
+        raw_outputs: Sequence[np.ndarray],
         letterboxed: LetterboxedImage,
         candidates: Candidates,
-        embed: Callable[[list[np.ndarray]], np.ndarray],
+        graph: EmbeddingGraph,
     ) -> np.ndarray:
-        groups, place = gather_rows(outputs[len(self.config.levels) :], candidates, letterboxed, self.config)
-        embeddings = embed(groups)[place]
+        features = raw_outputs[len(self.config.levels) :]
+        inputs, order = gather_rows(features, candidates, letterboxed, self.config)
+        embeddings = graph(inputs)[order]
         length = np.linalg.norm(embeddings, axis=1, keepdims=True)
         return embeddings / np.maximum(length, 1e-12)
 

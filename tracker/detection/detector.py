@@ -1,4 +1,4 @@
-"""A model ready to look at images: letterbox, forward pass and decoding, one after the other."""
+"""The JDE detector: letterbox, forward pass, decoding and embeddings of one model."""
 
 from __future__ import annotations
 
@@ -11,49 +11,42 @@ import numpy as np
 
 from ..errors import OptionError
 from ..settings.model import ModelConfig
+from ..settings.runtime import RuntimeOptions
 from ..structures import Detections
 from .backends.choice import open_network
 from .backends.network import Network
-from .decode import Decoder
+from .decode import Decoded, Decoder
 from .letterbox import Letterbox, LetterboxedImage
 
 
 class Model:
-    """Finds the people in single images.
+    """A model folder, loaded once, from which detectors are made.
 
     Args:
         folder: inference model folder.
-        use_gpu: run on the first GPU.
-        threads: processor threads; None for all cores.
-        backend: ``auto``, ``paddle`` or ``openvino``, see `network.choose_backends`.
-        precision: ``auto``, ``fp32``, ``bf16`` or ``int8``, see there.
-        several: have more than one pass under way where more images are done so, see `Detector.max_in_flight`.
+        runtime: what runs its network, and how.
+
+    Attributes:
+        config: the contents of its ``infer_cfg.yml``.
+        folder: the folder.
 
     Raises:
         ModelError: the folder holds no usable model, the backend is not installed, or Paddle has no GPU.
-        OptionError: a choice is unknown, or does not go with the others.
+        OptionError: no backend has the name, or it does not go with the other options.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        use_gpu: bool = False,
-        threads: int | None = None,
-        backend: str = "auto",
-        precision: str = "auto",
-        several: bool = False,
-    ) -> None:
+    def __init__(self, folder: Path, runtime: RuntimeOptions | None = None) -> None:
         self.config = ModelConfig.load(folder)
         self.folder = folder
-        self._network = open_network(folder, self.config, backend, precision, use_gpu, threads, several)
+        self._network = open_network(folder, self.config, runtime or RuntimeOptions())
 
     @property
     def backend(self) -> str:
         """What the network runs on and how precisely, such as ``paddle fp32``."""
         return self._network.description
 
-    def detector(self, thresholds: Mapping[str, Any] | None = None) -> Detector:
-        """A detector on this model's network, with buffers of its own.
+    def detector(self, thresholds: Mapping[str, Any] | None = None) -> JDEDetector:
+        """Return a detector on this model's network, with buffers of its own.
 
         Args:
             thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, confident, vote;
@@ -67,34 +60,36 @@ class Model:
             chosen = dataclasses.replace(self.config.thresholds, **changes)
         except TypeError as error:
             raise OptionError(f"unknown threshold: {error}") from error
-        return Detector(self._network, self.config, Decoder(self.config, chosen))
+        return JDEDetector(self._network, self.config, Decoder(self.config, chosen))
 
 
-class Detector:
-    """Detections of one image after the other, in one call or step by step: ``preprocess``, ``forward``, ``decode``.
-
-    The steps may run in three threads, each in one; ``forward`` is ``start`` and a wait, which may be parted, too.
+class JDEDetector:
+    """Finds the people of one image after the other, a `Detector`; in one call, too.
 
     Attributes:
-        max_in_flight: how many forward passes are worth having under way at once. One more may be, so that none is
-            missing while the oldest is made use of.
+        name, backend, folder, high_conf_thres, max_in_flight: as for `Detector`.
     """
 
     def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
-        self._network = network
+        self.name = config.name
+        self.backend = network.description
+        self.folder: Path | None = network.folder
+        self.high_conf_thres = config.thresholds.confident
         self.max_in_flight = network.max_in_flight
+        self._network = network
         # inputs: of the passes under way, and of the next one
         self._letterbox = Letterbox(config.letterbox, self.max_in_flight + 2)
-        self._decode = decoder
+        self._decoder = decoder
 
     def __call__(self, image: np.ndarray) -> Detections:
-        """Find people.
+        """Find the people of an image, all with embeddings.
 
         Args:
             image: [H, W, 3] uint8 BGR.
         """
         letterboxed = self.preprocess(image)
-        return self.decode(self.forward(letterboxed), letterboxed)
+        raw_outputs = self.start(letterboxed)()
+        return self.embed(self.decode(raw_outputs, letterboxed), raw_outputs, letterboxed)
 
     def preprocess(self, image: np.ndarray) -> LetterboxedImage:
         """Letterbox an image [H, W, 3] uint8 BGR into the network's input.
@@ -103,25 +98,26 @@ class Detector:
         """
         return LetterboxedImage(*self._letterbox(image), image)
 
-    def start(self, letterboxed: LetterboxedImage) -> Callable[[], list[np.ndarray]]:
+    def start(self, preprocessed: LetterboxedImage) -> Callable[[], list[np.ndarray]]:
         """Begin the forward pass of an image, see `Network.start`."""
-        return self._network.start(letterboxed.pixels)
+        return self._network.start(preprocessed.pixels)
 
-    def forward(self, letterboxed: LetterboxedImage) -> list[np.ndarray]:
-        """The network's maps of an image, see `Network.run`."""
-        return self._network.run(letterboxed.pixels)
+    def decode(self, raw_outputs: list[np.ndarray], preprocessed: LetterboxedImage) -> Decoded:
+        """Find the people in the raw outputs of an image; its pixels are not needed any more, the image itself is."""
+        return self._decoder.decode(raw_outputs, preprocessed)
 
-    def decode(self, outputs: list[np.ndarray], letterboxed: LetterboxedImage, embed_above: float = 0.0) -> Detections:
-        """The people in the maps of an image; its pixels are not needed any more, the image itself is.
+    def embed(
+        self,
+        decoded: Decoded,
+        raw_outputs: list[np.ndarray],
+        preprocessed: LetterboxedImage,
+        min_score: float = 0.0,
+    ) -> Detections:
+        """Return the people found, with embeddings for those whose score exceeds ``min_score``, zeros for others."""
+        return self._decoder.embed(decoded, raw_outputs, preprocessed, self._network.embed, min_score)
 
-        Args:
-            outputs, letterboxed: of the image, as ``forward`` and ``preprocess`` gave them.
-            embed_above: score that a detection must exceed to get an embedding.
-        """
-        return self._decode(outputs, letterboxed, self._network.embed, embed_above)
-
-    def embed(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Appearance of given boxes, in one forward pass, read as for detections with these boxes.
+    def embed_boxes(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Compute the appearance of given boxes in one forward pass, as for detections with these boxes.
 
         Args:
             image: [H, W, 3] uint8 BGR.
@@ -132,4 +128,4 @@ class Detector:
         """
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         letterboxed = self.preprocess(image)
-        return self._decode.embed_boxes(self.forward(letterboxed), letterboxed, boxes, self._network.embed)
+        return self._decoder.embed_boxes(self.start(letterboxed)(), letterboxed, boxes, self._network.embed)

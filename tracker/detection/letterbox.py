@@ -25,13 +25,13 @@ class LetterboxTransform:
     scale_y: float
 
     def to_image(self, boxes: np.ndarray) -> np.ndarray:
-        """[N, 4] left, top, right, bottom in network pixels to the same in pixels of the original image."""
+        """Convert boxes [N, 4] left, top, right, bottom from network pixels to pixels of the original image."""
         offset = np.array([self.left, self.top] * 2)
         scale = np.array([self.scale_x, self.scale_y] * 2)
         return (boxes - offset) / scale
 
     def to_network(self, boxes: np.ndarray) -> np.ndarray:
-        """The other way round."""
+        """Convert boxes [N, 4] left, top, right, bottom from pixels of the original image to network pixels."""
         offset = np.array([self.left, self.top] * 2)
         scale = np.array([self.scale_x, self.scale_y] * 2)
         return boxes * scale + offset
@@ -63,10 +63,10 @@ class Letterbox:
     def __init__(self, config: LetterboxConfig, buffers: int = 1) -> None:
         self.config = config
         self._inputs = deque(np.empty((1, config.height, config.width, 3), np.uint8) for _ in range(buffers))
-        self._placements: deque[LetterboxTransform | None] = deque([None] * buffers)
+        self._transforms: deque[LetterboxTransform | None] = deque([None] * buffers)
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, LetterboxTransform]:
-        """Place an image.
+        """Letterbox an image.
 
         Args:
             image: [H, W, 3] uint8, BGR.
@@ -76,23 +76,23 @@ class Letterbox:
             more calls as there are buffers, and where the image lies in it.
         """
         config = self.config
-        transform = self._place(*image.shape[:2])
+        transform = self._transform(*image.shape[:2])
         self._inputs.rotate()
-        self._placements.rotate()
+        self._transforms.rotate()
         pixels = self._inputs[0]
-        if transform != self._placements[0]:
+        if transform != self._transforms[0]:
             pixels.fill(round(config.pad_value))  # a half to the even number, as OpenCV's border does
-            self._placements[0] = transform
+            self._transforms[0] = transform
         rows = slice(transform.top, transform.top + transform.height)
         columns = slice(transform.left, transform.left + transform.width)
-        place = pixels[0, rows, columns]
+        window = pixels[0, rows, columns]
         size = (transform.width, transform.height)
-        cv2.resize(image, size, place, interpolation=INTERPOLATIONS[config.interpolation])
+        cv2.resize(image, size, window, interpolation=INTERPOLATIONS[config.interpolation])
         if config.color == "RGB":
-            cv2.cvtColor(place, cv2.COLOR_BGR2RGB, place)
+            cv2.cvtColor(window, cv2.COLOR_BGR2RGB, window)
         return pixels, transform
 
-    def _place(self, height: int, width: int) -> LetterboxTransform:
+    def _transform(self, height: int, width: int) -> LetterboxTransform:
         config = self.config
         ratio = min(config.height / height, config.width / width)
         scaled_width, scaled_height = max(1, round(width * ratio)), max(1, round(height * ratio))

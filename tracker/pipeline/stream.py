@@ -47,17 +47,17 @@ class StreamTracker:
         return [self._track(to_bgr8(image)) for image in images]
 
     def _track(self, image: np.ndarray) -> FrameTracks:
-        seconds = self._count / self._run.frame_rate
-        tracks = self._run.step(Frame(self._count, seconds, image))
+        seconds = self._count / self._run.info.frame_rate
+        tracks = self._run.process(Frame(self._count, seconds, image))
         self._count += 1
         return FrameTracks(self._count, tracks.ids, tracks.boxes, tracks.scores)
 
     def result(self) -> TrackingResult:
-        """What was made; its files are complete once the stream is closed."""
+        """Return what was made so far; files are part of it once the stream is closed."""
         return self._run.result()
 
     def close(self) -> None:
-        """Finish the files, as leaving the ``with`` block does; twice does no harm."""
+        """Finish the files, as leaving the ``with`` block does; again does nothing."""
         self._open = False
         self._run.close()
 

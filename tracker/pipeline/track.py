@@ -6,11 +6,10 @@ import logging
 import sys
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
+from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
-from ..detection.letterbox import LetterboxedImage
 from ..sources.source import Source
 from ..structures import Frame, Tracks
 from .interrupts import StopRequest
@@ -20,8 +19,8 @@ from .stages import Stages
 
 PREFETCH = 4  # decoded frames of a file that may wait; those of a live source would only be older
 
-# a frame whose forward pass is under way, and what waits for its maps
-Started = tuple[Frame, LetterboxedImage, Callable[[], list[np.ndarray]]]
+# a frame, what the detector preprocessed it to, and what waits for its forward pass
+Started = tuple[Frame, Any, Callable[[], Any]]
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +46,11 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
         with Stages() as stages, run:
             size, merge = (1, _drop) if source.live else (PREFETCH, None)
             frames = stages.prefetch(_read(source, run), size, merge)
-            letterboxed = stages.prefetch(_place(frames, run), halted=lambda: stop.received is not None)
-            started = stages.prefetch(_start(letterboxed, run), run.detector.max_in_flight)
+            preprocessed = stages.prefetch(_preprocess(frames, run), halted=lambda: stop.received is not None)
+            started = stages.prefetch(_start(preprocessed, run), run.detector.max_in_flight)
             try:
-                for frame, tracks in stages.prefetch(_track(started, run, source)):
-                    run.show(frame, tracks)
+                for frame, tracks in stages.prefetch(_track(started, run)):
+                    run.render(frame, tracks)
                     bar.update()
             finally:
                 stages.stop()  # nobody tracks any more when the files are closed
@@ -68,47 +67,51 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
 def _bar(source: Source, run: SequenceRun, progress: bool | None) -> tqdm:
     if progress is None:
         progress = sys.stderr.isatty()
-    title = f"{source.name} ({run.backend})"
-    total = None if source.frame_count is None else -(-source.frame_count // run.skip_frames)
+    title = f"{source.name} ({run.detector.backend})"
+    total = None if source.frame_count is None else -(-source.frame_count // run.info.skip_frames)
     return tqdm(total=total, desc=title, unit=" frames", disable=not progress, dynamic_ncols=True)
 
 
 def _read(source: Source, run: SequenceRun) -> Generator[Frame, None, None]:
     frames = iter(source)
-    skipped = None
+    skipped, known = None, False
     while True:
         with run.times.stage("read"):
             frame = next(frames, None)
         if frame is None:
             return
+        if not known:
+            known = True
+            audio, aspect = source.audio_stream, source.pixel_aspect
+            run.info = replace(run.info, start=source.start_time, audio=audio, pixel_aspect=aspect)
         if skipped is not None:
             frame = _drop(skipped, frame)
-        skipped = frame if frame.index % run.skip_frames else None
+        skipped = frame if frame.index % run.info.skip_frames else None
         if skipped is None:
             yield frame
 
 
 def _drop(frame: Frame, following: Frame) -> Frame:
-    """The later of two frames, with the sound of both."""
+    """Return the later of two frames, with the sound of both."""
     return replace(following, audio=frame.audio + following.audio)
 
 
-def _place(frames: Iterable[Frame], run: SequenceRun) -> Generator[tuple[Frame, LetterboxedImage], None, None]:
+def _preprocess(frames: Iterable[Frame], run: SequenceRun) -> Generator[tuple[Frame, Any], None, None]:
     for frame in frames:
         with run.times.stage("letterbox"):
-            letterboxed = run.detector.preprocess(frame.image)
-        yield frame, letterboxed
+            preprocessed = run.detector.preprocess(frame.image)
+        yield frame, preprocessed
 
 
-def _start(items: Iterable[tuple[Frame, LetterboxedImage]], run: SequenceRun) -> Generator[Started, None, None]:
-    for frame, letterboxed in items:
+def _start(items: Iterable[tuple[Frame, Any]], run: SequenceRun) -> Generator[Started, None, None]:
+    for frame, preprocessed in items:
         with run.times.stage("network"):
-            wait = run.detector.start(letterboxed)
-        yield frame, letterboxed, wait
+            wait = run.detector.start(preprocessed)
+        yield frame, preprocessed, wait
 
 
-def _track(items: Iterable[Started], run: SequenceRun, source: Source) -> Generator[tuple[Frame, Tracks], None, None]:
-    for frame, letterboxed, wait in items:
+def _track(items: Iterable[Started], run: SequenceRun) -> Generator[tuple[Frame, Tracks], None, None]:
+    for frame, preprocessed, wait in items:
         with run.times.stage("network"):
-            outputs = wait()
-        yield frame, run.track(frame, outputs, letterboxed, source)
+            raw_outputs = wait()
+        yield frame, run.track(frame, raw_outputs, preprocessed)

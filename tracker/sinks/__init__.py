@@ -1,1 +1,5 @@
-"""What becomes of tracked frames: text, annotated video."""
+"""What becomes of tracked frames: text, annotated video, and whatever else implements `Sink`."""
+
+from .base import Sink
+
+__all__ = ["Sink"]

@@ -1,4 +1,4 @@
-"""The choice among the backends."""
+"""The backends by name, and the choice among them."""
 
 from __future__ import annotations
 
@@ -8,88 +8,76 @@ from pathlib import Path
 
 from ...errors import ModelError, OptionError
 from ...settings.model import ModelConfig
-from .network import Network, check_files, check_threads, missing_openvino
+from ...settings.runtime import RuntimeOptions
+from .network import Network, check_files
+from .openvino_network import OpenVINONetwork
+from .paddle_network import PaddleNetwork
 
 logger = logging.getLogger(__name__)
 
-BACKENDS = ("auto", "paddle", "openvino")
+# the fastest first; none of these modules imports its package before a network is opened
+BACKENDS: dict[str, type[Network]] = {"openvino": OpenVINONetwork, "paddle": PaddleNetwork}
 
 
-PRECISIONS = ("auto", "fp32", "bf16", "int8")
-
-
-OPENVINO_ONLY = ("bf16", "int8")  # of them
-
-
-def choose_backends(backend: str = "auto", precision: str = "auto", use_gpu: bool = False) -> tuple[str, ...]:
-    """The backends to try, the fastest first; nothing is loaded.
+def choose_backends(runtime: RuntimeOptions) -> tuple[str, ...]:
+    """Return the names of the backends to try, the fastest first; nothing is loaded.
 
     Args:
-        backend: one of BACKENDS. ``auto`` is the fastest one installed.
-        precision: one of PRECISIONS. ``auto`` is int8 in OpenVINO where the folder has an int8 model of this graph
-            (tools/quantize.py makes it) and the processor instructions for it, else fp32: bf16 rounds more, and was
-            slower on the processor measured, which has AVX-512 BF16 but no AMX.
-        use_gpu: run on the first GPU, which only Paddle does.
+        runtime: names the backend, or leaves the choice to the precision, the device and what is installed.
 
     Raises:
-        OptionError: one of them is unknown, or they do not go together.
+        OptionError: no backend has this name, or it does not go with the other options.
         ModelError: the package of the backend is not installed.
     """
-    for name, value, known in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
-        if value not in known:
-            raise OptionError(f"{name} must be one of {', '.join(known)}, not {value!r}")
-    if backend == "openvino" and use_gpu:
-        raise OptionError("backend openvino runs on the processor: leave use_gpu off, or take backend paddle")
-    if precision in OPENVINO_ONLY and (backend == "paddle" or use_gpu):
-        raise OptionError(f"precision {precision} needs backend openvino without use_gpu: take that, or precision fp32")
-    if backend == "paddle" or use_gpu:
-        return ("paddle",)
-    wanted = backend == "openvino" or precision in OPENVINO_ONLY
-    if importlib.util.find_spec("openvino") is None:
-        if wanted:
-            raise ModelError(missing_openvino("is not installed"))
-        return ("paddle",)
-    return ("openvino",) if wanted else ("openvino", "paddle")
+    if runtime.backend not in ("auto", *BACKENDS):
+        raise OptionError(f"backend must be one of auto, {', '.join(BACKENDS)}, not {runtime.backend!r}")
+    named = list(BACKENDS) if runtime.backend == "auto" else [runtime.backend]
+    suited = [name for name in named if _suits(BACKENDS[name], runtime)]
+    if not suited:
+        raise OptionError(_refusal(runtime))
+    installed = [name for name in suited if importlib.util.find_spec(BACKENDS[name].package) is not None]
+    if not installed:
+        raise ModelError(BACKENDS[suited[0]].missing("is not installed"))
+    return tuple(installed)
 
 
-def open_network(
-    folder: Path,
-    config: ModelConfig,
-    backend: str = "auto",
-    precision: str = "auto",
-    use_gpu: bool = False,
-    threads: int | None = None,
-    several: bool = False,
-) -> Network:
+def _suits(backend: type[Network], runtime: RuntimeOptions) -> bool:
+    return (runtime.precision == "auto" or runtime.precision in backend.precisions) and (
+        backend.runs_on_gpu or not runtime.use_gpu
+    )
+
+
+def _refusal(runtime: RuntimeOptions) -> str:
+    """Say why no backend does what is asked for, and what to ask for instead."""
+    if runtime.backend != "auto" and runtime.use_gpu and not BACKENDS[runtime.backend].runs_on_gpu:
+        others = " or ".join(name for name, backend in BACKENDS.items() if backend.runs_on_gpu)
+        return f"backend {runtime.backend} runs on the processor: leave use_gpu off, or take backend {others}"
+    able = {name: backend for name, backend in BACKENDS.items() if runtime.precision in backend.precisions}
+    device = "" if any(backend.runs_on_gpu for backend in able.values()) else " without use_gpu"
+    return f"precision {runtime.precision} needs backend {' or '.join(able)}{device}: take that, or precision fp32"
+
+
+def open_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> Network:
     """Load a model folder into a backend.
 
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``; ``model_int8.*``, if
             any, beside them.
         config: the contents of its ``infer_cfg.yml``.
-        backend, precision, use_gpu: see `choose_backends`. With ``auto`` a graph that OpenVINO cannot run goes to
-            Paddle, with a warning.
-        threads: processor threads; None for all cores.
-        several: have more than one pass under way where more images are done so; a single one takes longer then.
+        runtime: what runs the network. With backend ``auto`` a graph that the fastest backend cannot run goes to the
+            next one, with a warning.
 
     Raises:
         ModelError: the folder holds no usable model, or none in int8 where that is asked for, the backend is not
-            installed, or there is no GPU for Paddle.
-        OptionError: a choice is unknown or fits no other, or threads is not a positive integer.
+            installed, or there is no GPU for it.
+        OptionError: no backend has the name, or it does not go with the other options.
     """
-    names = choose_backends(backend, precision, use_gpu)
-    threads = check_threads(threads)
+    runtime = runtime or RuntimeOptions()
+    names = choose_backends(runtime)
     check_files(folder, ("model", "embed"))
-    # each brings in a large package that the other does without
-    if names[0] == "openvino":
-        from .openvino_network import OpenVINONetwork
-
+    for name, following in zip(names, names[1:]):
         try:
-            return OpenVINONetwork(folder, config, precision, threads, several)
+            return BACKENDS[name](folder, config, runtime)
         except ModelError as error:
-            if "paddle" not in names:
-                raise
-            logger.warning("%s; using backend paddle instead", error)
-    from .paddle_network import PaddleNetwork
-
-    return PaddleNetwork(folder, config, use_gpu, threads)
+            logger.warning("%s; using backend %s instead", error, following)
+    return BACKENDS[names[-1]](folder, config, runtime)

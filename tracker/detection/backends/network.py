@@ -1,8 +1,7 @@
-"""What runs an inference model folder: one interface, and the choice among the backends behind it."""
+"""The interface of all backends: what runs an inference model folder."""
 
 from __future__ import annotations
 
-import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -10,40 +9,47 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import ModelError, OptionError
+from ...errors import ModelError
 from ...settings.model import ModelConfig
+from ...settings.runtime import RuntimeOptions
 
-logger = logging.getLogger(__name__)
-
-OPENVINO = "openvino>=2025.4,<2027"  # as in requirements.txt
 MOST_THREADS = 1024  # Paddle takes no larger numbers for long
 
 
-def default_threads() -> int:
-    """The processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_threads(threads: int | None) -> int:
-    """The number of threads to use: the given one, or for None that of the cores.
-
-    Raises:
-        OptionError: it is not a positive integer.
-    """
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise OptionError(f"threads must be a positive integer, not {threads!r}")
-    return min(threads or default_threads(), MOST_THREADS)
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads to use: the given one, or for None that of the cores this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(threads or cores, MOST_THREADS)
 
 
 class Network(ABC):
     """A model folder ready to run. Safe to share between threads.
 
+    A new backend is a class of this kind in a file of its own, and an entry in `choice.BACKENDS`. It imports its package
+    where a network is opened, not before.
+
+    Args:
+        folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
+        config: the contents of its ``infer_cfg.yml``.
+        runtime: precision, device and threads to use.
+
     Attributes:
+        package: Python package of the backend.
+        requirement: what pip installs it by, as in requirements.txt.
+        precisions: number formats that it computes in.
+        runs_on_gpu: whether it can use a GPU.
+        has_throughput_form: whether a network opened for throughput differs from one opened for latency.
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``.
         description: backend and precision that run, such as ``paddle fp32``.
         max_in_flight: forward passes that are worth having under way at once, see `start`.
     """
+
+    package: str
+    requirement: str
+    precisions: tuple[str, ...] = ("fp32",)
+    runs_on_gpu: bool = False
+    has_throughput_form: bool = False
 
     folder: Path
     config: ModelConfig
@@ -51,8 +57,17 @@ class Network(ABC):
     max_in_flight: int = 1
 
     @abstractmethod
+    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> None: ...
+
+    @classmethod
+    def missing(cls, reason: str) -> str:
+        """Return one sentence for whoever asked for this backend and has no package of it that works."""
+        name = cls.requirement.rstrip("=<>,.0123456789")
+        return f"backend {cls.package} needs the package {name}, which {reason}: pip install '{cls.requirement}'"
+
+    @abstractmethod
     def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Outputs of the graph ``model`` or ``embed``, in the order it was exported with.
+        """Run the graph ``model`` or ``embed``; return its outputs in the order it was exported with.
 
         The arrays belong to the caller: a later pass does not write into them.
 
@@ -80,7 +95,8 @@ class Network(ABC):
                 the pass is done.
 
         Returns:
-            Waits for the pass, to be called once, by any thread: gives what `run` gives, and raises what it raises.
+            A function that waits for the pass, to be called once, by any thread: it returns what `run` returns, and
+            raises what it raises.
 
         Raises:
             ModelError: the graph takes no such input.
@@ -95,7 +111,7 @@ class Network(ABC):
         return maps
 
     def run(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """Forward pass.
+        """Run a forward pass.
 
         Args:
             pixels: [1, H, W, 3] uint8, letterboxed; the backend makes floats of them.
@@ -110,7 +126,13 @@ class Network(ABC):
         return self.start(pixels)()
 
     def embed(self, rows: list[np.ndarray]) -> np.ndarray:
-        """Embeddings [K, D] float32, not yet of length 1, of groups of rows [K_i, R_i]; K is the sum of the K_i.
+        """Compute embeddings, not yet of length 1.
+
+        Args:
+            rows: the inputs of the embedding graph: groups [K_i, R_i] float32.
+
+        Returns:
+            [K, D] float32; K is the sum of the K_i.
 
         Raises:
             ModelError: the graph takes no such rows, or makes another number of embeddings of them.
@@ -150,13 +172,13 @@ class Network(ABC):
 
 
 def _usual(count: int) -> int:
-    """The next number, from 1 on, that is a power of two or halfway to the next one."""
+    """Return the next number, from 1 on, that is a power of two or halfway to the next one."""
     power = 1 << max(0, count - 1).bit_length()
     return power * 3 // 4 if power >= 4 and count <= power * 3 // 4 else power
 
 
 def _with_rows(group: np.ndarray, count: int) -> np.ndarray:
-    """The group [K, R] as contiguous float32, with rows of zeros up to a count of at least K."""
+    """Return a group [K, R] as contiguous float32, with rows of zeros up to a count of at least K."""
     if len(group) == count:
         return np.ascontiguousarray(group, dtype=np.float32)
     longer = np.zeros((count, group.shape[1]), np.float32)
@@ -164,13 +186,12 @@ def _with_rows(group: np.ndarray, count: int) -> np.ndarray:
     return longer
 
 
-def missing_openvino(reason: str) -> str:
-    """One sentence for who asked for OpenVINO and has none that works."""
-    return f"backend openvino needs the package openvino, which {reason}: pip install '{OPENVINO}'"
-
-
 def check_files(folder: Path, graphs: Iterable[str]) -> None:
-    """Raises a ModelError for a graph whose program or parameters are not in the folder."""
+    """Check that the programs and parameters of graphs are in a folder.
+
+    Raises:
+        ModelError: one is missing.
+    """
     for graph in graphs:
         for name in (f"{graph}.pdmodel", f"{graph}.pdiparams"):
             if not (folder / name).is_file():
@@ -178,5 +199,5 @@ def check_files(folder: Path, graphs: Iterable[str]) -> None:
 
 
 def to_floats(pixels: np.ndarray, scale: float, out: np.ndarray | None = None) -> np.ndarray:
-    """Letterboxed pixels [1, H, W, 3] uint8 as [1, 3, H, W] float32, times the scale of the config."""
+    """Convert letterboxed pixels [1, H, W, 3] uint8 to [1, 3, H, W] float32, times the scale of the config."""
     return np.multiply(pixels.transpose(0, 3, 1, 2), np.float32(scale), out=out, order="C")

@@ -15,7 +15,8 @@ import numpy as np
 from ...errors import ModelError, OptionError
 from ...models import int8
 from ...settings.model import LetterboxConfig, ModelConfig
-from .network import Network, check_files, check_threads, missing_openvino
+from ...settings.runtime import RuntimeOptions
+from .network import Network, check_files, thread_count
 
 if TYPE_CHECKING:
     import openvino
@@ -33,51 +34,49 @@ NEEDED = {  # by precision: OpenVINO's name of the processor's capability, and o
 class OpenVINONetwork(Network):
     """A model folder in OpenVINO, on the processor. Safe to share between threads.
 
+    In int8 it takes the folder's int8 form; with precision ``auto`` that is so if the folder has one and the processor is
+    made for it, and fp32 comes in its place, with a warning, if it cannot be used. With bf16 embeddings are computed in
+    fp32. For throughput the threads are shared out among several passes: threads of one pass wait for each other at every
+    layer, and for whatever else the processor does meanwhile; passes do not.
+
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``; images have the size that it states.
-        precision: ``fp32``, ``bf16``, ``int8``, which takes the folder's int8 form, or ``auto``: int8 if the folder has
-            that and the processor is made for it, else fp32; fp32 with a warning if it cannot be used. With bf16
-            embeddings of rows are computed in fp32.
-        threads: processor threads; None for all cores.
-        several: share them out among several passes at once. Threads of one pass wait for each other at every layer,
-            and for whatever else the processor does meanwhile; passes do not.
+        runtime: precision and threads to use.
 
     Raises:
         ModelError: the package is missing, or the folder holds no model that it can run, or in int8 none made from its
             graphs.
-        OptionError: the processor has no bf16 or int8, or threads is not a positive integer.
+        OptionError: the processor has no bf16 or int8.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        config: ModelConfig,
-        precision: str = "auto",
-        threads: int | None = None,
-        several: bool = False,
-    ) -> None:
+    package = "openvino"
+    requirement = "openvino>=2025.4,<2027"
+    precisions = ("fp32", "bf16", "int8")
+    has_throughput_form = True
+
+    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> None:
         try:
             import openvino  # noqa: F401 (asked for here, where its absence can be told)
         except ImportError as error:
-            raise ModelError(missing_openvino(f"cannot be imported ({_last_line(error)})")) from error
+            raise ModelError(self.missing(f"cannot be imported ({_last_line(error)})")) from error
         core = openvino_core()
         self.folder = folder
         self.config = config
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": check_threads(threads),
+            "INFERENCE_NUM_THREADS": thread_count(runtime.threads),
             # pinned threads of two programs would share a core and leave others idle
             "ENABLE_CPU_PINNING": False,
         }
         sharing = {**settings, "PERFORMANCE_HINT": "THROUGHPUT", "PERFORMANCE_HINT_NUM_REQUESTS": MOST_PASSES}
-        tried = [precision]
-        if precision == "auto":
+        tried = [runtime.precision]
+        if runtime.precision == "auto":
             tried = ["int8", "fp32"] if "INT8" in capabilities and int8.is_there(folder) else ["fp32"]
         for precision in tried:
             try:
-                self._graphs = self._open(core, precision, sharing if several else settings, capabilities)
+                self._graphs = self._open(core, precision, sharing if runtime.throughput else settings, capabilities)
                 break
             except ModelError as error:
                 if precision == tried[-1]:
@@ -93,7 +92,7 @@ class OpenVINONetwork(Network):
         settings: dict,
         capabilities: list[str],
     ) -> dict[str, _Graph]:
-        """Both graphs, ``model`` with maps of the sizes that the configuration states."""
+        """Open both graphs, ``model`` with maps of the sizes that the configuration states."""
         # without instructions for it OpenVINO would take fp32, or something slower, and say nothing
         if precision in NEEDED and NEEDED[precision][0] not in capabilities:
             raise OptionError(
@@ -223,7 +222,7 @@ class _Graph:
         return _Pass(self, request, inputs, outputs)
 
     def finish(self, request, outputs: list[np.ndarray] | None) -> list[np.ndarray]:  # noqa: ANN001 (openvino.InferRequest)
-        """Outputs of a request that is done, in arrays of the caller's own."""
+        """Return the outputs of a request that is done, in arrays of the caller's own."""
         if outputs is None:
             outputs = [request.get_tensor(port).data.copy() for port in self._outputs]
         self._idle.append(request)
@@ -250,7 +249,7 @@ class _Pass:
 
 
 def _of_pixels(model: openvino.Model, scale: float) -> openvino.Model:
-    """The graph of images [1, 3, H, W] float32 as one of [1, H, W, 3] uint8: a quarter of the memory to move."""
+    """Turn a graph of images [1, 3, H, W] float32 into one of [1, H, W, 3] uint8: a quarter of the memory to move."""
     from openvino import Layout, Type
     from openvino.preprocess import PrePostProcessor
 
@@ -277,6 +276,6 @@ def in_order(ports: Sequence[openvino.Output]) -> list[openvino.Output]:
 
 
 def _last_line(error: BaseException) -> str:
-    """The reason, which OpenVINO tells after the places in its source."""
+    """Return the reason of an error, which OpenVINO tells after the places in its source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...errors import ModelError
 from ...settings.model import ModelConfig
-from .network import Network, check_files, check_threads, to_floats
+from ...settings.runtime import RuntimeOptions
+from .network import Network, check_files, thread_count, to_floats
 
 # what Paddle's C++ exceptions arrive as
 PADDLE_ERRORS = (RuntimeError, ValueError, MemoryError)
@@ -24,16 +25,18 @@ class PaddleNetwork(Network):
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``.
-        use_gpu: run on the first GPU.
-        threads: processor threads; None for all cores.
+        runtime: device and threads to use.
 
     Raises:
         ModelError: the folder holds no usable model, or there is no GPU for Paddle.
-        OptionError: threads is not a positive integer.
     """
 
-    def __init__(self, folder: Path, config: ModelConfig, use_gpu: bool = False, threads: int | None = None) -> None:
-        threads = check_threads(threads)
+    package = "paddle"
+    requirement = "paddlepaddle==3.3.1"
+    runs_on_gpu = True
+
+    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> None:
+        use_gpu, threads = runtime.use_gpu, thread_count(runtime.threads)
         self.folder = folder
         self.config = config
         self.description = "paddle fp32 on GPU" if use_gpu else "paddle fp32"

@@ -1,0 +1,72 @@
+"""Where the results of a sequence go, and the sinks that write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..refinement.sink import RefinedTextSink
+from ..settings.checks import check_flag, check_number
+from ..settings.refinement import RefineSettings
+from ..sinks.annotated_video import VideoSink
+from ..sinks.base import Sink
+from ..sinks.mot_text import MotTextSink
+from .timing import StageTimes
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where results go.
+
+    Attributes:
+        folder: gets ``mot_results/NAME.txt`` and ``mot_outputs/NAME_vis.mp4``.
+        visualization: whether to make the video.
+        draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all.
+        refine: whether to make ``mot_results/NAME_refined.txt`` at the end.
+
+    Raises:
+        OptionError: a value is of the wrong type or out of its range.
+    """
+
+    folder: Path
+    visualization: bool = True
+    draw_threshold: float = 0.5
+    refine: bool = False
+
+    def __post_init__(self) -> None:
+        check_flag("visualization", self.visualization)
+        check_flag("refine", self.refine)
+        check_number("draw_threshold", self.draw_threshold, 0, 1)
+
+    def text_path(self, name: str) -> Path:
+        """Return the path of a sequence's MOT text."""
+        return self.folder / "mot_results" / f"{name}.txt"
+
+    def refined_path(self, name: str) -> Path:
+        """Return the path of a sequence's refined MOT text."""
+        return self.folder / "mot_results" / f"{name}_refined.txt"
+
+    def video_path(self, name: str) -> Path:
+        """Return the path of a sequence's annotated video."""
+        return self.folder / "mot_outputs" / f"{name}_vis.mp4"
+
+    def recorders(self, name: str, settings: RefineSettings) -> list[Sink]:
+        """Return the sinks that write a sequence's tracks as soon as they are known.
+
+        Args:
+            name: of the sequence.
+            settings: of the refinement.
+        """
+        sinks: list[Sink] = [MotTextSink(self.text_path(name))]
+        if self.refine:
+            sinks.append(RefinedTextSink(self.text_path(name), self.refined_path(name), settings))
+        return sinks
+
+    def renderers(self, name: str, times: StageTimes) -> list[Sink]:
+        """Return the sinks that draw a sequence.
+
+        Args:
+            name: of the sequence.
+            times: count how long drawing takes.
+        """
+        return [VideoSink(self.video_path(name), self.draw_threshold, times.stage)] if self.visualization else []

@@ -1,0 +1,47 @@
+"""The refined text of a run, as a sink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..settings.refinement import RefineSettings
+from ..structures import Frame, SequenceInfo, Tracks
+from .refine import AppearanceLog, refine_file
+
+
+class RefinedTextSink:
+    """Remembers how everybody looked, and at the end refines the MOT text of the run into another one.
+
+    Args:
+        source: MOT text that another sink writes, which is closed before this one.
+        target: MOT text to make.
+        settings: of the refinement.
+    """
+
+    name = "refine"
+
+    def __init__(self, source: Path, target: Path, settings: RefineSettings) -> None:
+        self._source = source
+        self._target = target
+        self._settings = settings
+        self._info: SequenceInfo
+        self._log = AppearanceLog()
+
+    def open(self, info: SequenceInfo) -> None:
+        """Begin a sequence."""
+        self._info = info
+        self._log = AppearanceLog()
+
+    def write(self, frame: Frame, tracks: Tracks) -> None:
+        """Note the appearance of everybody in sight."""
+        self._log.add(tracks)
+
+    def close(self) -> dict[str, Path]:
+        """Refine the text and tell where the new one is.
+
+        Raises:
+            OutputError: a text cannot be read or written.
+        """
+        info = self._info
+        refine_file(self._source, self._target, self._log, info.frame_rate, self._settings, info.skip_frames)
+        return {"refined": self._target}

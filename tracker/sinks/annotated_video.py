@@ -1,0 +1,63 @@
+"""The annotated video of a run, as a sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from ..structures import Frame, SequenceInfo, Tracks
+from .draw import draw_tracks
+from .mot_text import make_parent
+from .video import VideoWriter
+
+
+class VideoSink:
+    """Draws the tracks into the frames and encodes them, with the source's timing and sound.
+
+    Args:
+        path: MP4 file to make; its folder is made.
+        draw_threshold: least score, 0 to 1, of the tracks drawn.
+        timed: is called with ``draw`` and gives a context manager for that part of a frame.
+    """
+
+    name = "encode"  # what remains of its time beside drawing
+
+    def __init__(
+        self,
+        path: Path,
+        draw_threshold: float = 0.5,
+        timed: Callable[[str], AbstractContextManager] = nullcontext,
+    ) -> None:
+        self.path = path
+        self._draw_threshold = draw_threshold
+        self._timed = timed
+        self._writer: VideoWriter
+
+    def open(self, info: SequenceInfo) -> None:
+        """Begin the file.
+
+        Raises:
+            OutputError: it or its folder cannot be made.
+        """
+        make_parent(self.path)
+        self._writer = VideoWriter(self.path, info.frame_rate, info.audio, info.start, info.pixel_aspect)
+
+    def write(self, frame: Frame, tracks: Tracks) -> None:
+        """Draw and encode a frame.
+
+        Raises:
+            OutputError: the file cannot be written; the video before is safe.
+        """
+        with self._timed("draw"):
+            picture = draw_tracks(frame.image, tracks.ids, tracks.boxes, tracks.scores, self._draw_threshold)
+        self._writer.write(picture, frame.time, frame.audio)
+
+    def close(self) -> dict[str, Path]:
+        """Finish the file and tell where it is.
+
+        Raises:
+            OutputError: its end cannot be written; what could be is kept.
+        """
+        self._writer.close()
+        return {"video": self.path}
