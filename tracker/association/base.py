@@ -17,19 +17,19 @@ class Tracker(Protocol):
     """Follows the people of one sequence, a frame at a time; all state is in the instance.
 
     Attributes:
-        people: different identities given out so far.
+        num_identities: different identities given out so far.
     """
 
-    people: int
+    num_identities: int
 
-    def update(self, detections: Detections, camera: np.ndarray | None = None, elapsed: int = 1) -> Tracks:
+    def update(self, detections: Detections, warp: np.ndarray | None = None, elapsed: float = 1.0) -> Tracks:
         """Take the next frame.
 
         Args:
             detections: the people found in it, in pixels of the original image, low scores included.
-            camera: [2, 3] affine map from pixels of the last frame taken to those of this one, see `camera_motion`;
+            warp: [2, 3] affine map from pixels of the last frame taken to those of this one, see `camera_motion`;
                 None for a camera that stands still.
-            elapsed: frames of the sequence since the last one taken, more than 1 where some are left out.
+            elapsed: time since the last frame taken in frame periods (1 / frame_rate), above 0; ignored at the first.
 
         Returns:
             The tracks in sight.

@@ -223,7 +223,7 @@ class SequenceRun:
             last_frame=self._last_frame,
             seconds=(self._ended or time.perf_counter()) - self._started if self._started else 0.0,
             stage_fps=self.times.rates(self._frames),
-            people=self._tracker.people,
+            people=self._tracker.num_identities,
             frame_rate=self.frame_rate,
             model=self._model.config.name,
             model_path=self._model.folder,
