@@ -118,7 +118,7 @@ def _association(frames: int, people: int, association: str) -> list[dict]:
         for detections in walkers(people, min(500, frames - frame), 128, seed=part):
             tracker.update(detections)
             frame += 1
-            table.reached(frame, lambda: tracker.people)
+            table.reached(frame, lambda: tracker.num_identities)
         if frame >= frames:
             return table.rows
 

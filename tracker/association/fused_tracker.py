@@ -18,6 +18,7 @@ from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from . import kalman
 from .appearance import AppearanceScale, cosine_distance
+from .clock import Clock
 from .matching import Matching, Pairs, normalised
 from .measurements import Measurements
 from .table import Table
@@ -42,8 +43,8 @@ class TrackTable(Table):
     embeddings: np.ndarray  # [N, D] float32, L2-normalised running means
     scores: np.ndarray  # [N] of the last detection
     evidence: np.ndarray  # [N]
-    start: np.ndarray  # [N] frame of birth
-    seen: np.ndarray  # [N] last frame with a detection
+    start: np.ndarray  # [N] time of birth in frame periods
+    seen: np.ndarray  # [N] time of the last detection in frame periods
     confirmed: np.ndarray  # [N] bool: taken for a person
 
     def corners(self) -> np.ndarray:
@@ -61,14 +62,15 @@ class FusedTracker:
         appearance: use the embeddings; without them this is the association ``byte``.
 
     Attributes:
-        people: different identities given out by ``update`` so far; ids are 1 to this number.
+        num_identities: different identities given out by ``update`` so far; ids are 1 to this number.
     """
 
     def __init__(self, config: TrackerConfig | None = None, frame_rate: float = 30.0, appearance: bool = True) -> None:
         self.config = config or TrackerConfig()
-        self.people = 0
-        self._frame = self._last = 0  # this one and the one before, counted in frames of the sequence
+        self.num_identities = 0
         self._frame_rate = frame_rate
+        self._memory = self.config.memory * frame_rate  # in frame periods
+        self._clock = Clock(frame_rate, self._memory)
         self._appearance = AppearanceScale() if appearance else None
         # of evidence something must be left to earn, however high conf_thres is
         self._sure_score = min(self.config.conf_thres + self.config.sure_margin, (self.config.conf_thres + 1) / 2)
@@ -76,27 +78,33 @@ class FusedTracker:
         self._max_evidence = max(self.config.max_evidence, self._confirm_evidence)
         self._table: TrackTable | None = None
 
-    def update(self, detections: Detections, camera: np.ndarray | None = None, elapsed: int = 1) -> Tracks:
+    def update(self, detections: Detections, warp: np.ndarray | None = None, elapsed: float = 1.0) -> Tracks:
         """Take the next frame.
 
         Args:
             detections: the people found in it, in pixels of the original image, doubtful ones included.
-            camera: [2, 3] affine map from pixels of the last frame taken to those of this one, see `camera_motion`;
+            warp: [2, 3] affine map from pixels of the last frame taken to those of this one, see `camera_motion`;
                 None for a camera that stands still.
-            elapsed: frames of the sequence since the last one taken, more than 1 where some are left out.
+            elapsed: time since the last frame taken in frame periods (1 / frame_rate), above 0; ignored at the first.
 
         Returns:
             The confirmed tracks seen in this frame, in the order of their birth, boxes in the same pixels.
+
+        Raises:
+            OptionError: ``elapsed`` is not a positive number.
         """
         config = self.config
-        self._last, self._frame = self._frame, self._frame + (elapsed if self._frame else 1)
+        self._clock.advance(elapsed)
         found = Measurements.of(detections, min(config.low_thres, config.conf_thres))
         if self._table is None:
             self._table = self._births(found, np.zeros(0, np.int64))
+        remembered = self._clock.remembers(self._table.seen)
+        if not remembered.all():
+            self._table = self._table.take(remembered)
         table = self._table
-        if camera is not None:
-            _move(table, camera)
-        self._predict(self._frame - self._last)
+        if warp is not None:
+            _move(table, warp)
+        self._predict()
         if self._appearance:
             self._see_strangers(found)
 
@@ -108,7 +116,7 @@ class FusedTracker:
 
         self._match_sure(near.where(known, sure), found, matching)
         # a doubtful box may be anything: it continues what was there at the last frame, and brings nobody back
-        recent = known & (table.seen == self._last)
+        recent = known & (table.seen == self._clock.last)
         pairs = near.where(recent & matching.waiting, ~sure)
         matching.assign(pairs, 1 - pairs.overlap, config.low_match_thresh)
         if self._appearance:
@@ -124,11 +132,10 @@ class FusedTracker:
             self._table = self._table.append(self._births(found, born))
         return self._output()
 
-    def _predict(self, frames: int) -> None:
+    def _predict(self) -> None:
         table = self._table
-        table.mean[table.seen < self._last, 6:] = 0.0  # the size of somebody out of sight stays as it was
-        for _ in range(frames):
-            table.mean, table.covariance = kalman.predict(table.mean, table.covariance, kalman.SIZE)
+        table.mean[table.seen < self._clock.last, 6:] = 0.0  # the size of somebody out of sight stays as it was
+        table.mean, table.covariance = kalman.predict(table.mean, table.covariance, kalman.SIZE, self._clock.elapsed)
         np.maximum(table.mean[:, 2:4], SMALLEST, out=table.mean[:, 2:4])
 
     def _see_strangers(self, found: Measurements) -> None:
@@ -137,8 +144,9 @@ class FusedTracker:
         if len(sure) < 2:
             return
         every = -(-len(sure) // MANY)
-        first = np.arange(self._frame % every, len(sure), every)
-        second = (first + 1 + self._frame % (len(sure) - 1)) % len(sure)
+        number = int(self._clock.now)
+        first = np.arange(number % every, len(sure), every)
+        second = (first + 1 + number % (len(sure) - 1)) % len(sure)
         sure, other = sure[first], sure[second]
         apart = iou(found.ltrb[sure], found.ltrb[other]) < FAR_APART
         self._appearance.see_strangers(cosine_distance(found.embeddings, found.embeddings, sure[apart], other[apart]))
@@ -169,7 +177,7 @@ class FusedTracker:
             return
         config, table = self.config, self._table
         expected, box = table.mean[rows, None, :4], found.xywh[None, columns]
-        seconds = np.maximum((self._frame - table.seen[rows]) / self._frame_rate, SHORTEST_GAP)
+        seconds = np.maximum((self._clock.now - table.seen[rows]) / self._frame_rate, SHORTEST_GAP)
         way = np.hypot(box[..., 0] - expected[..., 0], box[..., 1] - expected[..., 1])
         possible = way < (config.max_speed * seconds[:, None] + REACH) * expected[..., 3]
         possible &= np.abs(np.log(box[..., 3] / expected[..., 3])) < SAME_HEIGHT
@@ -192,7 +200,7 @@ class FusedTracker:
         )
         np.maximum(table.mean[:, 2:4], SMALLEST, out=table.mean[:, 2:4])
         table.scores[rows] = scores
-        table.seen[rows] = self._frame
+        table.seen[rows] = self._clock.now
         evidence = table.evidence[rows] + scores - self._sure_score
         # who was doubtful for long is soon shown again once sure
         table.evidence[rows] = np.minimum(np.maximum(evidence, -self._confirm_evidence), self._max_evidence)
@@ -213,7 +221,8 @@ class FusedTracker:
         table.embeddings[rows] = normalised(mixed)
 
     def _births(self, found: Measurements, which: np.ndarray) -> TrackTable:
-        """New tracks of some detections; those of the first frame have no frame before that could confirm them."""
+        """New tracks of some detections; those of the first frame, or after a long pause, have none before
+        that could confirm them."""
         mean, covariance = kalman.initiate(found.xywh[which], kalman.SIZE)
         evidence = found.scores[which] - self._sure_score
         return TrackTable(
@@ -223,17 +232,19 @@ class FusedTracker:
             embeddings=found.embeddings[which],
             scores=found.scores[which],
             evidence=evidence,
-            start=np.full(len(which), self._frame),
-            seen=np.full(len(which), self._frame),
-            confirmed=(evidence >= 0) & (self._frame == 1),
+            start=np.full(len(which), self._clock.now),
+            seen=np.full(len(which), self._clock.now),
+            confirmed=(evidence >= 0) & self._clock.begins,
         )
 
     def _retire(self) -> None:
         """Let go of tracks whose time is up."""
         table, config = self._table, self.config
-        gap = self._frame - table.seen
-        keep = np.where(table.confirmed, gap <= config.memory * self._frame_rate, gap == 0)
-        keep[_duplicates(table, (keep & table.confirmed).nonzero()[0], self._frame, config.duplicate_overlap)] = False
+        gap = self._clock.now - table.seen
+        keep = np.where(table.confirmed, gap <= self._memory, gap == 0)
+        keep[_duplicates(table, (keep & table.confirmed).nonzero()[0], self._clock.now, config.duplicate_overlap)] = (
+            False
+        )
         if not keep.all():
             self._table = table.take(keep)
 
@@ -241,29 +252,29 @@ class FusedTracker:
         table, config = self._table, self.config
         boxes = ltrb_to_ltwh(table.corners())
         width, height = boxes[:, 2], boxes[:, 3]
-        shown = table.confirmed & (table.seen == self._frame) & (table.evidence >= 0)
+        shown = table.confirmed & (table.seen == self._clock.now) & (table.evidence >= 0)
         if config.min_box_area:
             shown &= width * height > config.min_box_area
         if config.vertical_ratio:
             shown &= width <= config.vertical_ratio * height
         rows = shown.nonzero()[0]
         first = rows[table.ids[rows] == 0]
-        table.ids[first] = self.people + 1 + np.arange(len(first))
-        self.people += len(first)
+        table.ids[first] = self.num_identities + 1 + np.arange(len(first))
+        self.num_identities += len(first)
         return Tracks(table.ids[rows], boxes[rows], table.scores[rows], table.embeddings[rows])
 
 
-def _move(table: TrackTable, camera: np.ndarray) -> None:
+def _move(table: TrackTable, warp: np.ndarray) -> None:
     """Bring the states to where the camera's motion put them."""
-    turn = camera[:, :2]
+    turn = warp[:, :2]
     scale = np.sqrt(abs(np.linalg.det(turn)))
-    table.mean[:, :2] = table.mean[:, :2] @ turn.T + camera[:, 2]
+    table.mean[:, :2] = table.mean[:, :2] @ turn.T + warp[:, 2]
     table.mean[:, 4:6] = table.mean[:, 4:6] @ turn.T
     table.mean[:, [2, 3, 6, 7]] *= scale
     table.covariance *= scale**2
 
 
-def _duplicates(table: TrackTable, rows: np.ndarray, frame: int, limit: float) -> np.ndarray:
+def _duplicates(table: TrackTable, rows: np.ndarray, frame: float, limit: float) -> np.ndarray:
     """Of some tracks, the shorter-lived of each pair that is one person: one lost, one born since in the same place.
 
     Two that were ever seen in one frame are two people, however one may cover the other.

@@ -15,6 +15,7 @@ from ..boxes import iou_distance, ltrb_to_ltwh, ltwh_to_ltrb, ltwh_to_xyah, xyah
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from . import kalman
+from .clock import Clock
 from .matching import appearance_and_motion, linear_assignment, normalised
 from .table import Table
 
@@ -34,8 +35,8 @@ class TrackTable(Table):
     covariance: np.ndarray  # [N, 3, 4]
     embeddings: np.ndarray  # [N, D] float32, L2-normalised running means
     scores: np.ndarray  # [N]
-    start: np.ndarray  # [N] frame of birth
-    seen: np.ndarray  # [N] last frame with a detection
+    start: np.ndarray  # [N] time of birth in frame periods
+    seen: np.ndarray  # [N] time of the last detection in frame periods
     tracked: np.ndarray  # [N] bool
     confirmed: np.ndarray  # [N] bool
     expired: np.ndarray  # [N] bool
@@ -44,15 +45,15 @@ class TrackTable(Table):
     @classmethod
     def empty(cls, dimension: int) -> TrackTable:
         """A table without rows for embeddings of the given length."""
-        integers, flags = np.zeros(0, np.int64), np.zeros(0, bool)
+        flags = np.zeros(0, bool)
         return cls(
-            ids=integers,
+            ids=np.zeros(0, np.int64),
             mean=np.zeros((0, 8)),
             covariance=np.zeros((0, 3, 4)),
             embeddings=np.zeros((0, dimension), np.float32),
             scores=np.zeros(0),
-            start=integers,
-            seen=integers,
+            start=np.zeros(0),
+            seen=np.zeros(0),
             tracked=flags,
             confirmed=flags,
             expired=flags,
@@ -72,39 +73,44 @@ class JDETracker:
         frame_rate: frames per second of the sequence: ``track_buffer`` counts frames at 30 per second.
 
     Attributes:
-        people: different identities given out by ``update`` so far.
+        num_identities: different identities given out by ``update`` so far.
     """
 
     def __init__(self, config: TrackerConfig | None = None, frame_rate: float = 30.0) -> None:
         self.config = config or TrackerConfig()
         self.max_time_lost = int(frame_rate / 30.0 * self.config.track_buffer)
-        self.frame = 0
-        self.people = 0
+        self.num_identities = 0
         self._last_id = 0
+        self._clock = Clock(frame_rate, self.max_time_lost)
         self._table: TrackTable | None = None
 
-    def update(self, detections: Detections, camera: np.ndarray | None = None, elapsed: int = 1) -> Tracks:
+    def update(self, detections: Detections, warp: np.ndarray | None = None, elapsed: float = 1.0) -> Tracks:
         """Take the next frame.
 
         Args:
             detections: the people found in it, in pixels of the original image; there may be none.
-            camera: ignored, for the reference knows no motion of the camera.
-            elapsed: frames of the sequence since the last one taken, more than 1 where some are left out.
+            warp: ignored, for the reference knows no motion of the camera.
+            elapsed: time since the last frame taken in frame periods (1 / frame_rate), above 0; ignored at the first.
 
         Returns:
             The confirmed tracks seen in this frame, in the order of their tracking, boxes in the same pixels.
+
+        Raises:
+            OptionError: ``elapsed`` is not a positive number.
         """
-        elapsed = elapsed if self.frame else 1
-        self.frame += elapsed
+        self._clock.advance(elapsed)
         if self._table is None:
             self._table = TrackTable.empty(detections.embeddings.shape[1])
+        remembered = self._clock.remembers(self._table.seen)
+        if not remembered.all():
+            self._table = self._table.take(remembered)
         table = self._table
         found = _Measurements.of(detections, self.config.conf_thres)
 
         tracked_before = table.tracked.copy()
         unconfirmed = np.flatnonzero(table.tracked & ~table.confirmed)
         pool = np.flatnonzero(table.confirmed | ~table.tracked)
-        self._predict(pool, elapsed)
+        self._predict(pool)
 
         # 1. appearance, within the reach of the predicted motion
         cost = appearance_and_motion(
@@ -128,11 +134,12 @@ class JDETracker:
         self._retire(tracked_before, gone, born)
         return self._output()
 
-    def _predict(self, rows: np.ndarray, frames: int) -> None:
+    def _predict(self, rows: np.ndarray) -> None:
         table = self._table
         table.mean[rows[~table.tracked[rows]], 7] = 0.0  # the height of somebody out of sight stays as it was
-        for _ in range(frames):
-            table.mean[rows], table.covariance[rows] = kalman.predict(table.mean[rows], table.covariance[rows])
+        table.mean[rows], table.covariance[rows] = kalman.predict(
+            table.mean[rows], table.covariance[rows], elapsed=self._clock.elapsed
+        )
 
     def _match(self, rows: np.ndarray, found: _Measurements, which: np.ndarray) -> None:
         """Give detections to tracks: state, appearance, and the marks of a track in sight."""
@@ -148,7 +155,7 @@ class JDETracker:
         # a track that comes back keeps its old score until the next frame, as in the reference
         steady = table.tracked[rows]
         table.scores[rows[steady]] = found.scores[which[steady]]
-        table.seen[rows] = self.frame
+        table.seen[rows] = self._clock.now
         table.tracked[rows] = True
         table.confirmed[rows] = True
 
@@ -164,7 +171,7 @@ class JDETracker:
         return pairs, alone, left[still_left]
 
     def _births(self, found: _Measurements, which: np.ndarray) -> TrackTable:
-        """New tracks; those of the first frame need no confirmation."""
+        """New tracks; those of the first frame, or after a long pause, need no confirmation."""
         count = len(which)
         mean, covariance = kalman.initiate(found.xyah[which])
         ids = self._last_id + 1 + np.arange(count, dtype=np.int64)
@@ -175,10 +182,10 @@ class JDETracker:
             covariance=covariance,
             embeddings=found.embeddings[which],
             scores=found.scores[which],
-            start=np.full(count, self.frame),
-            seen=np.full(count, self.frame),
+            start=np.full(count, self._clock.now),
+            seen=np.full(count, self._clock.now),
             tracked=np.ones(count, bool),
-            confirmed=np.full(count, self.frame == 1),
+            confirmed=np.full(count, self._clock.begins),
             expired=np.zeros(count, bool),
             shown=np.zeros(count, bool),
         )
@@ -188,7 +195,7 @@ class JDETracker:
         table = self._table
         expired_before = table.expired.copy()
         was_lost = ~tracked_before
-        table.expired |= was_lost & (self.frame - table.seen > self.max_time_lost)
+        table.expired |= was_lost & (self._clock.now - table.seen > self.max_time_lost)
 
         steady = tracked_before & table.tracked & ~gone
         again = was_lost & table.tracked
@@ -211,7 +218,7 @@ class JDETracker:
         if config.vertical_ratio:
             plausible &= width <= config.vertical_ratio * height
         rows = rows[plausible]
-        self.people += int((~table.shown[rows]).sum())
+        self.num_identities += int((~table.shown[rows]).sum())
         table.shown[rows] = True
         return Tracks(table.ids[rows], boxes[plausible], table.scores[rows], table.embeddings[rows])
 

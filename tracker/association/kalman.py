@@ -20,6 +20,7 @@ import numpy as np
 POSITION_WEIGHT = 1.0 / 20  # standard deviation of a position, as a share of the box height
 VELOCITY_WEIGHT = 1.0 / 160
 CHI2_95_4DOF = 9.4877  # 0.95 quantile of the chi-square distribution with 4 degrees of freedom: the motion gate
+MAX_STEPS = 1000  # of one prediction; a longer time is divided into this many steps
 
 
 @dataclass(frozen=True)
@@ -75,25 +76,43 @@ def initiate(measurement: np.ndarray, noise: Noise = ASPECT) -> tuple[np.ndarray
     return mean, covariance
 
 
-def predict(mean: np.ndarray, covariance: np.ndarray, noise: Noise = ASPECT) -> tuple[np.ndarray, np.ndarray]:
-    """One frame ahead: x' = F x, P' = F P F^T + Q.
+def predict(
+    mean: np.ndarray, covariance: np.ndarray, noise: Noise = ASPECT, elapsed: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict the states some time ahead, in steps of one frame period and one of what is left.
 
     Args:
         mean: [N, 8].
         covariance: [N, 3, 4].
         noise: of the model.
+        elapsed: the time in frame periods, above 0.
 
     Returns:
-        New arrays of the same shapes.
+        New mean and covariance of the same shapes.
     """
+    for step in _steps(elapsed):
+        mean, covariance = _predict_step(mean, covariance, noise, step)
+    return mean, covariance
+
+
+def _steps(elapsed: float) -> list[float]:
+    if elapsed > MAX_STEPS:
+        return [elapsed / MAX_STEPS] * MAX_STEPS
+    whole = int(elapsed)
+    rest = elapsed - whole
+    return [1.0] * whole + ([rest] if rest else [])
+
+
+def _predict_step(mean: np.ndarray, covariance: np.ndarray, noise: Noise, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """x' = F x, P' = F P F^T + dt Q, where F adds dt times the velocities to the positions."""
     added, added_velocity = noise.process(mean)
     position, cross, velocity = covariance[:, 0], covariance[:, 1], covariance[:, 2]
     ahead = mean.copy()
-    ahead[:, :4] += mean[:, 4:]
+    ahead[:, :4] += dt * mean[:, 4:]
     grown = np.empty_like(covariance)
-    grown[:, 0] = position + 2 * cross + velocity + added**2
-    grown[:, 1] = cross + velocity
-    grown[:, 2] = velocity + added_velocity**2
+    grown[:, 0] = position + 2 * dt * cross + dt**2 * velocity + dt * added**2
+    grown[:, 1] = cross + dt * velocity
+    grown[:, 2] = velocity + dt * added_velocity**2
     return ahead, grown
 
 

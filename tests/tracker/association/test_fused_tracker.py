@@ -51,8 +51,8 @@ def test_every_output_is_sound(conf_thres, frame_rate, appearance, camera, **mad
         ids = tracks.ids.tolist()
         assert len(set(ids)) == len(ids) <= len(frame)
         # new ids follow the last one without a hole, so none is ever given out again
-        assert sorted(i for i in ids if i > known) == list(range(known + 1, tracker.people + 1))
-        known = tracker.people
+        assert sorted(i for i in ids if i > known) == list(range(known + 1, tracker.num_identities + 1))
+        known = tracker.num_identities
         assert tracks.ids.dtype == np.int64 and min(ids, default=1) >= 1
         assert tracks.boxes.shape == (len(ids), 4) and np.isfinite(tracks.boxes).all()
         assert (tracks.boxes[:, 2:] > 0).all()
@@ -80,7 +80,7 @@ def test_two_instances_side_by_side_know_nothing_of_each_other(appearance):
             tracks = tracker.update(frame)
             assert tracks.ids.tolist() == expected[number].ids.tolist()
             np.testing.assert_array_equal(tracks.boxes, expected[number].boxes)
-    assert [tracker.people for tracker in trackers] == [people_of(tracks) for tracks in alone]
+    assert [tracker.num_identities for tracker in trackers] == [people_of(tracks) for tracks in alone]
 
 
 @fused_and_byte

@@ -182,12 +182,12 @@ def test_memory_does_not_grow_with_the_length_of_the_sequence():
     tracemalloc.start()
     try:
         repeat(1)
-        before, people = tracemalloc.get_traced_memory()[0], tracker.people
+        before, people = tracemalloc.get_traced_memory()[0], tracker.num_identities
         repeat(6)
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert tracker.people > people + 30  # there was churn
+    assert tracker.num_identities > people + 30  # there was churn
     assert grown < 20_000, f"{grown} bytes more after 480 frames"
 
 
@@ -201,7 +201,7 @@ def test_a_long_sequence_leaves_no_trace_in_the_state(frames):
             tracks = tracker.update(frame)
         sizes.append(len(pickle.dumps(tracker)))
         assert np.isfinite(tracks.boxes).all()
-    assert tracker.people > frames / 100
+    assert tracker.num_identities > frames / 100
     assert max(sizes) <= sizes[0] + 200
 
 
