@@ -37,6 +37,7 @@ from tracker.evaluation.mot_files import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path,
 from tracker.models.locate import find_model
 from tracker.options import add_backend_arguments
 from tracker.settings.checks import check_number, check_whole
+from tracker.settings.runtime import RuntimeOptions
 from tracker.sources.source import open_source
 from training.onnx_networks import ReidNetwork
 
@@ -193,8 +194,8 @@ def run(args: argparse.Namespace) -> None:
         raise SourceError(f"{args.gt}: no sampled frame has a box that counts of that size")
     embedders: dict[str, Embedder] = {}
     if args.model:
-        model = Model(find_model(args.model), False, args.threads, args.backend, args.precision)
-        embedders[model.config.name] = model.detector().embed
+        model = Model(find_model(args.model), RuntimeOptions(args.backend, args.precision, threads=args.threads))
+        embedders[model.config.name] = model.detector().embed_boxes
     if args.reid:
         embedders[args.reid.stem] = ReidNetwork(args.reid, args.threads).embed
     samples = embed_boxes(args.source or args.gt, boxes, list(embedders.values()))

@@ -29,6 +29,7 @@ from tracker.evaluation.validation import SequenceFiles, Validation, default_con
 from tracker.models.locate import find_model
 from tracker.options import DETECTION, TRACKER, add_backend_arguments, add_threshold_arguments, split
 from tracker.settings.checks import check_positive
+from tracker.settings.runtime import RuntimeOptions
 
 COLUMNS = {  # field of Scores: heading
     "mota": "MOTA",
@@ -78,8 +79,9 @@ def run(args: argparse.Namespace) -> None:
     if args.save_detections:
         make_folder(args.save_detections, [sequence.name for sequence in files])
     thresholds, settings = split({name: getattr(args, name) for name in (*DETECTION, *TRACKER)})
-    choose_backends(args.backend, args.precision, args.use_gpu)  # before a model is downloaded
-    model = Model(find_model(args.model), args.use_gpu, args.threads, args.backend, args.precision)
+    runtime = RuntimeOptions(args.backend, args.precision, args.use_gpu, args.threads)
+    choose_backends(runtime)  # before a model is downloaded
+    model = Model(find_model(args.model), runtime)
     result = validate_model(
         model, files, default_config(model).choose(settings, refine=False), thresholds, args.save_detections
     )

@@ -45,14 +45,14 @@ class StoredSequence(NamedTuple):
     Attributes:
         name: for the tables.
         gt: its ground truth file.
-        frames: its detections, a frame each.
+        frames: its detections by the numbers of the frames.
         last_frame: number of its last frame.
         frame_rate: frames per second.
     """
 
     name: str
     gt: Path
-    frames: list[Detections]
+    frames: dict[int, Detections]
     last_frame: int
     frame_rate: float
 
@@ -95,7 +95,9 @@ def score_detections(
     rows = []
     for sequence in sequences:
         for method in methods:
-            frames = [without_appearance(frame) for frame in sequence.frames] if method.control else sequence.frames
+            frames = sequence.frames
+            if method.control:
+                frames = {number: without_appearance(frame) for number, frame in frames.items()}
             path = make_folder(folder / method.name) / f"{sequence.name}.txt"
             run_association(frames, method.config, sequence.frame_rate, path, sequence.last_frame, method.refine)
             video = score(sequence.gt, path, iou)
@@ -117,9 +119,9 @@ def open_sequence(gt_file: Path, path: Path, frame_rate: float | None = None) ->
         SourceError: a file is missing or malformed, or the two do not belong together.
     """
     frames, (_, last_frame) = read_detections(path), read_ground_truth(gt_file)
-    if len(frames) > last_frame:
+    if max(frames, default=0) > last_frame:
         raise SourceError(
-            f"{path}: frame {len(frames)} lies beyond the last frame {last_frame} of {gt_file}; "
+            f"{path}: frame {max(frames)} lies beyond the last frame {last_frame} of {gt_file}; "
             "are these the detections of another video?"
         )
     if frame_rate is None:

@@ -42,6 +42,7 @@ from tracker.models import int8
 from tracker.models.locate import find_model
 from tracker.settings.checks import check_number, check_whole
 from tracker.settings.model import ModelConfig
+from tracker.settings.runtime import RuntimeOptions
 
 
 def check_target(folder: Path, output: Path | None) -> None:
@@ -123,7 +124,9 @@ def run(args: argparse.Namespace) -> Path:
     check_files(folder, ("model", "embed"))
     config = ModelConfig.load(folder)
     check_target(folder, args.output)
-    exact = OpenVINONetwork(folder, config, "fp32")  # a model that cannot be run is told of before the frames are read
+    exact = OpenVINONetwork(
+        folder, config, RuntimeOptions(precision="fp32")
+    )  # a model that cannot be run is told of before the frames are read
     models = {graph: read_graph(folder, graph, config.letterbox) for graph in int8.GRAPHS}
     kept = dict(zip(models, float_layers(list(models.values()), args.keep_float)))
 
@@ -148,7 +151,7 @@ def run(args: argparse.Namespace) -> Path:
             openvino.save_model(model, staged / program, compress_to_fp16=False)
         details = {"frames": len(calibration), "float_layers": kept, **versions}
         int8.write_record(staged, details)
-        agreement = compare(exact, OpenVINONetwork(staged, config, "int8"), others, config)
+        agreement = compare(exact, OpenVINONetwork(staged, config, RuntimeOptions(precision="int8")), others, config)
         print(report(agreement))
         for name, value in (("F1", agreement.f1), ("cosine of embeddings", agreement.cosine)):
             if not value >= args.least_agreement:  # NaN too

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .detection.backends.choice import BACKENDS, PRECISIONS
+from .detection.backends.choice import BACKENDS
 from .errors import OptionError
 from .settings.model import Thresholds
+from .settings.runtime import PRECISIONS
 from .settings.tracking import ASSOCIATIONS, SETTINGS, TrackerConfig, used_by
 
 
@@ -143,7 +144,7 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--backend",
         default="auto",
-        metavar="|".join(BACKENDS),
+        metavar="|".join(["auto", *BACKENDS]),
         help="what runs the network; auto: openvino if it is installed and --use_gpu is off, else paddle",
     )
     group.add_argument(

@@ -20,6 +20,7 @@ from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.errors import OptionError
 from tracker.settings.checks import check_number, check_whole
 from tracker.settings.model import ModelConfig
+from tracker.settings.runtime import RuntimeOptions
 from training.onnx_networks import OnnxNetwork, ReidNetwork
 
 
@@ -49,7 +50,7 @@ def one_network(folder: Path, name: str, backend: str, people: int, threads: int
     """
     backend, _, precision = backend.partition(":")
     config = ModelConfig.load(folder)
-    network = open_network(folder, config, backend, precision or "auto", threads=threads)
+    network = open_network(folder, config, RuntimeOptions(backend, precision or "auto", threads=threads))
     decoder = Decoder(config)
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (config.letterbox.height, config.letterbox.width, 3), dtype=np.uint8)

@@ -12,15 +12,18 @@ from pathlib import Path
 
 from tools.benchmarks.figures import Bar, Figures
 from tools.benchmarks.tracker import FRAME_RATE, walkers
-from tracker.association.base import make_tracker
+from tracker.association.base import SequenceTracker, make_tracker
 from tracker.detection.detector import Model
 from tracker.models.locate import find_model
-from tracker.pipeline.sequence import OutputOptions, SequenceRun
+from tracker.pipeline.outputs import OutputOptions
+from tracker.pipeline.sequence import SequenceRun
+from tracker.pipeline.timing import StageTimes
 from tracker.pipeline.track import track_source
 from tracker.settings.checks import check_whole
+from tracker.settings.runtime import RuntimeOptions
 from tracker.settings.tracking import ASSOCIATIONS, TrackerConfig
 from tracker.sources.source import Source, open_source
-from tracker.structures import Frame
+from tracker.structures import Frame, SequenceInfo
 
 FRAMES, PIPELINE_FRAMES = 100_000, 10_000  # by default
 SETTLED = 1000  # frames after which memory should not grow any more
@@ -126,12 +129,20 @@ def _association(frames: int, people: int, association: str) -> list[dict]:
 def _pipeline(video: Path, frames: int, association: str, backend: str) -> list[dict]:
     """The video is decoded, tracked, drawn and encoded; a few frames of those counted are still under way."""
     backend, _, precision = backend.partition(":")
-    model = Model(find_model("compact"), backend=backend, precision=precision or "auto")
+    model = Model(find_model("compact"), RuntimeOptions(backend, precision or "auto"))
     config = TrackerConfig(association=association, conf_thres=model.config.thresholds.confident)
     with tempfile.TemporaryDirectory() as folder:
         # the source needs the table and the table the run, which needs the source's frame rate
         source = Repeated(video, frames, lambda frame: table.reached(frame, lambda: run.result().people))
-        run = SequenceRun(source.name, source.frame_rate, model, model.detector(), config, OutputOptions(Path(folder)))
+        info, times, outputs = SequenceInfo(source.name, source.frame_rate), StageTimes(), OutputOptions(Path(folder))
+        run = SequenceRun(
+            info,
+            model.detector(),
+            SequenceTracker(config, info.frame_rate),
+            outputs.recorders(info.name, config.refine),
+            outputs.renderers(info.name, times),
+            times,
+        )
         table = _Table(frames)
         track_source(source, run, progress=False)
     return table.rows

@@ -16,13 +16,14 @@ from tools.benchmarks.clips import cut, decode_and_encode
 from tools.benchmarks.figures import PAUSE, Figures, bar, cell, spread, take_turns
 from tools.benchmarks.models import Models
 from tools.benchmarks.original import OriginalTracker
-from tools.benchmarks.separate import SeparateTracker
+from tools.benchmarks.separate import SeparateNetworks
 from tracker.detection.backends.choice import open_network
 from tracker.detection.backends.network import default_threads
 from tracker.detection.letterbox import Letterbox
 from tracker.pipeline.result import TrackingResult
 from tracker.settings.checks import check_number, check_whole
 from tracker.settings.model import ModelConfig
+from tracker.settings.runtime import RuntimeOptions
 from tracker.sources.source import open_source
 
 ALONE = "decode + encode"
@@ -74,7 +75,7 @@ def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Con
     backend, _, precision = backend.partition(":")
     precision = precision or "auto"
     config = ModelConfig.load(folder)
-    network = open_network(folder, config, backend, precision, threads=threads, several=True)
+    network = open_network(folder, config, RuntimeOptions(backend, precision, threads=threads, throughput=True))
     with open_source(str(clip.path)) as source:
         pixels, _ = Letterbox(config.letterbox)(next(iter(source)).image)
     predictor = Predictor(model=str(folder), threads=threads, backend=backend, precision=precision)
@@ -99,13 +100,14 @@ def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Con
 
 def separate(detector: Path, reid: Path, threads: int, clip: Clip) -> Contestant:
     """A detector and a ReID network."""
-    tracker = SeparateTracker(detector, reid, threads)
+    networks = SeparateNetworks(detector, reid, threads)
     made = Contestant(f"{detector.stem} + {reid.stem}", lambda: None, clip.frames)
+    predictor = networks.predictor(made.name)
 
     def track() -> None:
-        before = tracker.crops
-        tracker.mot_predict(clip.path, clip.output)
-        made.note = lambda: f"{(tracker.crops - before) / clip.frames:.1f} people a frame"
+        before = networks.crops
+        predictor.mot_predict(clip.path, clip.output, progress=False)
+        made.note = lambda: f"{(networks.crops - before) / clip.frames:.1f} people a frame"
 
     made.run = track
     return made

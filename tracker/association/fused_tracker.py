@@ -222,7 +222,8 @@ class FusedTracker:
 
     def _births(self, found: Measurements, which: np.ndarray) -> TrackTable:
         """New tracks of some detections; those of the first frame, or after a long pause, have none before
-        that could confirm them."""
+        that could confirm them.
+        """
         mean, covariance = kalman.initiate(found.xywh[which], kalman.SIZE)
         evidence = found.scores[which] - self._sure_score
         return TrackTable(

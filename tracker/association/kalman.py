@@ -104,7 +104,7 @@ def _steps(elapsed: float) -> list[float]:
 
 
 def _predict_step(mean: np.ndarray, covariance: np.ndarray, noise: Noise, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """x' = F x, P' = F P F^T + dt Q, where F adds dt times the velocities to the positions."""
+    """X' = F x, P' = F P F^T + dt Q, where F adds dt times the velocities to the positions."""
     added, added_velocity = noise.process(mean)
     position, cross, velocity = covariance[:, 0], covariance[:, 1], covariance[:, 2]
     ahead = mean.copy()

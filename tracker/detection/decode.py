@@ -148,8 +148,9 @@ def gather_rows(
 
 
 def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: int) -> np.ndarray:
-    """[K, C * kernel * kernel] patches of [C, h, w] around some cells, zeros beyond its border: what a convolution
-    with that kernel reads there.
+    """Return [K, C * kernel * kernel] patches of [C, h, w] around some cells, zeros beyond its border.
+
+    They are what a convolution with that kernel reads there.
     """
     reach = kernel // 2
     steps = np.arange(-reach, reach + 1)
@@ -187,6 +188,16 @@ class Decoder:
     def __init__(self, config: ModelConfig, thresholds: Thresholds | None = None) -> None:
         self.config = config
         self.thresholds = thresholds or config.thresholds
+
+    def __call__(
+        self,
+        raw_outputs: Sequence[np.ndarray],
+        letterboxed: LetterboxedImage,
+        graph: EmbeddingGraph,
+        min_score: float = 0.0,
+    ) -> Detections:
+        """Find the people of an image, with embeddings; arguments as for ``decode`` and ``embed``."""
+        return self.embed(self.decode(raw_outputs, letterboxed), raw_outputs, letterboxed, graph, min_score)
 
     def decode(self, raw_outputs: Sequence[np.ndarray], letterboxed: LetterboxedImage) -> Decoded:
         """Find the people of an image.
@@ -272,8 +283,9 @@ class Decoder:
 
 
 def _fitting_cells(boxes: np.ndarray, transform: LetterboxTransform, config: ModelConfig) -> Candidates:
-    """Boxes [N, 4] in network pixels as candidates of score 1, each with the cell under its centre, which is kept
-    within the image, at the level whose anchors come nearest to its size.
+    """Return boxes [N, 4] in network pixels as candidates of score 1, each with a cell.
+
+    That is the one under its centre, which is kept within the image, at the level whose anchors fit its size best.
     """
     size = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     fit = []

@@ -1,22 +1,22 @@
 """Detections of a sequence in a file, and an association run on them without any network.
 
-The file is an ``.npz`` archive of two arrays, in which a row is a person in a frame:
+The file is an ``.npz`` archive of arrays, in the first two of which a row is a person in a frame:
 
     detections: [N, 6] float32: frame (from 1), left, top, width, height (pixels of the original image), score (0 to 1)
     embeddings: [N, D] float16, L2-normalised; absent where the detector knows no appearance
+    frames: [F] int32 numbers of the frames that were looked at; absent where that is every frame from 1 on
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from ..association.base import make_tracker
+from ..association.base import SequenceTracker
 from ..boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from ..errors import ModelError, OutputError, SourceError
 from ..models.pdparams import load_npz
@@ -31,12 +31,13 @@ LENGTH_ERROR = 0.01  # of an embedding in float16
 SMALLEST = 0.01  # pixels; what is smaller is written as 0
 
 
-def read_detections(path: Path) -> list[Detections]:
-    """Reads the detections of a sequence.
+def read_detections(path: Path) -> dict[int, Detections]:
+    """Read the detections of a sequence.
 
     Returns:
-        One entry for each frame from 1 to the last that has a detection, best first, boxes as left, top, right, bottom
-        in pixels of the original image; embeddings are [N, D] float32, with D = 0 where the file has none.
+        The detections of every frame that was looked at, by its number, in order. They are best first, boxes as left,
+        top, right, bottom in pixels of the original image; embeddings are [N, D] float32, with D = 0 where the file has
+        none. A file that does not say which frames were looked at has all from 1 to the last that has a detection.
 
     Raises:
         SourceError: the file is missing or damaged, or is not of the format above.
@@ -55,37 +56,39 @@ def read_detections(path: Path) -> list[Detections]:
         raise SourceError(f"{path}: has no array 'detections', only {', '.join(map(repr, arrays)) or 'nothing'}")
     rows = arrays["detections"]
     embeddings = arrays.get("embeddings", np.zeros((rows.shape[0] if rows.ndim else 0, 0), np.float16))
-    problem = _problem(rows, embeddings)
+    problem = _problem(rows, embeddings) or _frames_problem(arrays.get("frames"), rows)
     if problem:
         raise SourceError(f"{path}: {problem}")
 
     order = np.lexsort((-rows[:, SCORE], rows[:, FRAME]))
     rows, embeddings = rows[order].astype(np.float32), embeddings[order].astype(np.float32)
     numbers, starts = np.unique(rows[:, FRAME].astype(np.int64), return_index=True)
-    frames = [nobody(embeddings.shape[1])] * int(numbers.max(initial=0))
+    seen = arrays.get("frames", np.arange(1, numbers.max(initial=0) + 1))
+    frames = {int(number): Detections.empty(embeddings.shape[1]) for number in seen}
     boxes = ltwh_to_ltrb(rows[:, LEFT : HEIGHT + 1])
     for number, start, end in zip(numbers, starts, [*starts[1:], len(rows)]):
-        frames[number - 1] = Detections(boxes[start:end], rows[start:end, SCORE], embeddings[start:end])
+        frames[int(number)] = Detections(boxes[start:end], rows[start:end, SCORE], embeddings[start:end])
     return frames
 
 
-def write_detections(path: Path, frames: Sequence[Detections]) -> None:
-    """Writes the detections of a sequence.
+def write_detections(path: Path, frames: Mapping[int, Detections]) -> None:
+    """Write the detections of a sequence.
 
     Args:
         path: ``.npz`` file to write.
-        frames: of one detector, a frame each, from the first on. A file does not tell of empty frames at the end.
+        frames: detections of one detector by the numbers, from 1, of the frames that were looked at, in order.
 
     Raises:
         OutputError: the file cannot be written, or a detection is not fit to be stored (not finite, say).
     """
     path = Path(path)
     parts = [np.zeros((0, 6))]
-    for number, frame in enumerate(frames, start=1):
+    for number, frame in frames.items():
         boxes = ltrb_to_ltwh(np.asarray(frame.boxes, np.float64))
         parts.append(np.column_stack([np.full(len(frame), number), boxes, frame.scores]))
     arrays = {"detections": np.concatenate(parts).astype(np.float32)}
-    embeddings = np.concatenate([frame.embeddings for frame in frames]) if frames else np.zeros((0, 0))
+    arrays["frames"] = np.array(list(frames), np.int32)
+    embeddings = np.concatenate([frame.embeddings for frame in frames.values()]) if frames else np.zeros((0, 0))
     problem = _problem(arrays["detections"], embeddings)
     if problem:
         raise OutputError(f"{path} is not written: {problem}")
@@ -99,7 +102,7 @@ def write_detections(path: Path, frames: Sequence[Detections]) -> None:
 
 
 def _problem(rows: np.ndarray, embeddings: np.ndarray) -> str | None:
-    """What keeps two arrays from being stored detections; None if nothing does."""
+    """Say what keeps two arrays from being stored detections; None if nothing does."""
     for name, array, shape, kinds in (("detections", rows, "[N, 6]", "fiu"), ("embeddings", embeddings, "[N, D]", "f")):
         if array.dtype.kind not in kinds:
             return f"{name} must be numbers as float{16 if kinds == 'f' else 32}, got {array.dtype}"
@@ -127,53 +130,65 @@ def _problem(rows: np.ndarray, embeddings: np.ndarray) -> str | None:
     return None
 
 
-def nobody(dimension: int) -> Detections:
-    """The detections of a frame without people, for embeddings of the given length."""
-    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, dimension), np.float32))
+def _frames_problem(frames: np.ndarray | None, rows: np.ndarray) -> str | None:
+    """Say what keeps an array from being the numbers of the frames of some detections; None if nothing does."""
+    if frames is None:
+        return None
+    if frames.ndim != 1 or frames.dtype.kind not in "iu":
+        return f"frames must be whole numbers of shape [F], got {frames.dtype} {list(frames.shape)}"
+    if len(frames) and not (
+        frames[0] >= 1 and (np.diff(frames.astype(np.int64)) > 0).all() and frames[-1] <= LAST_FRAME
+    ):
+        return f"frames must be numbers from 1 to {LAST_FRAME} that increase"
+    missing = np.setdiff1d(rows[:, FRAME], frames)
+    return f"frame {missing[0]:g} has detections but is not one of frames" if len(missing) else None
 
 
 def without_appearance(detections: Detections) -> Detections:
-    """The detections with one and the same unit vector for everybody: the control that shows what theirs are worth."""
+    """Give everybody one and the same unit vector: the control that shows what the embeddings are worth."""
     shape = detections.embeddings.shape
     return dataclasses.replace(detections, embeddings=np.full(shape, max(shape[1], 1) ** -0.5, np.float32))
 
 
 def with_size(tracks: Tracks) -> Tracks:
-    """The tracks whose boxes can be written and scored: a network at its beginning may ask for boxes of any size, and a
-    Kalman filter that followed them for boxes of a negative one.
+    """Return the tracks whose boxes can be written and scored.
+
+    A network at the beginning of its training may ask for boxes of any size, and a Kalman filter that followed them for
+    boxes of a negative one.
     """
     kept = np.isfinite(tracks.boxes).all(axis=1) & (tracks.boxes[:, 2:] >= SMALLEST).all(axis=1)
     return Tracks(tracks.ids[kept], tracks.boxes[kept], tracks.scores[kept])
 
 
 def run_association(
-    frames: Sequence[Detections],
+    frames: Mapping[int, Detections],
     config: TrackerConfig,
     frame_rate: float,
     path: Path,
-    last_frame: int | None = None,
+    last_frame: int = 0,
     refine: bool = False,
 ) -> None:
-    """Tracks a sequence by its detections and writes the MOT text. The camera is taken to stand still.
+    """Track a sequence by its detections and write the MOT text. The camera is taken to stand still.
 
     Args:
-        frames: the detections, a frame each, from the first on.
+        frames: the detections by the numbers of the frames that were looked at, in order.
         config: names the association and holds its settings.
         frame_rate: frames per second of the sequence.
         path: text file to write.
-        last_frame: number of the sequence's last frame, where it goes on after `frames` with nobody detected.
+        last_frame: number of the sequence's last frame; those after the last of ``frames`` have nobody in them.
         refine: whether the tracks are refined in the end.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    tracker, looks = make_tracker(config, frame_rate), AppearanceLog()
-    rest = itertools.repeat(nobody(frames[0].embeddings.shape[1] if frames else 0), (last_frame or 0) - len(frames))
+    tracker, appearance_log = SequenceTracker(config, frame_rate), AppearanceLog()
+    empty = Detections.empty(max((frame.embeddings.shape[1] for frame in frames.values()), default=0))
+    rest = dict.fromkeys(range(max(frames, default=0) + 1, last_frame + 1), empty)
     with closing(MotWriter(path)) as text:
-        for number, detections in enumerate(itertools.chain(frames, rest), start=1):
-            tracks = tracker.update(detections, None)
+        for number, detections in {**frames, **rest}.items():
+            tracks = tracker.update((number - 1) / frame_rate, detections)
             if refine:
-                looks.add(tracks)
+                appearance_log.add(tracks)
             text.write(number, with_size(tracks))
     if refine:
-        refine_file(path, path, looks, frame_rate, config.refine)
+        refine_file(path, path, appearance_log, frame_rate, config.refine)

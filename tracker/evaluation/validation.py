@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ..association.base import make_camera_motion, make_tracker
+from ..association.base import SequenceTracker
 from ..boxes import ltrb_to_ltwh
-from ..detection.detector import Detector, Model
+from ..detection.detector import JDEDetector, Model
 from ..errors import SourceError
+from ..settings.runtime import RuntimeOptions
 from ..settings.tracking import TRACKER_FILE, TrackerConfig
 from ..sinks.mot_text import MotWriter
 from ..sources.source import open_source
@@ -25,7 +26,7 @@ from ..structures import Detections
 from .hota import TOLERANCE
 from .mot_files import BOX, FRAME, read_mot, roles
 from .mot_metrics import box_iou, combine, score
-from .stored_detections import nobody, with_size, without_appearance, write_detections
+from .stored_detections import with_size, without_appearance, write_detections
 
 MATCH = 0.5  # least IoU of a detection and its true box
 
@@ -48,7 +49,7 @@ class SequenceFiles:
 
     @classmethod
     def of_folder(cls, folder: Path) -> SequenceFiles:
-        """A MOTChallenge sequence folder: img1, gt/gt.txt and seqinfo.ini, which states the frame rate.
+        """Return the files of a MOTChallenge sequence folder: img1, gt/gt.txt and seqinfo.ini, with its frame rate.
 
         Raises:
             SourceError: one of the files is missing.
@@ -125,7 +126,7 @@ def validate(
         SourceError: a sequence is incomplete or cannot be read, or there is none.
     """
     files = [SequenceFiles.of_folder(Path(sequence)) for sequence in sequences]
-    return validate_model(Model(folder, use_gpu, threads), files, config, thresholds)
+    return validate_model(Model(folder, RuntimeOptions(use_gpu=use_gpu, threads=threads)), files, config, thresholds)
 
 
 def validate_model(
@@ -135,11 +136,15 @@ def validate_model(
     thresholds: Mapping[str, Any] | None = None,
     save_detections: Path | None = None,
 ) -> Validation:
-    """As `validate`, for a model at hand and sequences in any form.
+    """Track sequences in any form with a model at hand and score the result.
 
     Args:
+        model: finds the people.
+        sequences: what to track.
+        config: of the association; None for that of `default_config`.
+        thresholds: of the detector, in place of the model's own; see `Model.detector`.
         save_detections: existing folder to which each sequence's detections go, as NAME.npz; see
-            ``tools/stored_detections.py``.
+            `stored_detections`.
     """
     if not sequences:
         raise SourceError("no sequence was given to validate on")
@@ -150,7 +155,10 @@ def validate_model(
 
 
 def default_config(model: Model) -> TrackerConfig:
-    """What the module uses unless told otherwise: ``config/tracker.yml``, and the model's own ``conf_thres``."""
+    """Return the settings that the module uses unless told otherwise.
+
+    They are those of ``config/tracker.yml`` with the model's own ``conf_thres``.
+    """
     return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.confident})
 
 
@@ -158,28 +166,26 @@ class _Run:
     """The counts of one sequence: of its tracks, of the control's, and its detections marked right or wrong."""
 
     def __init__(
-        self, files: SequenceFiles, detector: Detector, config: TrackerConfig, save_detections: Path | None
+        self, files: SequenceFiles, detector: JDEDetector, config: TrackerConfig, save_detections: Path | None
     ) -> None:
         self.files = files
         gt = read_mot(files.gt)
         counts, ignored = roles(gt)
         self.true_boxes = int(counts.sum())
-        marks, kept = [], []
+        marks = []
+        kept: dict[int, Detections] = {}
         with tempfile.TemporaryDirectory() as scratch, open_source(files.source, frame_rate=files.frame_rate) as source:
             paths = [Path(scratch, f"{name}.txt") for name in ("tracks", "control")]
-            trackers = [make_tracker(config, source.frame_rate) for _ in paths]
+            trackers = [SequenceTracker(config, source.frame_rate) for _ in paths]
             texts = [MotWriter(path) for path in paths]
-            camera = make_camera_motion(config)
             for frame in source:
-                found = detector(frame.image)
-                motion = camera.estimate(frame.image, found.boxes) if camera else None
-                for tracker, text, detections in zip(trackers, texts, (found, without_appearance(found))):
-                    text.write(frame.index + 1, with_size(tracker.update(detections, motion)))
+                detections = detector(frame.image)
+                for tracker, text, shown in zip(trackers, texts, (detections, without_appearance(detections))):
+                    text.write(frame.index + 1, with_size(tracker.update(frame.time, shown, frame.image)))
                 if save_detections is not None:
-                    # an unreadable frame has a number all the same
-                    kept += [nobody(found.embeddings.shape[1])] * (frame.index - len(kept)) + [found]
+                    kept[frame.index + 1] = detections
                 here = gt[:, FRAME] == frame.index + 1
-                marks.append(mark(found, gt[here & counts, BOX], gt[here & ignored, BOX]))
+                marks.append(mark(detections, gt[here & counts, BOX], gt[here & ignored, BOX]))
             for text in texts:
                 text.close()
             self.tracks, self.control = (score(files.gt, path) for path in paths)
@@ -218,7 +224,7 @@ def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.nd
 
 
 def average_precision(marks: np.ndarray, true_boxes: int) -> float:
-    """Area under the curve of precision over recall, precision made to fall with recall as usual.
+    """Compute the area under the curve of precision over recall, precision made to fall with recall as usual.
 
     Args:
         marks: [N, 2] score and 1 or 0 for right or wrong, of all frames.

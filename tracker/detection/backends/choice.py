@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import logging
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def open_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions | No
     runtime = runtime or RuntimeOptions()
     names = choose_backends(runtime)
     check_files(folder, ("model", "embed"))
-    for name, following in zip(names, names[1:]):
+    for name, following in itertools.pairwise(names):
         try:
             return BACKENDS[name](folder, config, runtime)
         except ModelError as error:

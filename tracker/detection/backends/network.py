@@ -25,8 +25,8 @@ def thread_count(threads: int | None) -> int:
 class Network(ABC):
     """A model folder ready to run. Safe to share between threads.
 
-    A new backend is a class of this kind in a file of its own, and an entry in `choice.BACKENDS`. It imports its package
-    where a network is opened, not before.
+    A new backend is a class of this kind in a file of its own, and an entry in `choice.BACKENDS`. It imports its
+    package where a network is opened, not before.
 
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
@@ -81,8 +81,9 @@ class Network(ABC):
         """
 
     def _start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
-        """Begin a pass of ``model``; what is returned waits for its outputs. Here, for backends that take one pass at a
-        time, it is done at once.
+        """Begin a pass of ``model``; what is returned waits for its outputs.
+
+        Here, for backends that take one pass at a time, it is done at once.
         """
         outputs = self._forward("model", [pixels])
         return lambda: outputs

@@ -34,10 +34,10 @@ NEEDED = {  # by precision: OpenVINO's name of the processor's capability, and o
 class OpenVINONetwork(Network):
     """A model folder in OpenVINO, on the processor. Safe to share between threads.
 
-    In int8 it takes the folder's int8 form; with precision ``auto`` that is so if the folder has one and the processor is
-    made for it, and fp32 comes in its place, with a warning, if it cannot be used. With bf16 embeddings are computed in
-    fp32. For throughput the threads are shared out among several passes: threads of one pass wait for each other at every
-    layer, and for whatever else the processor does meanwhile; passes do not.
+    In int8 it takes the folder's int8 form; with precision ``auto`` that is so if the folder has one and the processor
+    is made for it, and fp32 comes in its place, with a warning, if it cannot be used. With bf16 embeddings are computed
+    in fp32. For throughput the threads are shared out among several passes: threads of one pass wait for each other at
+    every layer, and for whatever else the processor does meanwhile; passes do not.
 
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
@@ -264,8 +264,9 @@ def _of_pixels(model: openvino.Model, scale: float) -> openvino.Model:
 
 
 def in_order(ports: Sequence[openvino.Output]) -> list[openvino.Output]:
-    """Inputs of a graph as it was exported, which named those of several rows_0, rows_1, ...; OpenVINO has an order of
-    its own.
+    """Return the inputs of a graph in the order of its export, which named them rows_0, rows_1, ...
+
+    OpenVINO has an order of its own.
     """
 
     def number(port: openvino.Output) -> int:
