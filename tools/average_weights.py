@@ -2,8 +2,8 @@
 
     python tools/average_weights.py FIRST.pdparams SECOND.pdparams --output MEAN.pdparams
 
-What a fine-tuned network gains on its own data it partly loses elsewhere; halfway back to where it began, it mostly
-keeps both (WiSE-FT, arXiv 2109.01903). Files are .pdparams, or checkpoint.npz of tools/train.py. tools/export_model.py
+Fine-tuning gains on its own data and loses some elsewhere; the average of the weights before and after it keeps most of
+both (WiSE-FT, arXiv 2109.01903). The files are .pdparams, or checkpoint.npz of tools/train.py. tools/export_model.py
 makes a model folder of the result.
 """
 
@@ -14,26 +14,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
 import numpy as np
 
+from tools.cli import run_tool
 from tools.export_model import read_weights
-from tracker.errors import OptionError, TrackingError
+from tracker.errors import OptionError
 from tracker.models.pdparams import check_parameters
 from tracker.settings.checks import check_positive
 
 
 def average(paths: Sequence[Path], shares: Sequence[float]) -> dict[str, np.ndarray]:
-    """The weighted mean of weights, array by array.
+    """Return the weighted mean of several networks' weights, array by array.
 
     Args:
         paths: ``.pdparams`` files or checkpoints of one network, trained from the same weights.
-        shares: what each counts; they need not add up to 1.
+        shares: weight of each file, positive; they are divided by their sum.
+
+    Returns:
+        Arrays float32 by parameter name.
 
     Raises:
-        ModelError: a file cannot be read, or is of another network than the first.
-        OptionError: there is not one share, a positive number, for every file.
+        ModelError: a file cannot be read, or holds another network than the first.
+        OptionError: the number of shares is not that of the files, or one is not positive.
     """
     if len(shares) != len(paths):
         raise OptionError(f"{len(shares)} shares for {len(paths)} files: give one for each")
@@ -49,21 +53,24 @@ def average(paths: Sequence[Path], shares: Sequence[float]) -> dict[str, np.ndar
     return {name: value.astype(np.float32) for name, value in mean.items()}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command line."""
     parser.add_argument("weights", type=Path, nargs="+", help=".pdparams files or checkpoints")
-    parser.add_argument("--shares", type=float, nargs="+", help="what each of them counts (default: all the same)")
+    parser.add_argument("--shares", type=float, nargs="+", help="weight of each file (default: all the same)")
     parser.add_argument("--output", type=Path, required=True, help=".pdparams file to write")
-    arguments = parser.parse_args(argv)
-    try:
-        mean = average(arguments.weights, arguments.shares or [1.0] * len(arguments.weights))
-        from training.run import save_parameters  # brings in Paddle
 
-        save_parameters(mean, arguments.output)
-    except TrackingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the average that the command line asks for."""
+    mean = average(arguments.weights, arguments.shares or [1.0] * len(arguments.weights))
+    from training.run import save_parameters  # imports Paddle, which takes seconds
+
+    save_parameters(mean, arguments.output)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return run_tool(__doc__, add_arguments, run, argv)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@
     python tools/benchmark.py memory --pipeline VIDEO
                                            the same of everything from video to video
     python tools/benchmark.py forward --backend paddle openvino openvino:bf16
-                                           a model's pass over one frame, in one backend and another, and how near that
-                                           comes to what the processor can do
+                                           a model's forward pass over one frame, in one backend and another, and how
+                                           near it comes to the processor's limit
     python tools/benchmark.py forward --detector YOLOX.onnx --reid REID.onnx
                                            the same beside a detector with a ReID network a person
     python tools/benchmark.py pipeline --video VIDEO --backend paddle openvino
                                            from a video file to the text and the annotated video
     python tools/benchmark.py pipeline --video VIDEO --model full --original
-                                           the same beside the way of the original module
+                                           the same beside the original module's way
     python tools/benchmark.py startup      fresh processes: imports, help, first result
 
 More people, frames or runs: see --help of the part. --json FILE keeps the figures, --chart FILE.png draws them.
@@ -21,16 +21,16 @@ More people, frames or runs: see --help of the part. --json FILE keeps the figur
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
 from tools.benchmarks import forward, machine, memory, pipeline, startup, tracker
-from tools.benchmarks.chart import check_chart, draw_chart
-from tracker.errors import OutputError, TrackingError
+from tools.benchmarks.figures import check_chart, draw_chart
+from tools.cli import run_tool, write_json
+from tracker.errors import OutputError
 
 PARTS = {
     "tracker": (tracker, "association alone"),
@@ -41,24 +41,22 @@ PARTS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add a subcommand for every part of the benchmark."""
     parts = parser.add_subparsers(dest="part", required=True)
     for name, (module, summary) in PARTS.items():
         part = parts.add_parser(name, help=summary)
         module.add_arguments(part)
         part.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
         part.add_argument("--chart", type=Path, metavar="FILE.png", help="draw the figures here")
-    arguments = parser.parse_args(argv)
-    try:
-        _measure(arguments)
-    except TrackingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
 
 
-def _measure(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
+    """Measure what the command line asks for, print the figures, and write and draw them.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     for path in filter(None, [arguments.json, arguments.chart]):
         if not path.absolute().parent.is_dir():
             raise OutputError(f"cannot write {path}: there is no folder {path.parent}")
@@ -69,12 +67,14 @@ def _measure(arguments: argparse.Namespace) -> None:
     figures = PARTS[arguments.part][0].run(arguments)
     if arguments.json:
         content = {"part": arguments.part, "processor": processor, "load": load, **figures.about, "rows": figures.rows}
-        try:
-            arguments.json.write_text(json.dumps(content, indent=1))
-        except OSError as error:
-            raise OutputError(f"cannot write the figures {arguments.json}: {error.strerror}") from error
+        write_json(arguments.json, content)
     if arguments.chart:
         draw_chart(arguments.chart, f"{arguments.part}: {processor}", figures)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return run_tool(__doc__, add_arguments, run, argv)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python tools/eval_model.py --model FOLDER --sequences SEQUENCE1 SEQUENCE2
     python tools/eval_model.py --model compact --video VIDEO --gt gt.txt --frame_rate 10
 
-The column "control" is the IDF1 that the same detections reach when everybody looks the same. AP50 is of the detections
-above the model's score threshold, the other columns are of the tracks. Settings are those of the module, options
-included.
+The column "control" is the IDF1 of the same detections with one and the same embedding for everybody. AP50 is of the
+detections above the model's score threshold, the other columns are of the tracks. Settings and options are those of the
+module.
 
 --save_detections FOLDER keeps these detections for eval_mot.py, which tries other settings on them without the model.
 """
@@ -14,22 +14,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the script runs from any folder, installed or not
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
+from tools.cli import run_tool, write_json
 from tracker.detection.backends.choice import choose_backends
 from tracker.detection.detector import Model
-from tracker.errors import OptionError, OutputError, TrackingError
+from tracker.errors import OptionError
 from tracker.evaluation.mot_files import make_folder
 from tracker.evaluation.validation import SequenceFiles, Validation, default_config, validate_model
 from tracker.models.locate import find_model
 from tracker.options import DETECTION, TRACKER, add_backend_arguments, add_threshold_arguments, split
 from tracker.settings.checks import check_positive
-from tracker.settings.runtime import RuntimeOptions
 
 COLUMNS = {  # field of Scores: heading
     "mota": "MOTA",
@@ -43,7 +42,7 @@ COLUMNS = {  # field of Scores: heading
 
 
 def format_table(result: Validation) -> str:
-    """Lays out the sequences, and all together where there are several, under a header."""
+    """Lay out a header, a row for each sequence and, where there are several, one for all together."""
     rows = [*result.sequences, result.overall] if len(result.sequences) > 1 else result.sequences
     width = max(len("sequence"), *(len(row.name) for row in rows))
     lines = [f"{'sequence':{width}}" + "".join(f"{heading:>11}" for heading in COLUMNS.values())]
@@ -54,49 +53,46 @@ def format_table(result: Validation) -> str:
     return "\n".join(lines)
 
 
-def sequences(args: argparse.Namespace) -> list[SequenceFiles]:
-    """What the command line names.
+def sequences(arguments: argparse.Namespace) -> list[SequenceFiles]:
+    """Return the sequences that the command line names.
 
     Raises:
-        OptionError: nothing, or a video without its ground truth or the other way round.
+        OptionError: there is none, or a video without its ground truth or the other way round.
         SourceError: a sequence folder is incomplete.
     """
-    if bool(args.video) != bool(args.gt):
+    if bool(arguments.video) != bool(arguments.gt):
         raise OptionError("--video and --gt belong together, give both")
-    found = [SequenceFiles.of_folder(folder) for folder in args.sequences]
-    if args.video:
-        found.append(SequenceFiles(args.video.stem, args.video, args.gt))
-    if not found:
+    files = [SequenceFiles.of_folder(folder) for folder in arguments.sequences]
+    if arguments.video:
+        files.append(SequenceFiles(arguments.video.stem, arguments.video, arguments.gt))
+    if not files:
         raise OptionError("nothing to track: give --sequences, or --video and --gt")
-    if args.frame_rate is not None:
-        check_positive("frame_rate", args.frame_rate)
-    return [dataclasses.replace(files, frame_rate=args.frame_rate) for files in found]
+    if arguments.frame_rate is not None:
+        check_positive("frame_rate", arguments.frame_rate)
+    return [dataclasses.replace(sequence, frame_rate=arguments.frame_rate) for sequence in files]
 
 
-def run(args: argparse.Namespace) -> None:
-    """Scores what the command line asks for, prints the table and writes the JSON file."""
-    files = sequences(args)
-    if args.save_detections:
-        make_folder(args.save_detections, [sequence.name for sequence in files])
-    thresholds, settings = split({name: getattr(args, name) for name in (*DETECTION, *TRACKER)})
-    runtime = RuntimeOptions(args.backend, args.precision, args.use_gpu, args.threads)
-    choose_backends(runtime)  # before a model is downloaded
-    model = Model(find_model(args.model), runtime)
+def run(arguments: argparse.Namespace) -> None:
+    """Score what the command line asks for, print the table and write the JSON file."""
+    files = sequences(arguments)
+    if arguments.save_detections:
+        make_folder(arguments.save_detections, [sequence.name for sequence in files])
+    thresholds, settings = split({name: getattr(arguments, name) for name in (*DETECTION, *TRACKER)})
+    choose_backends(arguments.backend, arguments.precision, arguments.use_gpu)  # before a model is downloaded
+    model = Model(
+        find_model(arguments.model), arguments.use_gpu, arguments.threads, arguments.backend, arguments.precision
+    )
     result = validate_model(
-        model, files, default_config(model).choose(settings, refine=False), thresholds, args.save_detections
+        model, files, default_config(model).choose(settings, refine=False), thresholds, arguments.save_detections
     )
     print(f"{model.config.name}, {model.backend}")
     print(format_table(result))
-    if args.json:
-        try:
-            args.json.write_text(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise OutputError(f"{args.json}: cannot be written ({error.strerror})") from error
+    if arguments.json:
+        write_json(arguments.json, dataclasses.asdict(result))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns 0, or 2 after one line on stderr."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command line."""
     parser.add_argument("--model", required=True, help="inference folder, or compact or full")
     parser.add_argument("--sequences", type=Path, nargs="+", default=[], help="MOTChallenge sequence folders")
     parser.add_argument("--video", type=Path, help="a video, or folder of images, beside them")
@@ -110,12 +106,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--save_detections", type=Path, metavar="FOLDER", help="also write SEQUENCE.npz there, see above"
     )
     add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."))
-    try:
-        run(parser.parse_args(argv))
-    except TrackingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return run_tool(__doc__, add_arguments, run, argv)
 
 
 if __name__ == "__main__":

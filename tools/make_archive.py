@@ -12,11 +12,17 @@ import gzip
 import io
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
+
+from tools.cli import run_tool
+from tracker.errors import OutputError
+
+ROOT = Path(__file__).resolve().parents[1]
 NAME = "jde_darknet53_30e_1088x608"
-# hub install copies all it is given twice, so training, tests, demo and environments stay out
+# hub install copies the whole archive twice, so training, tests, demo and environments stay out
 CONTENTS = (
     "module.py",
     "requirements.txt",
@@ -28,6 +34,7 @@ CONTENTS = (
     "tracker/**/*.py",
     "weights/README.md",
     "weights/jde_compact/*",
+    "tools/cli.py",
     "tools/export_model.py",
     "tools/eval_mot.py",
     "tools/quantize.py",
@@ -37,17 +44,17 @@ CONTENTS = (
 
 
 def archive_files() -> list[Path]:
-    """The files of the archive, relative to the project, in order.
+    """Return the files of the archive, relative to the project, in order.
 
     Raises:
-        FileNotFoundError: a pattern of CONTENTS matches nothing.
+        OutputError: a pattern of `CONTENTS` matches nothing.
     """
     files: set[Path] = set()
     for pattern in CONTENTS:
-        found = {path.relative_to(ROOT) for path in ROOT.glob(pattern) if path.is_file()}
-        if not found:
-            raise FileNotFoundError(f"{ROOT / pattern} is missing")
-        files |= found
+        matches = {path.relative_to(ROOT) for path in ROOT.glob(pattern) if path.is_file()}
+        if not matches:
+            raise OutputError(f"{ROOT / pattern} is missing: the archive would not be complete")
+        files |= matches
     return sorted(files)
 
 
@@ -55,7 +62,13 @@ def make_archive(output: Path) -> Path:
     """Write the archive, whole or not at all.
 
     Args:
-        output: a ``.tar.gz`` file.
+        output: ``.tar.gz`` file to write; its folder is made where it is missing.
+
+    Returns:
+        That file.
+
+    Raises:
+        OutputError: a file is missing, or the archive cannot be written.
     """
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as archive:
@@ -64,22 +77,29 @@ def make_archive(output: Path) -> Path:
             entry = tarfile.TarInfo(f"{NAME}/{path.as_posix()}")
             entry.size, entry.mode = len(data), 0o644
             archive.addfile(entry, io.BytesIO(data))
-    output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}.part")
-    part.write_bytes(gzip.compress(plain.getvalue(), mtime=0))
-    part.replace(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(gzip.compress(plain.getvalue(), mtime=0))
+        part.replace(output)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
     return output
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / f"{NAME}.tar.gz")
-    try:
-        print(make_archive(parser.parse_args().output))
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command line."""
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / f"{NAME}.tar.gz", help="file to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the archive and print its path."""
+    print(make_archive(arguments.output))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return run_tool(__doc__, add_arguments, run, argv)
 
 
 if __name__ == "__main__":

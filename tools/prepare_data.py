@@ -2,9 +2,9 @@
 
     python tools/prepare_data.py --output DATASET SOURCE...
 
-A source is a folder, a .tar (optionally compressed) or a video. What a folder holds is told by its contents, and it may
-lie several levels down: MOTChallenge sequences, Penn-Fudan or PASCAL VOC annotation, YOLO labels, bboxes_gt.txt, crops
-by identity. Every --every-th frame of a video is taken, without labels. The output:
+A source is a folder, a .tar (optionally compressed) or a video. The kind of a folder is recognised by its contents,
+which may lie several levels down: MOTChallenge sequences, Penn-Fudan or PASCAL VOC annotation, YOLO labels,
+bboxes_gt.txt, crops by identity. Every Nth frame of a video (--every N) is taken, without labels. The output:
 
     DATASET/manifest.json                                   what came from where, and what was skipped
     DATASET/NAME.train                                      list of images, relative to DATASET
@@ -26,12 +26,12 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
-from tqdm import tqdm
-
-from tracker.errors import DataError, OptionError, OutputError, SourceError, TrackingError
+from tools.cli import announce, progress, run_tool
+from tracker.errors import DataError, OptionError, OutputError, SourceError
 from tracker.sources.images import is_image
 from tracker.sources.source import open_source
 from training.data.crops import MARKET_NAME, IdentityFolders
@@ -40,7 +40,7 @@ from training.data.samples import make_sample
 from training.data.writer import Found, Writer, file_name
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
-EVALUATION = "PETS09-S2L1"  # the sequence that the module is scored on: nothing may be learnt from it
+EVALUATION = "PETS09-S2L1"  # the sequence that the module is scored on: never to be trained with
 LICENCES = (  # searched for at the start of a name, ignoring case
     (r"(TUD|ETH|ADL|KITTI|Venice|PETS09|AVG)-|MOT(15|16|17|20)", "CC BY-NC-SA 3.0 (MOTChallenge)"),
     (r"market-?1501|bounding_box_", "research only"),
@@ -50,7 +50,14 @@ LICENCES = (  # searched for at the start of a name, ignoring case
 
 
 def find_datasets(source: Path, scratch: Path) -> list[Found]:
-    """List the datasets of a source; archives are unpacked into a new folder in `scratch`.
+    """List the datasets of a source.
+
+    Args:
+        source: folder, archive or video.
+        scratch: existing folder; an archive is unpacked into a new folder in it.
+
+    Returns:
+        What was recognised, in the order of their paths.
 
     Raises:
         DataError: the source is missing, damaged, unsafe to unpack, or nothing in it is recognised.
@@ -60,25 +67,32 @@ def find_datasets(source: Path, scratch: Path) -> list[Found]:
     if source.is_dir():
         folder, unpacked = source, None
     elif source.is_file():
-        # Named like the archive, for the case that the dataset lies at its top.
+        # named like the archive, which names a dataset that lies at its top
         folder = unpacked = Path(tempfile.mkdtemp(dir=scratch), file_name(re.sub(r"(\.tar)?\.\w+$", "", source.name)))
+        announce(f"unpacking {source}")
         unpack(source, folder)
     else:
         raise DataError(f"{source}: does not exist; expected a folder, a .tar or a video")
-    found = [Found(kind, file_name(path.resolve().name), path, str(source), unpacked) for kind, path in _walk(folder)]
-    if not found:
+    datasets = [
+        Found(kind, file_name(path.resolve().name), path, str(source), unpacked) for kind, path in _walk(folder)
+    ]
+    if not datasets:
         raise DataError(
             f"{source}: no known dataset in it; expected MOTChallenge sequences, images with YOLO labels/ or PASCAL "
             "annotation/, bboxes_gt.txt, or crops by identity"
         )
-    return found
+    return datasets
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a .tar, but nothing that would end up outside of `folder`.
+    """Unpack a .tar archive.
+
+    Args:
+        archive: the file, optionally compressed.
+        folder: to unpack into.
 
     Raises:
-        DataError: it is damaged, no .tar, or has such a member.
+        DataError: the archive is damaged, no .tar, or has a member that would end up outside of the folder.
     """
     try:
         with tarfile.open(archive) as tar:
@@ -86,7 +100,7 @@ def unpack(archive: Path, folder: Path) -> None:
     except tarfile.FilterError as error:
         raise DataError(f"{archive}: refused, it has an unsafe member ({error})") from None
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        # Damage within a compressed archive is an OSError without a number; with one it is about the disk.
+        # damage within a compressed archive is an OSError without a number; one with a number is about the disk
         if getattr(error, "errno", None):
             raise
         raise DataError(f"{archive}: cannot be unpacked as .tar ({error})") from None
@@ -103,7 +117,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def recognise(folder: Path) -> str | None:
-    """Tell by its contents which of the `READERS` reads a folder; None: none does."""
+    """Return the kind of dataset that a folder holds, a key of `READERS`, or None where it holds none."""
     entries = sorted(folder.iterdir())
     folders = {path.name.lower(): path for path in entries if path.is_dir()}
     if (folder / "gt" / "gt.txt").is_file():
@@ -130,7 +144,7 @@ def prepare(
     licences: Mapping[str, str] | None = None,
     every: int = 5,
     overwrite: bool = False,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Make the dataset folder; on failure nothing of it is left.
 
     Args:
@@ -139,7 +153,7 @@ def prepare(
         hold_back: fraction of frames at the end of every MOTChallenge sequence that goes to validation, in [0, 1).
         hold_back_whole: names of sequences that go there as a whole.
         licences: texts by name of the dataset, instead of the known ones.
-        every: take every n-th frame of a video.
+        every: take frames 0, every, 2 * every, ... of a video.
         overwrite: replace `output` if an earlier run made it.
 
     Returns:
@@ -159,12 +173,12 @@ def prepare(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as scratch:
-            found = [item for source in sources for item in find_datasets(Path(source), Path(scratch))]
-            _check_names(found, hold_back_whole, licences)
+            datasets = [item for source in sources for item in find_datasets(Path(source), Path(scratch))]
+            _check_names(datasets, hold_back_whole, licences)
             build = Path(scratch, "dataset")
             build.mkdir()
             entries = []
-            for item in found:
+            for item in datasets:
                 writer = Writer(item, build)
                 _write(item, writer, 1.0 if item.name in hold_back_whole else hold_back, every)
                 entries.append(writer.finish(licences.get(item.name) or _known_licence(item.name)))
@@ -207,15 +221,15 @@ def _check_output(output: Path, sources: Sequence[Path], overwrite: bool) -> Non
             raise OutputError(f"{output}: has no manifest.json, so that it is not overwritten; give another folder")
 
 
-def _check_names(found: Sequence[Found], hold_back_whole: Sequence[str], licences: Mapping[str, str]) -> None:
+def _check_names(datasets: Sequence[Found], hold_back_whole: Sequence[str], licences: Mapping[str, str]) -> None:
     origins = {"validation": "the held-back sequences"}
-    for item in found:
+    for item in datasets:
         if _is_evaluation(item):
             raise DataError(f"{item.origin}: holds {EVALUATION}, which is kept for evaluation; leave it out")
         if item.name.lower() in origins:
             raise DataError(f"{item.origin}: the name {item.name} is taken by {origins[item.name.lower()]}; rename it")
         origins[item.name.lower()] = item.origin
-    names = {item.name: item.kind for item in found}
+    names = {item.name: item.kind for item in datasets}
     for name in hold_back_whole:
         if names.get(name) != "mot":
             raise OptionError(f"hold_back_whole: {name!r} is no MOTChallenge sequence of the sources")
@@ -224,11 +238,11 @@ def _check_names(found: Sequence[Found], hold_back_whole: Sequence[str], licence
             raise OptionError(f"licence: no dataset is named {name!r}; there are {', '.join(names)}")
 
 
-def _is_evaluation(found: Found) -> bool:
-    # By the folder a video lies in and by seqinfo.ini too: a file keeps its content under another name.
-    names = [found.name, found.path.resolve().parent.name]
+def _is_evaluation(dataset: Found) -> bool:
+    # by the folder of a video and by seqinfo.ini too, for a renamed file still has the same content
+    names = [dataset.name, dataset.path.resolve().parent.name]
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        names += re.findall(r"^\s*name\s*=(.*)$", (found.path / "seqinfo.ini").read_text(), re.MULTILINE)
+        names += re.findall(r"^\s*name\s*=(.*)$", (dataset.path / "seqinfo.ini").read_text(), re.MULTILINE)
     return any(re.sub(r"\W|_", "", name).upper() == re.sub(r"\W", "", EVALUATION) for name in names)
 
 
@@ -245,7 +259,7 @@ def _write(found: Found, writer: Writer, hold_back: float, every: int) -> None:
     except DataError as error:
         raise DataError(found.shown(error)) from None
     held = round(len(dataset) * hold_back) if isinstance(dataset, MotSequence) else 0
-    for index in _progress(range(len(dataset) - held), found.name):
+    for index in progress(range(len(dataset) - held), found.name, "images"):
         try:
             if isinstance(dataset, IdentityFolders):
                 path, identity = dataset[index]
@@ -255,13 +269,14 @@ def _write(found: Found, writer: Writer, hold_back: float, every: int) -> None:
         except DataError as error:
             writer.skip(error)
     if held:
-        writer.hold_back(dataset, _progress(range(len(dataset) - held, len(dataset)), f"{found.name}, held back"))
+        indices = range(len(dataset) - held, len(dataset))
+        writer.hold_back(dataset, progress(indices, f"{found.name}, held back", "images"))
 
 
 def _write_video(found: Found, writer: Writer, every: int) -> None:
     try:
         with open_source(found.path) as source:
-            for frame in _progress(source, found.name, source.frame_count):
+            for frame in progress(source, found.name, "frames", source.frame_count):
                 if frame.index % every == 0:
                     name = Path(f"{found.name}_{frame.index:06d}")
                     writer.add(make_sample(name, frame.image, labelled=False))
@@ -271,10 +286,6 @@ def _write_video(found: Found, writer: Writer, every: int) -> None:
         raise DataError(str(error)) from None
 
 
-def _progress(items: Sequence | Iterator, name: str, total: int | None = None) -> tqdm:
-    return tqdm(items, desc=name, total=total, unit=" images", dynamic_ncols=True, leave=False)
-
-
 def _licence(text: str) -> tuple[str, str]:
     name, equals, licence = text.partition("=")
     if not (name and equals and licence):
@@ -282,9 +293,8 @@ def _licence(text: str) -> tuple[str, str]:
     return name, licence
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns 0, or 1 after one line on stderr."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command line."""
     parser.add_argument("sources", metavar="SOURCE", type=Path, nargs="+", help="folder, .tar or video")
     parser.add_argument("--output", type=Path, required=True, help="dataset folder to make")
     parser.add_argument(
@@ -292,22 +302,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--hold_back_whole", metavar="SEQUENCE", action="append", default=[], help="repeatable")
     parser.add_argument("--licence", metavar="NAME=TEXT", type=_licence, action="append", default=[], help="repeatable")
-    parser.add_argument("--every", type=int, default=5, help="take every n-th frame of videos (default %(default)s)")
+    parser.add_argument(
+        "--every", type=int, default=5, metavar="N", help="take every Nth frame of videos (default %(default)s)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the output of an earlier run")
-    arguments = vars(parser.parse_args(argv))
-    arguments["licences"] = dict(arguments.pop("licence"))
-    try:
-        manifest = prepare(**arguments)
-    except TrackingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make the dataset folder that the command line asks for, and print what it holds."""
+    options = dict(vars(arguments))
+    options["licences"] = dict(options.pop("licence"))
+    manifest = prepare(**options)
     for entry in manifest["sources"]:
         held = entry["held_back"]["frames"] if entry["held_back"] else 0
         print(
             f"{entry['name']}: {entry['images']} images, {entry['boxes']} boxes, {entry['ignored_boxes']} ignored, "
             f"{entry['identities']} identities, {held} frames held back, {len(entry['skipped'])} skipped"
         )
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return run_tool(__doc__, add_arguments, run, argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train a JDE network, or go on from where a run stopped.
+"""Train a JDE network, or resume a run that stopped.
 
     python tools/train.py -c config/train_compact.yml --output OUTPUT
 
@@ -13,31 +13,31 @@ import argparse
 import dataclasses
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
-from tracker.errors import OptionError, TrackingError
+from tools.cli import run_tool
+from tracker.errors import OptionError
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command line."""
     parser.add_argument("-c", "--config", type=Path, required=True, help="a training configuration, as in config/")
     parser.add_argument("--output", type=Path, help="folder of checkpoint and results")
     parser.add_argument(
-        "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE", help="in place of the configuration"
+        "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE", help="replace a configured value"
     )
-    parser.add_argument("--processes", type=int, default=1, help="that train together; on GPUs one for each")
+    parser.add_argument("--processes", type=int, default=1, help="number that train together; on GPUs one for each")
     parser.add_argument("--use_gpu", action="store_true", help="train on GPUs")
     parser.add_argument("--smoke", action="store_true", help="try everything on a few drawn pictures, without data")
-    arguments = parser.parse_args(argv)
-    try:
-        with tempfile.TemporaryDirectory(prefix="smoke.") as scratch:
-            _train(arguments, Path(scratch))
-    except TrackingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train as the command line asks for."""
+    with tempfile.TemporaryDirectory(prefix="smoke.") as scratch:
+        _train(arguments, Path(scratch))
 
 
 def _train(arguments: argparse.Namespace, scratch: Path) -> None:
@@ -50,12 +50,17 @@ def _train(arguments: argparse.Namespace, scratch: Path) -> None:
         from training.smoke import smoke_settings
 
         settings, output = smoke_settings(settings, scratch / "data"), output or scratch / "output"
-        # in two parts, the second from the checkpoint of the first
+        # in two parts, the second from the checkpoint of the first, so that resuming is tried as well
         half = dataclasses.replace(settings.schedule, steps=settings.schedule.steps // 2)
         learn(dataclasses.replace(settings, schedule=half), output, arguments.processes, arguments.use_gpu)
     if output is None:
         raise OptionError("--output FOLDER is needed, for checkpoint and results")
     train(settings, output, arguments.processes, arguments.use_gpu)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return run_tool(__doc__, add_arguments, run, argv)
 
 
 if __name__ == "__main__":

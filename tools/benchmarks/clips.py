@@ -1,4 +1,4 @@
-"""Short videos to run contestants on, the same one for all; and what reading and writing one costs by itself."""
+"""Short clips of a video that all contestants get, and the cost of reading and writing one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def cut(video: Path, frames: int, target: Path) -> int:
 
     Args:
         video: anything that `open_source` reads.
-        frames: how many, or all if it has fewer.
+        frames: number of frames; a shorter video gives all it has.
         target: .mp4 file to make.
 
     Returns:
-        Frames of the clip.
+        Number of frames in the clip.
 
     Raises:
         SourceError: the video cannot be read.
@@ -33,7 +33,12 @@ def cut(video: Path, frames: int, target: Path) -> int:
 
 
 def decode_and_encode(clip: Path, target: Path) -> None:
-    """Read and write every frame of a clip one after the other, as tracking does, with no network in between."""
+    """Read and write every frame of a clip, as tracking does, with no network in between.
+
+    Args:
+        clip: video to read.
+        target: .mp4 file to make.
+    """
     with open_source(str(clip)) as source, VideoWriter(target, source.frame_rate) as writer:
         for frame in source:
             writer.write(frame.image, frame.time)

@@ -1,4 +1,4 @@
-"""The networks alone on one frame, beside each other and beside what the processor could do at best."""
+"""The networks alone on one frame, beside each other and beside the limit of the processor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 
 from tools.benchmarks.figures import PAUSE, Figures, bar, cell, spread, take_turns
 from tools.benchmarks.machine import matrix_products
-from tools.benchmarks.macs import count_macs
-from tools.benchmarks.models import Models
+from tools.benchmarks.models import Models, count_macs
 from tracker.detection.backends.choice import open_network
 from tracker.detection.backends.network import default_threads
 from tracker.detection.decode import Decoder
@@ -26,12 +25,12 @@ from training.onnx_networks import OnnxNetwork, ReidNetwork
 
 @dataclass(frozen=True)
 class Pass:
-    """A pass of networks over a frame.
+    """A forward pass of networks over a frame.
 
     Attributes:
-        name: in words.
+        name: of the networks, for tables.
         run: makes one pass.
-        macs: multiplications with addition of the detecting network, None where they are not known.
+        macs: multiply-accumulate operations of the detector, None where they are not known.
     """
 
     name: str
@@ -40,13 +39,14 @@ class Pass:
 
 
 def one_network(folder: Path, name: str, backend: str, people: int, threads: int) -> Pass:
-    """A pass of a model over a frame: its maps, and the embeddings of so many people in it.
+    """Prepare a forward pass of a model: its raw outputs, and the embeddings of people at random places.
 
     Args:
         folder: of the model.
         name: of the model.
-        backend: that runs it, with ``:`` and a precision where it is not the usual one.
-        people, threads: how many.
+        backend: name of the backend, with ``:`` and a precision where it is not the usual one.
+        people: number of people to embed.
+        threads: number of processor threads.
     """
     backend, _, precision = backend.partition(":")
     config = ModelConfig.load(folder)
@@ -65,20 +65,28 @@ def one_network(folder: Path, name: str, backend: str, people: int, threads: int
 
 
 def two_networks(detector: Path, reid: Path, people: int, threads: int) -> Pass:
-    """A pass of a detector over a frame, and one of a ReID network over the crop of each of so many people."""
-    find, tell_apart = OnnxNetwork(detector, threads), ReidNetwork(reid, threads)
+    """Prepare a forward pass of a detector over a frame and of a ReID network over the crop of each person.
+
+    Args:
+        detector: .onnx file.
+        reid: .onnx file.
+        people: number of crops.
+        threads: number of processor threads of each.
+    """
+    detect, embed = OnnxNetwork(detector, threads), ReidNetwork(reid, threads)
     random = np.random.default_rng(0)
-    frame, crop = (random.uniform(0, 255, network.shape).astype(np.float32) for network in (find, tell_apart))
+    frame, crop = (random.uniform(0, 255, network.shape).astype(np.float32) for network in (detect, embed))
 
     def run() -> None:
-        find(frame)
+        detect(frame)
         for _ in range(people):
-            tell_apart(crop)
+            embed(crop)
 
     return Pass(f"{detector.stem} + {people} x {reid.stem}", run)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this part."""
     parser.add_argument("--model", nargs="+", default=["compact"], help="inference folders, or compact or full")
     parser.add_argument(
         "--backend", nargs="+", default=["auto"], help="what runs them: paddle, openvino, or openvino:bf16"
@@ -93,10 +101,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Figures:
-    """Ms of the networks on one frame; decoding of boxes, crops and resizing are left out on both sides.
+    """Time the networks on one frame; decoding, cropping and resizing are left out on both sides.
 
     Raises:
-        OptionError, ModelError: of the arguments.
+        OptionError: an argument is out of its range.
+        ModelError: a model cannot be had or run.
     """
     if bool(arguments.detector) != bool(arguments.reid):
         raise OptionError("--detector and --reid belong together, give both")
@@ -110,13 +119,13 @@ def run(arguments: argparse.Namespace) -> Figures:
 def _measure(arguments: argparse.Namespace, models: Models) -> Figures:
     threads, people = arguments.threads, arguments.people
     folders = [models.find(model) for model in arguments.model]
-    passes = [one_network(*found, backend, people, threads) for found in folders for backend in arguments.backend]
+    passes = [one_network(*folder, backend, people, threads) for folder in folders for backend in arguments.backend]
     if arguments.detector:
         passes.append(two_networks(arguments.detector, arguments.reid, people, threads))
     products, operations = matrix_products(threads)
     runs = [*(contestant.run for contestant in passes), *products.values()]
     times = take_turns(runs, arguments.repeats, arguments.pause, arguments.warm_up)
-    # in the fastest turns, which others on the machine disturbed least, on both sides
+    # the fastest turn on both sides, which other processes disturbed least
     rates = {name: operations / float(values.min()) / 1e9 for name, values in zip(products, times[len(passes) :])}
     library, limit = max(rates.items(), key=lambda rate: rate[1])
     rows = []

@@ -1,7 +1,8 @@
-"""What the machine is and can do: its processor, and its rate of single-precision matrix products."""
+"""The machine: its processor, its load, and its rate of single-precision matrix products."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -12,34 +13,32 @@ import numpy as np
 
 from tracker.detection.backends.network import default_threads
 
-SIZE = 2048  # rows and columns of the matrices: large enough that a core has its own part to keep in its cache
+SIZE = 2048  # rows and columns of the matrices, large enough to keep every core busy out of its cache
 
 
 def processor() -> str:
-    """The processor's name, as Linux tells it."""
-    try:
+    """Return the name of the processor."""
+    with contextlib.suppress(OSError):  # not Linux
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
-    except OSError:
-        pass  # not Linux
     return platform.processor() or platform.machine()
 
 
 def load() -> float:
-    """Processes that wanted to run during the last minute, on average; nothing should before a measurement."""
+    """Return the load average of the last minute, which should be near 0 before a measurement."""
     return os.getloadavg()[0]
 
 
 def matrix_products(threads: int, size: int = SIZE) -> tuple[dict[str, Callable[[], object]], float]:
-    """Ways to multiply two float32 matrices: what a forward pass, nearly all matrix products, could at best reach.
+    """Prepare products of two float32 matrices: the upper limit of a forward pass, which is nearly all such products.
 
     Args:
-        threads: of those libraries that let themselves be told; the others take all cores, and are left out for less.
+        threads: number of threads; a library that always takes all cores is left out where they are fewer.
         size: rows and columns of both matrices.
 
     Returns:
-        A product by name of the library, and the floating-point operations of one.
+        Functions that compute the product, by name of the library, and the floating-point operations of one product.
     """
     random = np.random.default_rng(0)
     left, right = (random.normal(size=(size, size)).astype(np.float32) for _ in range(2))
@@ -55,14 +54,13 @@ def _openvino_product(left: np.ndarray, right: np.ndarray, threads: int) -> Call
     import openvino
     from openvino import opset13
 
-    from tracker.detection.backends.openvino_network import (
-        openvino_core,  # a process must not have a second one, see there
-    )
+    from tracker.detection.backends.openvino_network import openvino_core
 
     port = opset13.parameter(left.shape, np.float32)
-    # a constant, which the library may lay out beforehand, as weights are
+    # a constant, whose memory layout the library may choose beforehand, as it does for weights
     model = openvino.Model([opset13.matmul(port, opset13.constant(right), False, False)], [port])
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+    # no core of its own: OpenVINO breaks the handling of signals where a process has two
     compiled = openvino_core().compile_model(model, "CPU", settings)
     request = compiled.create_infer_request()
     return lambda: request.infer([left], share_inputs=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tools.benchmarks.figures import Bar, Figures
 from tools.benchmarks.tracker import FRAME_RATE, walkers
+from tools.cli import print_line, progress
 from tracker.association.base import SequenceTracker, make_tracker
 from tracker.detection.detector import Model
 from tracker.models.locate import find_model
@@ -25,7 +26,8 @@ from tracker.settings.tracking import ASSOCIATIONS, TrackerConfig
 from tracker.sources.source import Source, open_source
 from tracker.structures import Frame, SequenceInfo
 
-FRAMES, PIPELINE_FRAMES = 100_000, 10_000  # by default
+DEFAULT_FRAMES, DEFAULT_PIPELINE_FRAMES = 100_000, 10_000
+SCENE = 500  # frames until other people walk at other places
 SETTLED = 1000  # frames after which memory should not grow any more
 
 
@@ -34,8 +36,8 @@ class Repeated(Source):
 
     Args:
         video: path of the file.
-        frames: how many to give.
-        reached: called with the number of frames given, before each next one.
+        frames: number of frames to yield.
+        reached: called before each frame, and at the end, with the number of frames yielded so far.
 
     Raises:
         SourceError: the video cannot be read.
@@ -58,36 +60,44 @@ class Repeated(Source):
 
 
 class _Table:
-    """Prints and keeps a row at frame 1,000 and at ten others.
+    """A table of the memory used, with a row at frame 1,000 and at ten frames evenly spread over the run.
 
     Args:
-        frames: of the whole run.
+        frames: number of frames in the whole run.
     """
 
     def __init__(self, frames: int) -> None:
         self.rows: list[dict] = []
         self._step = max(frames // 10, 1)
-        print(f"{'frame':>8} {'people so far':>14} {'resident MB':>12}")
+        print_line(f"{'frame':>8} {'people so far':>14} {'resident MB':>12}")
 
     def reached(self, frame: int, people: Callable[[], int]) -> None:
-        """Note the memory, if it is the time for it."""
+        """Print and keep a row if one is due.
+
+        Args:
+            frame: number of frames done.
+            people: returns the number of identities so far.
+        """
         if frame == 0 or (frame % self._step and frame != SETTLED):
             return
         row = {"frame": frame, "people": people(), "resident_mb": resident_mb()}
         self.rows.append(row)
-        print(f"{frame:>8} {row['people']:>14} {row['resident_mb']:>12.1f}", flush=True)
+        print_line(f"{frame:>8} {row['people']:>14} {row['resident_mb']:>12.1f}")
 
 
 def resident_mb() -> float:
-    """Memory that this process uses now, in MB."""
+    """Return the resident memory of this process, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this part."""
     parser.add_argument("--association", choices=ASSOCIATIONS, default="fused")
     parser.add_argument("--people", type=int, default=12, help="at a time (default: %(default)s)")
-    parser.add_argument("--frames", type=int, help=f"how many (default: {FRAMES}, with --pipeline {PIPELINE_FRAMES})")
+    parser.add_argument(
+        "--frames", type=int, help=f"how many (default: {DEFAULT_FRAMES}, with --pipeline {DEFAULT_PIPELINE_FRAMES})"
+    )
     parser.add_argument(
         "--pipeline", type=Path, metavar="VIDEO", help="all of tracking, compact model, the video again and again"
     )
@@ -95,12 +105,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Figures:
-    """MB after so many frames.
+    """Measure the resident memory in the course of a long run.
 
     Raises:
-        OptionError, SourceError, ModelError: of the arguments.
+        OptionError: an argument is out of its range.
+        SourceError: the video cannot be read.
+        ModelError: the model cannot be run.
     """
-    frames = arguments.frames if arguments.frames is not None else PIPELINE_FRAMES if arguments.pipeline else FRAMES
+    frames = arguments.frames
+    if frames is None:
+        frames = DEFAULT_PIPELINE_FRAMES if arguments.pipeline else DEFAULT_FRAMES
     check_whole("frames", frames)
     check_whole("people", arguments.people)
     if arguments.pipeline:
@@ -112,27 +126,27 @@ def run(arguments: argparse.Namespace) -> Figures:
 
 
 def _association(frames: int, people: int, association: str) -> list[dict]:
-    """People come and go all the time."""
+    """Track generated detections of people who are replaced by others every 500 frames."""
     tracker = make_tracker(TrackerConfig(association=association, conf_thres=0.65), FRAME_RATE)
     table = _Table(frames)
-    frame = 0
-    for part in itertools.count():
-        # every part shows other people at other places
-        for detections in walkers(people, min(500, frames - frame), 128, seed=part):
-            tracker.update(detections)
-            frame += 1
-            table.reached(frame, lambda: tracker.num_identities)
-        if frame >= frames:
-            return table.rows
+    scenes = (walkers(people, min(SCENE, frames - first), 128, seed=first) for first in range(0, frames, SCENE))
+    stream = itertools.chain.from_iterable(scenes)
+    for frame, detections in enumerate(progress(stream, "tracking", "frames", frames), start=1):
+        tracker.update(detections)
+        table.reached(frame, lambda: tracker.num_identities)
+    return table.rows
 
 
 def _pipeline(video: Path, frames: int, association: str, backend: str) -> list[dict]:
-    """The video is decoded, tracked, drawn and encoded; a few frames of those counted are still under way."""
+    """Track a video with the compact model, from decoding to encoding.
+
+    The frames that a row counts have been read; a few of them are still in the stages of the pipeline.
+    """
     backend, _, precision = backend.partition(":")
     model = Model(find_model("compact"), RuntimeOptions(backend, precision or "auto"))
     config = TrackerConfig(association=association, conf_thres=model.config.thresholds.confident)
     with tempfile.TemporaryDirectory() as folder:
-        # the source needs the table and the table the run, which needs the source's frame rate
+        # the source needs the table, the table the run, and the run the frame rate of the source
         source = Repeated(video, frames, lambda frame: table.reached(frame, lambda: run.result().people))
         info, times, outputs = SequenceInfo(source.name, source.frame_rate), StageTimes(), OutputOptions(Path(folder))
         run = SequenceRun(
@@ -144,5 +158,5 @@ def _pipeline(video: Path, frames: int, association: str, backend: str) -> list[
             times,
         )
         table = _Table(frames)
-        track_source(source, run, progress=False)
+        track_source(source, run)
     return table.rows

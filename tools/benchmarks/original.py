@@ -1,9 +1,9 @@
 """The way of the original module, version 1.0.0, as a reference for speed.
 
-Rebuilt from PaddleDetection's own parts: the network in dynamic mode, frames that go through PNG files, its transforms,
-decoding, `JDETracker` and drawing, annotated frames that go through JPG files, and the text written at the end. Kinder
-than the original in three points: each frame is taken once, not twice; the model is loaded once, not at each call; and
-the video is encoded in this process with the ffmpeg command's own settings, for few machines have that command.
+It is rebuilt from PaddleDetection's own parts: the network in dynamic mode, frames that go through PNG files, its
+transforms, decoding, `JDETracker` and drawing, annotated frames that go through JPG files, and the text written at the
+end. It is faster than the original in three points: each frame is tracked once, not twice; the model is loaded once,
+not at each call; and the video is encoded in this process, with the settings of the ffmpeg command.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import numpy as np
 from tracker.models.locate import FULL_CONFIG
 from tracker.models.pdparams import load_pdparams
 
-ENCODED_RATE = 25  # frames per second, of whatever video: what `ffmpeg -f image2` takes
+ENCODED_RATE = 25  # frames per second of every video, the default of `ffmpeg -f image2`
 
 
 class OriginalTracker:
-    """Tracks videos as the original module does.
+    """Tracker of videos as the original module does it.
 
     Args:
         weights: .pdparams file of the full network.
@@ -64,17 +64,17 @@ class OriginalTracker:
         """Track a video file.
 
         Args:
-            video: of frames that OpenCV reads.
+            video: file that OpenCV reads.
             folder: gets ``mot_results/NAME.txt`` and ``mot_outputs/NAME_vis.mp4``.
 
         Returns:
-            Frames tracked.
+            Number of frames.
         """
         from ppdet.modeling.mot.tracker import JDETracker
         from ppdet.modeling.mot.utils import write_mot_results
 
         tracker = JDETracker(**self._tracker_settings)
-        tracker.max_time_lost = tracker.track_buffer  # at 30 frames per second, which the original takes for granted
+        tracker.max_time_lost = tracker.track_buffer  # at 30 frames per second, which the original assumes
         results = []
         for part in ("mot_results", "mot_outputs"):
             (folder / part).mkdir(parents=True, exist_ok=True)
@@ -90,13 +90,13 @@ class OriginalTracker:
                 results.append((number + 1, *self._step(png, tracker)))
                 self._draw(image, *results[-1]).tofile(Path(images) / f"{number:05d}.jpg")
             capture.release()
-            with contextlib.redirect_stdout(io.StringIO()):  # it tells where the text is
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints where the text is
                 write_mot_results(str(folder / "mot_results" / f"{video.stem}.txt"), {0: results})
             _encode(sorted(Path(images).glob("*.jpg")), folder / "mot_outputs" / f"{video.stem}_vis.mp4")
         return len(results)
 
     def _step(self, png: Path, tracker: Any) -> tuple[list, list, list]:
-        """Boxes (left, top, width, height), scores and identities of the people in an image file."""
+        """Return boxes (left, top, width, height), scores and identities of the people in an image file."""
         sample = {"im_file": str(png)}
         for transform in self._transforms:
             sample = transform(sample)
@@ -118,7 +118,7 @@ class OriginalTracker:
 
     @staticmethod
     def _draw(image: np.ndarray, number: int, tlwhs: list, scores: list, identities: list) -> np.ndarray:
-        """The annotated frame as the bytes of a JPG file."""
+        """Return the annotated frame as the bytes of a JPG file."""
         from ppdet.modeling.mot.visualization import plot_tracking_dict
 
         picture = plot_tracking_dict(image, 1, {0: tlwhs}, {0: identities}, {0: scores}, frame_id=number)
@@ -126,14 +126,14 @@ class OriginalTracker:
 
 
 def _encode(images: list[Path], target: Path) -> None:
-    """``ffmpeg -f image2 -i %05d.jpg TARGET``."""
+    """Do what ``ffmpeg -f image2 -i %05d.jpg TARGET`` does."""
     with av.open(str(target), "w") as container:
         video = container.add_stream("libx264", rate=ENCODED_RATE)
         for path in images:
             with av.open(str(path)) as picture:
                 (frame,) = picture.decode(video=0)
             if not video.codec_context.is_open:
-                # ffmpeg would give up on odd sides
+                # the encoder refuses odd sides
                 video.width, video.height = frame.width - frame.width % 2, frame.height - frame.height % 2
                 video.pix_fmt = "yuvj420p"  # that of the JPG files
             frame = frame.reformat(video.width, video.height, "yuvj420p")

@@ -1,4 +1,4 @@
-"""From a video file to the text and the annotated video, ours and others, the models loaded beforehand."""
+"""From a video file to the text and the annotated video, ours and others, with models that are loaded already."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tools.benchmarks.figures import PAUSE, Figures, bar, cell, spread, take_tur
 from tools.benchmarks.models import Models
 from tools.benchmarks.original import OriginalTracker
 from tools.benchmarks.separate import SeparateNetworks
+from tools.cli import progress
 from tracker.detection.backends.choice import open_network
 from tracker.detection.backends.network import default_threads
 from tracker.detection.letterbox import Letterbox
@@ -26,7 +27,7 @@ from tracker.settings.model import ModelConfig
 from tracker.settings.runtime import RuntimeOptions
 from tracker.sources.source import open_source
 
-ALONE = "decode + encode"
+CODEC_ONLY = "decode + encode"
 
 
 @dataclass
@@ -34,13 +35,13 @@ class Contestant:
     """Something that is done with every frame of a clip.
 
     Attributes:
-        name: in words.
+        name: for the table.
         run: does it with the whole clip.
-        frames: of that clip.
-        end_to_end: whether it goes from video to video; else it is a part of that.
-        results: what the runs of ours returned.
-        forward: the forward passes of ours alone.
-        note: what else is to be told of it, once it ran.
+        frames: number of frames in that clip.
+        end_to_end: whether it goes from video to video; otherwise it is a part of that.
+        results: what the runs of our module returned.
+        forward: the forward passes of our module alone.
+        note: returns a further remark for the table, once ``run`` has been called.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Clip:
-    """A video of so many frames that all contestants of one kind get, and where their results go."""
+    """A video that contestants get, the number of its frames, and the folder of their results."""
 
     path: Path
     frames: int
@@ -62,13 +63,14 @@ class Clip:
 
 
 def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Contestant:
-    """Our module, through its Python API, with its forward passes beside it.
+    """Prepare our module, through its Python API, and its forward passes alone.
 
     Args:
-        folder, name: of the model.
-        backend: that runs it, with ``:`` and a precision where it is not the usual one.
-        threads: of the network.
-        clip: to track.
+        folder: of the model.
+        name: of the model.
+        backend: name of the backend, with ``:`` and a precision where it is not the usual one.
+        threads: number of processor threads of the network.
+        clip: video to track.
     """
     from tracker.predictor import Predictor
 
@@ -81,12 +83,12 @@ def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Con
     predictor = Predictor(model=str(folder), threads=threads, backend=backend, precision=precision)
 
     def passes() -> None:
-        under_way = deque()
+        in_flight: deque[Callable[[], object]] = deque()
         for _ in range(clip.frames):
-            under_way.append(network.start(pixels))
-            if len(under_way) > network.max_in_flight:  # as many as the module has
-                under_way.popleft()()
-        for wait in under_way:
+            in_flight.append(network.start(pixels))
+            if len(in_flight) > network.max_in_flight:  # as many as in the module
+                in_flight.popleft()()
+        for wait in in_flight:
             wait()
 
     def track() -> None:
@@ -99,9 +101,10 @@ def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Con
 
 
 def separate(detector: Path, reid: Path, threads: int, clip: Clip) -> Contestant:
-    """A detector and a ReID network."""
+    """Prepare a detector with a ReID network a person."""
     networks = SeparateNetworks(detector, reid, threads)
     made = Contestant(f"{detector.stem} + {reid.stem}", lambda: None, clip.frames)
+
     predictor = networks.predictor(made.name)
 
     def track() -> None:
@@ -114,21 +117,27 @@ def separate(detector: Path, reid: Path, threads: int, clip: Clip) -> Contestant
 
 
 def original(weights: Path, name: str, threads: int, clip: Clip) -> Contestant:
-    """The original module's way."""
+    """Prepare the original module's way."""
     tracker = OriginalTracker(weights, threads)
     return Contestant(f"original way ({name})", lambda: tracker.mot_predict(clip.path, clip.output), clip.frames)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this part."""
     parser.add_argument("--video", type=Path, required=True, help="a file to track")
-    parser.add_argument("--frames", type=int, default=50, help="its first ones (default: %(default)s)")
+    parser.add_argument(
+        "--frames", type=int, default=50, help="number of its first frames to take (default: %(default)s)"
+    )
     parser.add_argument("--model", nargs="+", default=["compact"], help="inference folders, or compact or full")
     parser.add_argument(
         "--backend", nargs="+", default=["auto"], help="what runs them: paddle, openvino, or openvino:bf16"
     )
     parser.add_argument("--original", action="store_true", help="the original module's way beside them")
     parser.add_argument(
-        "--original_frames", type=int, default=3, help="for it, which takes long (default: %(default)s)"
+        "--original_frames",
+        type=int,
+        default=3,
+        help="number of frames for that way, which is slow (default: %(default)s)",
     )
     parser.add_argument(
         "--separate",
@@ -143,10 +152,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Figures:
-    """Ms a frame from video to video, of all contestants, and of the parts that can be run alone.
+    """Time all contestants from video to video, and those parts of our module that can be run alone.
 
     Raises:
-        OptionError, SourceError, ModelError: of the arguments.
+        OptionError: an argument is out of its range.
+        SourceError: the video cannot be read.
+        ModelError: a model cannot be had or run.
     """
     for name in ("frames", "original_frames", "repeats", "threads"):
         check_whole(name, getattr(arguments, name))
@@ -155,7 +166,7 @@ def run(arguments: argparse.Namespace) -> Figures:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         models = stack.enter_context(Models())
         contestants = _contestants(arguments, models, folder)
-        for contestant in contestants:  # loads what is loaded at first use, and is not counted
+        for contestant in progress(contestants, "warming up", "runs"):  # loads what is loaded at first use
             contestant.run()
             contestant.results.clear()
         times = take_turns([contestant.run for contestant in contestants], arguments.repeats, arguments.pause)
@@ -163,9 +174,9 @@ def run(arguments: argparse.Namespace) -> Figures:
 
 
 def _contestants(arguments: argparse.Namespace, models: Models, folder: Path) -> list[Contestant]:
-    """Those to be compared with first, then the others, then the parts of them."""
+    """Prepare the reference first, then the others, then their parts."""
     clip = _clip(arguments.video, arguments.frames, folder, "clip")
-    made = []
+    made: list[Contestant] = []
     if arguments.original:
         short = _clip(arguments.video, arguments.original_frames, folder, "short")
         made.append(original(*models.full_weights(arguments.model), arguments.threads, short))
@@ -176,7 +187,7 @@ def _contestants(arguments: argparse.Namespace, models: Models, folder: Path) ->
         made.append(separate(*arguments.separate, arguments.threads, clip))
     made += [contestant.forward for contestant in made if contestant.forward]
     again = folder / "again.mp4"
-    made.append(Contestant(ALONE, lambda: decode_and_encode(clip.path, again), clip.frames, end_to_end=False))
+    made.append(Contestant(CODEC_ONLY, lambda: decode_and_encode(clip.path, again), clip.frames, end_to_end=False))
     return made
 
 

@@ -1,4 +1,4 @@
-"""Time of fresh processes: what it takes to import, to print help, and to have a first result."""
+"""Time of fresh processes: to import, to print help, and to give a first result."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from pathlib import Path
 
 from tools.benchmarks.clips import cut
 from tools.benchmarks.figures import Figures, bar, cell, spread, take_turns
+from tools.cli import progress
 from tracker.errors import ModelError
 from tracker.models.locate import FULL_CONFIG
 from tracker.settings.checks import check_number, check_whole
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODULE = FULL_CONFIG.stem
-WATCHED = ("paddle", "paddlehub", "ppdet", "pandas", "ray")  # large packages that a path may or may not bring in
-RECORD = "BENCHMARK_MODULES"  # environment variable: where a process notes what it imported
+WATCHED = ("paddle", "paddlehub", "ppdet", "pandas", "ray")  # large packages, whose imports the table shows
+RECORD = "BENCHMARK_MODULES"  # environment variable: the file to which a process writes what it imported
 
-# Python runs a module of this name at the start of every process
+# written to sitecustomize.py, which Python runs at the start of every process
 NOTE = f"""
 import atexit, os, pathlib, sys
 
@@ -39,7 +40,7 @@ from tracker.predictor import Predictor
 Predictor("compact", backend="{backend}").mot_predict(sys.argv[1], output_dir=sys.argv[2], progress=False)
 """
 
-# where the module is not installed, it is loaded from its folder, as hub install does to look at it
+# for machines on which the module is not installed: PaddleHub loads it from its folder
 PREDICT_HUB = """
 import sys
 import paddlehub
@@ -50,20 +51,20 @@ module.mot_predict(sys.argv[1], output_dir=sys.argv[2], progress=False)
 
 @dataclass(frozen=True)
 class Start:
-    """A process to start: its name in the table and its command line."""
+    """A process to start: its name for the table and its command line."""
 
     name: str
     command: list[str]
 
 
 def starts(clip: Path, output: Path, backends: list[str], paddlehub: bool = True) -> list[Start]:
-    """The processes to compare.
+    """Return the processes to compare.
 
     Args:
         clip: video of one frame.
-        output: folder of results.
-        backends: to have a first result with.
-        paddlehub: whether those with PaddleHub take part.
+        output: folder of the results.
+        backends: names of the backends of first results.
+        paddlehub: whether to include processes that import PaddleHub.
     """
     files = [str(clip), str(output)]
     made = [
@@ -96,8 +97,12 @@ def _first_through_hub(files: list[str]) -> Start:
 def run_process(start: Start, environment: dict[str, str]) -> None:
     """Run a process to its end.
 
+    Args:
+        start: the process.
+        environment: all of its environment variables.
+
     Raises:
-        ModelError: it fails.
+        ModelError: the process fails.
     """
     done = subprocess.run(
         start.command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
@@ -108,14 +113,14 @@ def run_process(start: Start, environment: dict[str, str]) -> None:
 
 
 def imported(start: Start, folder: Path) -> list[str]:
-    """Which of the watched packages a process imports.
+    """Run a process and return which of the `WATCHED` packages it imports.
 
     Args:
         start: the process.
-        folder: for files of this function.
+        folder: existing folder for files of this function.
 
     Raises:
-        ModelError: it fails.
+        ModelError: the process fails.
     """
     record = folder / "modules.txt"
     record.unlink(missing_ok=True)
@@ -126,6 +131,7 @@ def imported(start: Start, folder: Path) -> list[str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this part."""
     parser.add_argument(
         "--video", type=Path, default=ROOT / "demo" / "pedestrians.mp4", help="its first frame is tracked"
     )
@@ -139,10 +145,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Figures:
-    """Seconds of the processes, started in turns.
+    """Time the processes, which are started in turns.
 
     Raises:
-        OptionError, SourceError: of the arguments.
+        OptionError: an argument is out of its range.
+        SourceError: the video cannot be read.
         ModelError: a process fails.
     """
     check_whole("repeats", arguments.repeats)
@@ -151,8 +158,8 @@ def run(arguments: argparse.Namespace) -> Figures:
         folder = Path(name)
         cut(arguments.video, 1, folder / "first.mp4")
         processes = starts(folder / "first.mp4", folder / "output", arguments.backend, not arguments.without_paddlehub)
-        # the first run of each, not counted, also brings all files into memory
-        modules = [imported(start, folder) for start in processes]
+        # the first run of each is not counted, for it also reads all files into memory
+        modules = [imported(start, folder) for start in progress(processes, "warming up", "processes")]
         times = take_turns([_runner(start) for start in processes], arguments.repeats, arguments.pause)
     rows = []
     width = max(len(start.name) for start in processes)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from tools.cli import progress
 from tracker.detection.letterbox import INTERPOLATIONS
 from tracker.errors import SourceError
 from tracker.settings.model import LetterboxConfig
@@ -18,11 +19,20 @@ Item = TypeVar("Item")
 
 
 def spread(items: Iterable[Item], count: int) -> list[Item]:
-    """Up to count items in their order, evenly spread over as many as there are, a number that need not be known.
+    """Pick items evenly spread over a stream of unknown length, in their order.
 
-    Never holds more than twice as many.
+    No more than twice ``count`` items are held at a time: when there are more, every other one is dropped, and from
+    then on only every 2nd, 4th, 8th ... item is taken.
+
+    Args:
+        items: the stream.
+        count: number of items to pick, at least 1.
+
+    Returns:
+        ``count`` items, or all of them if there are fewer.
     """
-    kept, step = [], 1
+    kept: list[Item] = []
+    step = 1
     for index, item in enumerate(items):
         if index % step == 0:
             kept.append(item)
@@ -34,13 +44,21 @@ def spread(items: Iterable[Item], count: int) -> list[Item]:
 
 
 def read_frames(sources: Sequence[str], count: int, letterbox: LetterboxConfig) -> list[np.ndarray]:
-    """Up to count images [H, W, 3] uint8 BGR, none larger than the network's input.
+    """Read images evenly spread over videos and image folders.
 
-    Every source gives an equal share, evenly spread over its length. One with fewer frames gives all, and those after
-    it the more.
+    Every source gives an equal share, evenly spread over its length. A source with fewer frames gives all of them, and
+    those after it give more.
+
+    Args:
+        sources: videos, folders of images or globs.
+        count: number of images, at least 1.
+        letterbox: of the network.
+
+    Returns:
+        Up to ``count`` images [H, W, 3] uint8 BGR, none larger than the network's input.
 
     Raises:
-        SourceError: a source cannot be read, or is live and so has no end to spread them to.
+        SourceError: a source cannot be read, or is live, so that its length is not known.
     """
     images: list[np.ndarray] = []
     for index, name in enumerate(sources):
@@ -50,12 +68,21 @@ def read_frames(sources: Sequence[str], count: int, letterbox: LetterboxConfig) 
         with open_source(name) as source:
             if source.live:
                 raise SourceError(f"{source.name} is live and has no end: record some of it, and give the file")
-            images += spread((shrink(frame.image, letterbox) for frame in source), share)
+            frames = progress(source, f"reading {source.name}", "frames", source.frame_count)
+            images += spread((shrink(frame.image, letterbox) for frame in frames), share)
     return images
 
 
 def shrink(image: np.ndarray, config: LetterboxConfig) -> np.ndarray:
-    """The image, at most as large as the letterbox scales it, to hold many. The network's input stays the same."""
+    """Scale an image down as the letterbox does, which makes the same network input of it and saves memory.
+
+    Args:
+        image: [H, W, 3] uint8 BGR.
+        config: letterbox of the network.
+
+    Returns:
+        The smaller image, or the argument itself where it is no larger than the network's input.
+    """
     ratio = min(config.height / image.shape[0], config.width / image.shape[1])
     if ratio >= 1:
         return image
@@ -64,7 +91,16 @@ def shrink(image: np.ndarray, config: LetterboxConfig) -> np.ndarray:
 
 
 def hold_back(items: Sequence[Item], count: int, held: int) -> tuple[list[Item], list[Item]]:
-    """Items to calibrate with and, evenly spread among them, items to check with: in the ratio of count to held."""
+    """Split items into two parts, the second evenly spread among the first.
+
+    Args:
+        items: at least one.
+        count: share of the first part, for calibration.
+        held: share of the second part, for checking the result.
+
+    Returns:
+        Both parts, in the ratio of ``count`` to ``held``; the second has at least one item.
+    """
     number = min(max(1, round(len(items) * held / (count + held))), len(items))
     chosen = set(((np.arange(number) + 0.5) * len(items) / number).astype(int))
     return (
