@@ -217,7 +217,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise SourceError(f"{arguments.gt}: no sampled frame has a box that counts of that size")
     embedders: dict[str, Embedder] = {}
     if arguments.model:
-        model = Model(find_model(arguments.model), False, arguments.threads, arguments.backend, arguments.precision)
+        model = Model(
+            find_model(arguments.model), RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads)
+        )
         embedders[model.config.name] = model.detector().embed_boxes
     if arguments.reid:
         embedders[arguments.reid.stem] = ReidNetwork(arguments.reid, arguments.threads).embed

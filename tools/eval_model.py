@@ -78,10 +78,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.save_detections:
         make_folder(arguments.save_detections, [sequence.name for sequence in files])
     thresholds, settings = split({name: getattr(arguments, name) for name in (*DETECTION, *TRACKER)})
-    choose_backends(arguments.backend, arguments.precision, arguments.use_gpu)  # before a model is downloaded
-    model = Model(
-        find_model(arguments.model), arguments.use_gpu, arguments.threads, arguments.backend, arguments.precision
-    )
+    runtime = RuntimeOptions(arguments.backend, arguments.precision, arguments.use_gpu, arguments.threads)
+    choose_backends(runtime)  # before a model is downloaded
+    model = Model(find_model(arguments.model), runtime)
     result = validate_model(
         model, files, default_config(model).choose(settings, refine=False), thresholds, arguments.save_detections
     )

@@ -46,7 +46,7 @@ class StoredSequence(NamedTuple):
     Attributes:
         name: for the tables.
         gt: its ground truth file.
-        frames: its detections, one entry a frame.
+        frames: its detections, by the numbers of the frames that were looked at.
         last_frame: number of its last frame, from 1.
         frame_rate: frames per second.
     """
@@ -116,7 +116,9 @@ def score_detections(
     videos: dict[str, list[Scored]] = {method.name: [] for method in methods}
     rows: list[Row] = []
     for sequence, method in progress(list(itertools.product(sequences, methods)), "tracking", "runs"):
-        frames = [without_appearance(frame) for frame in sequence.frames] if method.control else sequence.frames
+        frames = sequence.frames
+        if method.control:
+            frames = {number: without_appearance(frame) for number, frame in frames.items()}
         path = make_folder(folder / method.name) / f"{sequence.name}.txt"
         run_association(frames, method.config, sequence.frame_rate, path, sequence.last_frame, method.refine)
         video = score(sequence.gt, path, iou)
