@@ -1,17 +1,17 @@
 """Sources and detectors for the pipeline, made up, and what a run of it left."""
 
-from types import SimpleNamespace
-
 import av
 import numpy as np
 
-from tracker.pipeline.sequence import OutputOptions, SequenceRun
+from tracker.association.base import SequenceTracker
+from tracker.pipeline.outputs import OutputOptions
+from tracker.pipeline.sequence import SequenceRun
+from tracker.pipeline.timing import StageTimes
 from tracker.settings.tracking import TrackerConfig
 from tracker.sources.source import Source
-from tracker.structures import Detections, Frame
+from tracker.structures import Detections, Frame, SequenceInfo
 
 SIZE = (96, 160)  # the person stays to the left of the lower right corner, whose brightness is read back
-MODEL = SimpleNamespace(backend="made up", config=SimpleNamespace(name="nobody"), folder="nowhere")
 
 
 def numbered(count):
@@ -24,33 +24,35 @@ def number_of(image):
     return round((float(image.mean()) - 18) / 10)
 
 
-class Detector:
+class FakeDetector:
     """Finds one person in every frame, who walks right by half a pixel a frame; the brightness tells which it is.
 
     Args:
-        pass_over: called with the number of a frame as its forward pass.
+        forward: called with the number of a frame as its forward pass.
     """
 
+    name = "nobody"
+    backend = "made up"
+    folder = None
+    high_conf_thres = 0.5
     max_in_flight = 1
 
-    def __init__(self, pass_over=lambda number: None):
-        self.pass_over = pass_over
+    def __init__(self, forward=lambda number: None):
+        self.forward = forward
 
     def preprocess(self, image):
         return number_of(image)
 
-    def forward(self, letterboxed):
-        self.pass_over(letterboxed)
-        return [letterboxed]
+    def start(self, preprocessed):
+        self.forward(preprocessed)
+        return lambda: [preprocessed]
 
-    def start(self, letterboxed):
-        outputs = self.forward(letterboxed)
-        return lambda: outputs
+    def decode(self, raw_outputs, preprocessed):
+        assert raw_outputs == [preprocessed], "the outputs of another frame"
+        return np.array([[preprocessed / 2, 10, preprocessed / 2 + 20, 60]])
 
-    def decode(self, outputs, letterboxed, embed_above):
-        assert outputs == [letterboxed], "the maps of another frame"
-        box = np.array([[letterboxed / 2, 10, letterboxed / 2 + 20, 60]])
-        return Detections(box, np.array([0.9]), np.ones((1, 1), np.float32))
+    def embed(self, decoded, raw_outputs, preprocessed, min_score):
+        return Detections(decoded, np.array([0.9]), np.ones((1, 1), np.float32))
 
 
 class Live(Source):
@@ -69,19 +71,29 @@ class Live(Source):
         self.released = True
 
 
-def sequence_run(source, folder, detector=None, skip_frames=1, **options):
+def sequence_run(source, folder, detector=None, skip_frames=1, sinks=(), **options):
+    """A run of the source with the module's own outputs, and sinks beside them."""
     config = TrackerConfig(conf_thres=0.5, camera_motion=False)
-    outputs = OutputOptions(folder, **options)
-    return SequenceRun(source.name, source.frame_rate, MODEL, detector or Detector(), config, outputs, skip_frames)
+    outputs, times = OutputOptions(folder, **options), StageTimes()
+    info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames)
+    return SequenceRun(
+        info,
+        detector or FakeDetector(),
+        SequenceTracker(config, info.frame_rate, times.stage),
+        outputs.recorders(info.name, config.refine),
+        [*outputs.renderers(info.name, times), *sinks],
+        times,
+    )
 
 
 def rows(folder):
+    """The numbers of the only MOT text below a folder, line by line."""
     (text,) = (folder / "mot_results").glob("*.txt")
     return [[float(value) for value in line.split(",")] for line in text.read_text().splitlines()]
 
 
 def shown(folder):
-    """Numbers and times of the pictures in the video."""
+    """Numbers and times of the pictures in the only video below a folder."""
     (video,) = (folder / "mot_outputs").glob("*.mp4")
     with av.open(str(video)) as container:
         pictures = [(number_of(f.to_ndarray(format="bgr24")[-8:, -8:]), f.time) for f in container.decode(video=0)]

@@ -9,10 +9,11 @@ import av
 import numpy as np
 import pytest
 
-from tests.helpers.fake_pipeline import Detector, Live, number_of, numbered, rows, sequence_run, shown
+from tests.helpers.fake_pipeline import FakeDetector, Live, number_of, numbered, rows, sequence_run, shown
 from tests.helpers.videos import write_video
 from tracker.errors import ModelError, OptionError, OutputError
 from tracker.pipeline.track import track_source
+from tracker.predictor import Predictor
 from tracker.sources.source import open_source
 
 
@@ -27,7 +28,17 @@ def test_all_frames_in_order_in_text_and_video(clip, tmp_path):
     assert (result.frames, result.last_frame, result.dropped, result.people) == (20, 20, 0, 1)
     assert [row[:2] for row in rows(tmp_path)] == [[n, 1] for n in range(1, 21)]
     assert shown(tmp_path)[0] == list(range(20))
-    assert list(result.stage_fps) == ["read", "letterbox", "network", "decode", "track", "text", "draw", "encode"]
+    assert list(result.stage_fps) == [
+        "read",
+        "letterbox",
+        "network",
+        "decode",
+        "embed",
+        "track",
+        "text",
+        "draw",
+        "encode",
+    ]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("stage")]
 
 
@@ -39,16 +50,18 @@ def test_the_next_frame_is_read_during_the_forward_pass(tmp_path):
     def wait_for_the_next(number):
         assert number == 3 or read[number + 1].wait(10), "nothing is read meanwhile"
 
-    result = track_source(source, sequence_run(source, tmp_path, Detector(wait_for_the_next), visualization=False))
+    result = track_source(source, sequence_run(source, tmp_path, FakeDetector(wait_for_the_next), visualization=False))
     assert result.frames == 4
 
 
-@pytest.mark.parametrize("stage", ["place", "forward", "decode"])
+@pytest.mark.parametrize("stage", ["preprocess", "start", "decode", "embed"])
 def test_an_error_in_a_stage_keeps_the_frames_before(stage, clip, tmp_path, monkeypatch):
-    detector, work = Detector(), getattr(Detector, stage)
+    detector, work = FakeDetector(), getattr(FakeDetector, stage)
 
     def fails(*arguments):
-        number = number_of(arguments[0]) if stage == "place" else arguments[stage == "decode"]
+        number = (
+            number_of(arguments[0]) if stage == "preprocess" else arguments[{"decode": 1, "embed": 2}.get(stage, 0)]
+        )
         if number == 7:
             raise ModelError("broken")
         return work(detector, *arguments)
@@ -64,14 +77,14 @@ def test_an_error_in_a_stage_keeps_the_frames_before(stage, clip, tmp_path, monk
 def test_an_error_while_drawing_keeps_the_text(clip, tmp_path, monkeypatch):
     source = open_source(clip)
     run = sequence_run(source, tmp_path)
-    show = run.show
+    render = run.render
 
     def fails(frame, tracks):
         if frame.index == 5:
             raise OutputError("no space")
-        show(frame, tracks)
+        render(frame, tracks)
 
-    monkeypatch.setattr(run, "show", fails)
+    monkeypatch.setattr(run, "render", fails)
     with pytest.raises(OutputError, match="no space"):
         track_source(source, run)
     assert rows(tmp_path)[-1][0] >= 6
@@ -96,7 +109,7 @@ def test_nobody_writes_into_files_that_are_closed(clip, tmp_path, monkeypatch):
         raise OutputError("no space")
 
     monkeypatch.setattr(run, "track", slow)
-    monkeypatch.setattr(run, "show", fails)
+    monkeypatch.setattr(run, "render", fails)
     monkeypatch.setattr(run, "close", lambda: order.append("closed") or close())
     with pytest.raises(OutputError, match="no space"):
         track_source(source, run)
@@ -111,7 +124,7 @@ def test_a_signal_ends_text_and_video_with_the_same_frame(clip, tmp_path):
 
     source = open_source(clip)
     with pytest.raises(KeyboardInterrupt):
-        track_source(source, sequence_run(source, tmp_path, Detector(interrupt)))
+        track_source(source, sequence_run(source, tmp_path, FakeDetector(interrupt)))
     assert rows(tmp_path)[-1][0] == 7, "the frame in the network is finished, and none is begun"
     assert shown(tmp_path)[0] == list(range(7))
 
@@ -180,8 +193,8 @@ def test_a_live_source_drops_the_oldest_and_counts_it(tmp_path, caplog):
             over.wait(10)
             time.sleep(0.05)  # and has given the last one away
 
-    run = sequence_run(source, tmp_path, Detector(slow), visualization=False)
-    run.show = lambda frame, tracks: sounds.append(frame.audio)
+    run = sequence_run(source, tmp_path, FakeDetector(slow), visualization=False)
+    run.render = lambda frame, tracks: sounds.append(frame.audio)
     with caplog.at_level(logging.WARNING):
         result = track_source(source, run)
     numbers = [int(row[0]) for row in rows(tmp_path)]
@@ -197,7 +210,7 @@ def test_a_live_source_drops_the_oldest_and_counts_it(tmp_path, caplog):
 def test_skip_frames_tracks_every_nth(every, clip, tmp_path):
     source = open_source(clip, with_audio=True)
     passed = []
-    result = track_source(source, sequence_run(source, tmp_path, Detector(passed.append), every))
+    result = track_source(source, sequence_run(source, tmp_path, FakeDetector(passed.append), every))
     expected = list(range(0, 20, every))
     assert passed == expected
     assert [int(row[0]) for row in rows(tmp_path)] == [number + 1 for number in expected]
@@ -224,4 +237,4 @@ def test_frames_left_out_come_back_in_the_refined_text(every, clip, tmp_path):
 @pytest.mark.parametrize("every", [0, -1, 1.5, True, "2"])
 def test_skip_frames_is_a_whole_number(every, clip, tmp_path):
     with pytest.raises(OptionError, match="skip_frames must be a whole number of at least 1"):
-        sequence_run(open_source(clip), tmp_path, skip_frames=every)
+        Predictor(detector=FakeDetector()).mot_predict(clip, tmp_path, skip_frames=every)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tests.helpers.fake_pipeline import Detector, Live, numbered, rows, sequence_run, shown
+from tests.helpers.fake_pipeline import FakeDetector, Live, numbered, rows, sequence_run, shown
 from tests.helpers.videos import write_video
 from tracker.errors import ModelError
 from tracker.pipeline.track import track_source
@@ -16,16 +16,16 @@ def clip(tmp_path):
     return write_video(tmp_path / "clip.mp4", numbered(20), rate=10, audio=True)
 
 
-class Passes(Detector):
+class Passes(FakeDetector):
     """Two forward passes at once, each of which ends when it is waited for; ``under_way`` notes how many there were."""
 
     max_in_flight = 2
 
-    def __init__(self, pass_over=lambda number: None):
-        super().__init__(pass_over)
+    def __init__(self, forward=lambda number: None):
+        super().__init__(forward)
         self.open, self.under_way, self.changed = 0, [], threading.Condition()
 
-    def start(self, letterboxed):
+    def start(self, preprocessed):
         with self.changed:
             self.open += 1
             self.under_way.append(self.open)
@@ -34,9 +34,10 @@ class Passes(Detector):
         def wait():
             # an older pass stays open until as many as may be are under way; the last ones have no successor
             with self.changed:
-                self.changed.wait_for(lambda: letterboxed > 16 or self.open > self.max_in_flight, 10)
+                self.changed.wait_for(lambda: preprocessed > 16 or self.open > self.max_in_flight, 10)
                 self.open -= 1
-            return self.forward(letterboxed)
+            self.forward(preprocessed)
+            return [preprocessed]
 
         return wait
 

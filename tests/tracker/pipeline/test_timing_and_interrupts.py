@@ -53,6 +53,18 @@ def test_stages_add_up_in_the_order_they_first_ran(clock):
     assert times.rates(3) == {"read": 4.0, "network": 1.5}  # a stage of no time has no rate
 
 
+def test_a_stage_within_another_counts_for_itself_alone(clock):
+    times = StageTimes()
+    with times.stage("encode"):
+        clock.now += 1
+        for _ in range(2):
+            with times.stage("draw"):
+                clock.now += 2
+    with times.stage("draw"):
+        clock.now += 3
+    assert times.seconds == {"draw": 7.0, "encode": 1.0}
+
+
 def test_a_stage_that_fails_counts_too(clock):
     times = StageTimes()
     with pytest.raises(KeyError), times.stage("read"):
@@ -159,7 +171,7 @@ def test_off_the_main_thread_nothing_changes():
 def test_a_process_ends_as_the_signal_says_once_its_work_is_done():
     program = """
         import time
-        from tracker.interrupts import StopRequest
+        from tracker.pipeline.interrupts import StopRequest
         with StopRequest() as stop:
             print("ready", flush=True)
             while not stop.received:

@@ -42,7 +42,7 @@ def result_of(path, last_frame, **changes):
         "model": "jde_compact",
         "model_path": Path("weights"),
         "backend": "paddle fp32",
-        "text_path": path,
+        "files": {"text": path},
     }
     return TrackingResult(**{**values, **changes})
 
@@ -142,7 +142,8 @@ def test_the_limit_of_the_operating_system_leaves_whole_lines(tmp_path):
 import pathlib, sys
 import numpy as np
 from tracker.errors import OutputError
-from tracker.results import MotWriter, Tracks
+from tracker.sinks.mot_text import MotWriter
+from tracker.structures import Tracks
 writer = MotWriter(pathlib.Path(sys.argv[1]))
 try:
     for number in range(1, 1000):
@@ -256,7 +257,9 @@ def test_without_pandas_the_command_to_install_it_is_told(tmp_path, monkeypatch)
 
 
 def test_the_summary_names_everything(tmp_path):
-    result = result_of(tmp_path / "a.txt", 40, video_path=tmp_path / "a_vis.mp4", skipped=3)
+    result = result_of(
+        tmp_path / "a.txt", 40, files={"text": tmp_path / "a.txt", "video": tmp_path / "a_vis.mp4"}, skipped=3
+    )
     assert str(result) == (
         "street: 40 frames in 2.0 s (20.0 frames/s), 2 people, model jde_compact, paddle fp32\n"
         "  frames/s by stage: read 100.0, network 12.3\n"
@@ -264,6 +267,6 @@ def test_the_summary_names_everything(tmp_path):
         f"  video:  {tmp_path / 'a_vis.mp4'}\n"
         "  3 corrupt frames were skipped"
     )
-    plain = str(dataclasses.replace(result, video_path=None, skipped=0, seconds=0.0))
-    assert "video" not in plain and "skipped" not in plain and "(0.0 frames/s)" in plain
+    plain = str(dataclasses.replace(result, files={}, skipped=0, seconds=0.0))
+    assert "video" not in plain and "tracks" not in plain and "skipped" not in plain and "(0.0 frames/s)" in plain
     assert os.linesep * 2 not in plain
