@@ -80,7 +80,7 @@ class TrackerConfig:
         0.3, "appearance is learnt from boxes covered up to this share by others, 0 to 1", high=1, used_by=FUSED
     )
     reid_sigma: float = number(
-        3.0, "a lost track is found by appearance this many standard deviations below strangers", used_by=FUSED
+        3.0, "a lost person is known again by appearance this many standard deviations below strangers", used_by=FUSED
     )
     max_speed: float = number(3.0, "and within this many body heights a second of where it is expected", used_by=FUSED)
     camera_motion: bool = flag(True, "make up for the motion of the camera", used_by=BYTE)
