@@ -221,7 +221,9 @@ def test_detections_equal_the_reference_in_network_pixels(frame, network, config
 
 def test_detections_equal_the_rounded_result_in_the_frame(frame, network, config):
     height, width = frame["image"].shape[:2]
-    limits = dataclasses.replace(config.thresholds, score=config.thresholds.high_conf_thres)  # the reference knows no doubt
+    limits = dataclasses.replace(
+        config.thresholds, score=config.thresholds.high_conf_thres
+    )  # the reference knows no doubt
     detections = Decoder(config, limits)(frame["outputs"], frame["letterboxed"], network.embed)
     ours = np.clip(detections.boxes, 0, [width, height] * 2)
     theirs = np.clip(frame["rounded"], 0, [width, height] * 2)
