@@ -78,7 +78,8 @@ class JDE(hub.Module, Predictor):
         if not isinstance(images, list):
             raise OptionError(f"images must be a list of base64 texts, not {type(images).__name__}")
         frames = [_image_from_base64(number, text) for number, text in enumerate(images, 1)]
-        with self.stream_mode(**{**options, "output_dir": None}) as stream:
+        # no file of this machine may be read or written by a client
+        with self.stream_mode(**{**options, "output_dir": None, "tracker_config": None}) as stream:
             tracked = stream.predict(frames)
         return [
             {"frame": f.frame, "ids": f.ids.tolist(), "boxes": f.boxes.tolist(), "scores": f.scores.tolist()}

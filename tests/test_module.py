@@ -164,7 +164,7 @@ def test_options_reach_detection_and_association(module, short_clip, tmp_path):
         ({"output_dir": 3}, "output_dir must be a path"),
         ({"frame_rate": 0}, "frame_rate must be"),
         ({"nonsense": 1}, "unknown option 'nonsense'"),
-        ({"nms_threshold": 2}, "nms threshold must be a number from 0 to 1"),
+        ({"nms_threshold": 2}, "nms_threshold must be a number from 0 to 1"),
         ({"nms_top_k": 2.5}, "nms_top_k must be a whole number"),
         ({"track_buffer": -1}, "track_buffer must be a number of at least 0"),
         ({"association": "magic"}, "association must be one of fused, byte, jde"),

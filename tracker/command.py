@@ -1,11 +1,18 @@
-"""The command line of the tracker, whatever starts it: ``hub run`` or ``python -m tracker``."""
+"""The command line of the tracker, whatever starts it: ``hub run`` or ``python -m tracker``.
+
+The first word is the name of a command, ``track`` if there is none. An entry in `COMMANDS` makes a new one.
+"""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from .errors import TrackingError
 from .options import add_config_arguments, add_input_arguments, add_threshold_arguments
@@ -13,39 +20,120 @@ from .pipeline.result import TrackingResult
 from .predictor import Predictor
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
-    """The options of the command of that name."""
+class UsageError(Exception):
+    """The arguments do not go together."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command line can ask for.
+
+    Attributes:
+        help: What it does, in a sentence.
+        usage: Its arguments in short.
+        add_arguments: Adds its arguments to a parser; the flag says whether help shows the rarely needed ones too.
+        run: Does it, given the values of the arguments by name; returns a dataclass whose text is a short summary, or
+            raises UsageError.
+    """
+
+    help: str
+    usage: str
+    add_arguments: Callable[[argparse.ArgumentParser, bool], None]
+    run: Callable[[Predictor, dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class JsonText:
+    """What a command returned, printed as one JSON object.
+
+    Attributes:
+        result: A dataclass; what JSON does not have, such as paths, is printed as text.
+    """
+
+    result: Any
+
+    def __str__(self) -> str:
+        return json.dumps(dataclasses.asdict(self.result), default=str, ensure_ascii=False)
+
+
+def _add_track_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
+    add_input_arguments(parser.add_argument_group("Input options", "What to track."), everything)
+    add_config_arguments(parser.add_argument_group("Config options", "Model, device and results."))
+    add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."), everything)
+
+
+def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
+    source, video_stream = arguments.pop("source"), arguments.pop("video_stream")
+    if (source is None) == (video_stream is None):
+        raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE")
+    predictor.change_model(*(arguments.pop(name) for name in ("model", "threads", "backend", "precision")))
+    return predictor.mot_predict(video_stream if source is None else source, **arguments)
+
+
+COMMANDS = {
+    "track": Command(
+        "Follow the pedestrians in a video: every person gets a number that stays.",
+        "SOURCE [options]",
+        _add_track_arguments,
+        _track,
+    ),
+}
+DEFAULT = "track"
+
+
+def make_parser(prog: str, name: str = DEFAULT, everything: bool = False) -> argparse.ArgumentParser:
+    """Return the parser of a command.
+
+    Args:
+        prog: What comes before the arguments on the command line.
+        name: Name of the command.
+        everything: Whether help shows the rarely needed options too.
+    """
+    command = COMMANDS[name]
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Follow the pedestrians in a video: every person gets a number that stays.",
-        epilog="Ctrl-C ends the run in order: the files are complete to the last finished frame.",
+        usage=f"%(prog)s {command.usage}",
+        description=command.help,
+        epilog=f"The first word may name a command: {', '.join(COMMANDS)}; without one it is {DEFAULT}. Ctrl-C ends a "
+        "run in order: the files are complete to the last finished frame.",
     )
-    add_input_arguments(parser.add_argument_group("Input options", "What to track."))
-    add_config_arguments(parser.add_argument_group("Config options", "Model, device and results."))
-    add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."))
+    parser.add_argument("--help_all", action="help", help="show all options, also the rarely needed ones, and exit")
+    command.add_arguments(parser, everything)
     return parser
 
 
-def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = None) -> TrackingResult:
-    """Track what the arguments ask for.
+def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = None) -> object:
+    """Do what the arguments ask for.
 
     Args:
-        predictor: its model is changed for the one asked for.
-        prog: name of the command.
-        argv: arguments; None for those of the process.
+        predictor: Its model is changed to the one asked for.
+        prog: Name of the program, for its usage.
+        argv: Arguments; None for those of the process.
+
+    Returns:
+        What the command made, to be printed: its text is a summary, or one JSON object if ``--json`` was given.
 
     Raises:
         SystemExit: 1 after an error, 2 for a wrong command line, 130 after Ctrl-C; told in one line on stderr.
     """
-    arguments = vars(make_parser(prog).parse_args(argv))
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = DEFAULT
+    if words and words[0] in COMMANDS:
+        name = words.pop(0)
+        prog = f"{prog} {name}"
+    parser = make_parser(prog, name, "--help_all" in words)
+    arguments = vars(parser.parse_args(words))
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     logging.getLogger(__package__).setLevel(logging.INFO)
-    predictor.change_model(*(arguments.pop(name) for name in ("model", "threads", "backend", "precision")))
+    as_json = arguments.pop("json")
     try:
-        return predictor.mot_predict(**arguments)
+        result = COMMANDS[name].run(predictor, arguments)
+    except UsageError as error:
+        parser.error(str(error))
     except TrackingError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from error
     except KeyboardInterrupt:
         print("interrupted: the files hold all finished frames", file=sys.stderr)
         raise SystemExit(130) from None
+    return JsonText(result) if as_json else result

@@ -1,52 +1,52 @@
-"""The options that both Python and the command line take, each told once."""
+"""Options that both Python and the command line take: their help, their checks, their flags."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .detection.backends.choice import BACKENDS
 from .errors import OptionError
+from .settings.checks import shown
 from .settings.model import Thresholds
 from .settings.runtime import PRECISIONS
-from .settings.tracking import ASSOCIATIONS, SETTINGS, TrackerConfig, used_by
+from .settings.tracking import ASSOCIATIONS, SETTINGS, used_by
+
+DETECTION_FIELDS = {  # option: field of `Thresholds`
+    "score_threshold": "score",
+    "nms_threshold": "nms",
+    "nms_top_k": "nms_top_k",
+    "keep_top_k": "keep_top_k",
+}
+# the thresholds that a short --help shows
+COMMON = ("score_threshold", "association", "conf_thres", "min_box_area")
 
 
 @dataclass(frozen=True)
 class Option:
-    """A named setting.
+    """An option of detection, association or refinement.
 
     Attributes:
-        kind: type of its value.
-        help: what it does, with its unit and where its default comes from.
+        kind: Type of its value.
+        help: What it does, with its unit, who uses it or where its default comes from.
     """
 
     kind: type
     help: str
 
 
-# to the fields of config.Thresholds
-DETECTION_FIELDS = {
-    "score_threshold": "score",
-    "nms_threshold": "nms",
-    "nms_top_k": "nms_top_k",
-    "keep_top_k": "keep_top_k",
-}
+_THRESHOLDS = {field.name: field for field in dataclasses.fields(Thresholds)}
+_FIELDS = {**{name: _THRESHOLDS[field] for name, field in DETECTION_FIELDS.items()}, **SETTINGS}
 DETECTION = {
-    "score_threshold": Option(
-        float, "least score of a detection, 0 to 1; below low_thres it changes nothing (default: the model's)"
-    ),
-    "nms_threshold": Option(float, "overlap (IoU, 0 to 1) above which the weaker box goes (default: the model's)"),
-    "nms_top_k": Option(int, "so many best boxes enter non-maximum suppression (default: the model's)"),
-    "keep_top_k": Option(int, "so many boxes are kept after it (default: the model's)"),
+    name: Option(_FIELDS[name].metadata["kind"], f"{_FIELDS[name].metadata['help']} (default: the model's)")
+    for name in DETECTION_FIELDS
 }
 TRACKER = {
     name: Option(
-        kind=type(field.default),
+        kind=field.metadata["kind"],
         help=field.metadata["help"] + ("" if used_by(name) == ASSOCIATIONS else f" ({', '.join(used_by(name))})"),
     )
     for name, field in SETTINGS.items()
@@ -54,35 +54,36 @@ TRACKER = {
 
 
 def split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options by name into detection thresholds and settings of the association, those that are None left out.
+    """Check options, and split them into detection thresholds and settings of the association.
+
+    Args:
+        options: Values by the names in `DETECTION` and `TRACKER`; those that are None are left out.
+
+    Returns:
+        Values by the fields of `Thresholds`, and values by the names in `TRACKER`.
 
     Raises:
-        OptionError: an unknown name, or a value of the wrong type or out of its range.
+        OptionError: A name is unknown, or a value is of the wrong type or out of its range.
     """
     thresholds, settings = {}, {}
     for name, value in options.items():
-        option = DETECTION.get(name) or TRACKER.get(name)
-        if option is None:
-            raise OptionError(f"unknown option {name!r}; known are {', '.join([*DETECTION, *TRACKER])}")
+        if name not in _FIELDS:
+            raise OptionError(f"unknown option {shown(name)}; known are {', '.join(_FIELDS)}")
         if value is None:
             continue
-        if option.kind is int and (isinstance(value, bool) or not isinstance(value, numbers.Integral)):
-            raise OptionError(f"{name} must be a whole number, not {value!r}")
+        _FIELDS[name].metadata["check"](name, value)
         if name in DETECTION:
             thresholds[DETECTION_FIELDS[name]] = value
         else:
             settings[name] = value
-    # ranges are checked here already, before a source is opened or a model loaded
-    TrackerConfig().override(settings)
-    dataclasses.replace(Thresholds(score=0, nms=0, nms_top_k=1, keep_top_k=1, confident=0), **thresholds)
     return thresholds, settings
 
 
 def boolean(text: str) -> bool:
-    """A command line value that means what it says.
+    """Return True or False for a word of the command line.
 
     Raises:
-        argparse.ArgumentTypeError: it is neither yes nor no.
+        argparse.ArgumentTypeError: The word is neither a yes nor a no.
     """
     known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     try:
@@ -91,15 +92,21 @@ def boolean(text: str) -> bool:
         raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False") from None
 
 
-def add_input_arguments(group: argparse._ArgumentGroup) -> None:
-    """What to track."""
+def add_input_arguments(group: argparse._ActionsContainer, everything: bool = True) -> None:
+    """Add the flags that say what to track.
+
+    Args:
+        group: A parser or a group of arguments.
+        everything: Whether help shows the rarely needed ones too.
+    """
     group.add_argument(
-        "--video_stream",
-        required=True,
+        "source",
+        nargs="?",
         metavar="SOURCE",
         help="video file, folder of images, glob, MOTChallenge sequence folder, http/rtsp URL, or with --from_device "
         "the number of a camera",
     )
+    group.add_argument("--video_stream", metavar="SOURCE", help="another way to give SOURCE")
     _add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
     group.add_argument("--frame_rate", type=float, help="frames per second, in place of what SOURCE says (images: 30)")
     group.add_argument(
@@ -109,11 +116,16 @@ def add_input_arguments(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="track every N-th frame only, for speed; numbers of frames stay those of SOURCE (default: %(default)s)",
     )
-    group.add_argument("--timeout", type=float, default=10.0, help="seconds to wait for a URL (default: %(default)g)")
+    group.add_argument(
+        "--timeout",
+        type=float,
+        default=10.0,
+        help="seconds to wait for a URL (default: %(default)g)" if everything else argparse.SUPPRESS,
+    )
 
 
-def add_config_arguments(group: argparse._ArgumentGroup) -> None:
-    """Where to run and what to write."""
+def add_config_arguments(group: argparse._ActionsContainer) -> None:
+    """Add the flags that say what to run and what to write."""
     group.add_argument(
         "--model",
         default="auto",
@@ -128,6 +140,11 @@ def add_config_arguments(group: argparse._ArgumentGroup) -> None:
         default="mot_result",
         help="folder for mot_results/NAME.txt and mot_outputs/NAME_vis.mp4 (default: %(default)s)",
     )
+    group.add_argument(
+        "--tracker_config",
+        metavar="FILE",
+        help="YAML file of tracker settings, which win over those of config/tracker.yml; flags win over both",
+    )
     _add_flag(group, "--visualization", "make the annotated video", default=True)
     group.add_argument(
         "--draw_threshold",
@@ -137,10 +154,11 @@ def add_config_arguments(group: argparse._ArgumentGroup) -> None:
     )
     _add_flag(group, "--refine", "also write NAME_refined.txt: tracks joined, completed and smoothed at the end")
     _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
+    group.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
 
 
 def add_backend_arguments(group: argparse._ActionsContainer) -> None:
-    """What the network runs on; the names are checked where it is opened."""
+    """Add the flags that say what runs the network; their values are checked where it is opened."""
     group.add_argument(
         "--backend",
         default="auto",
@@ -156,16 +174,22 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
     )
 
 
-def add_threshold_arguments(group: argparse._ArgumentGroup) -> None:
-    """Detection and association, see ``config/tracker.yml``."""
-    for name, option in {**DETECTION, **TRACKER}.items():
+def add_threshold_arguments(group: argparse._ActionsContainer, everything: bool = True) -> None:
+    """Add the flags of detection, association and refinement; none has a default, see ``config/tracker.yml``.
+
+    Args:
+        group: A parser or a group of arguments.
+        everything: Whether help shows all of them, or those in `COMMON`.
+    """
+    for name, option in {**TRACKER, **DETECTION}.items():
+        help = option.help if everything or name in COMMON else argparse.SUPPRESS
         if option.kind is bool:
-            _add_flag(group, f"--{name}", option.help, default=None)
+            _add_flag(group, f"--{name}", help, default=None)
         else:
-            group.add_argument(f"--{name}", type=option.kind, help=option.help, metavar=option.kind.__name__.upper())
+            group.add_argument(f"--{name}", type=option.kind, help=help, metavar=option.kind.__name__.upper())
 
 
-def _add_flag(group: argparse._ArgumentGroup, name: str, text: str, default: bool | None = False) -> None:
+def _add_flag(group: argparse._ActionsContainer, name: str, text: str, default: bool | None = False) -> None:
     if default is not None:
         text += f" (default: {default})"
     group.add_argument(name, type=boolean, nargs="?", const=True, default=default, metavar="True|False", help=text)

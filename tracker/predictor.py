@@ -24,7 +24,7 @@ from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
 from .settings.checks import check_flag, check_positive, check_whole
 from .settings.runtime import RuntimeOptions
-from .settings.tracking import TRACKER_FILE, TrackerConfig
+from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sources.source import open_source
 from .structures import SequenceInfo
@@ -99,6 +99,7 @@ class Predictor:
         timeout: float = 10.0,
         progress: bool | None = None,
         sinks: Sequence[Sink] = (),
+        tracker_config: str | os.PathLike | None = None,
         **options: Any,
     ) -> TrackingResult:
         """Track the people in a video.
@@ -122,7 +123,9 @@ class Predictor:
             timeout: seconds to wait for a URL.
             progress: show a progress bar; None for when stderr is a terminal.
             sinks: get every tracked frame as well, see `tracker.Sink`. They run in the thread that called.
-            options: thresholds of detection and association by name, see ``config/tracker.yml`` and the README.
+            tracker_config: YAML file of settings as in ``config/tracker.yml``, which win over those there.
+            options: thresholds of detection and association by name, see ``config/tracker.yml`` and the README; they
+                win over tracker_config.
 
         Returns:
             What was made; iterating it gives the tracks frame by frame.
@@ -138,7 +141,7 @@ class Predictor:
         check_whole("skip_frames", skip_frames)
         if progress is not None:
             check_flag("progress", progress)
-        job = self._job(outputs, sinks, use_gpu, refine, options, progress)
+        job = self._job(outputs, sinks, use_gpu, refine, tracker_config, options, progress)
         source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames)
@@ -157,6 +160,7 @@ class Predictor:
         name: str = "stream",
         frame_rate: float = 30.0,
         sinks: Sequence[Sink] = (),
+        tracker_config: str | os.PathLike | None = None,
         **options: Any,
     ) -> StreamTracker:
         """Track images that you hand over yourself.
@@ -174,6 +178,7 @@ class Predictor:
             name: stem of the files written.
             frame_rate: frames per second of the images.
             sinks: get every tracked frame as well, see `tracker.Sink`.
+            tracker_config: YAML file of settings, as for ``mot_predict``.
             options: thresholds of detection and association by name, as for ``mot_predict``.
 
         Raises:
@@ -186,7 +191,7 @@ class Predictor:
         if output_dir is not None:
             outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
-        job = self._job(outputs, sinks, use_gpu, refine, options)
+        job = self._job(outputs, sinks, use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
@@ -202,16 +207,18 @@ class Predictor:
         sinks: Sequence[Sink],
         use_gpu: bool,
         refine: bool,
+        tracker_config: str | os.PathLike | None,
         options: dict[str, Any],
         progress: bool | None = None,
     ) -> _Job:
         """Check what is asked for; a bad option is told here, before a camera is opened or a model loaded."""
         thresholds, settings = split(options)
-        config = TrackerConfig.load(TRACKER_FILE).choose(settings, refine)
+        given = {} if tracker_config is None else read_tracker_file(tracker_config)
+        config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
         runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
         choose_backends(runtime)
-        return _Job(outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in settings, progress)
+        return _Job(outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in {**given, **settings}, progress)
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
         detector = self.detector or self._load(job.runtime, job.progress).detector(job.thresholds)

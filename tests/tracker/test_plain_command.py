@@ -1,6 +1,7 @@
 """``python -m tracker``: the command without PaddleHub, and what it does not load."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 
@@ -31,9 +32,16 @@ def test_it_tracks(clip, tmp_path):
     assert (tmp_path / "mot_outputs" / "street_vis.mp4").stat().st_size > 1000
 
 
+def test_json_is_all_that_it_prints(clip, tmp_path):
+    done = run("track", clip, "--json", "--model", "compact", "--output_dir", tmp_path, "--visualization", "no")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["name"], answer["frames"]) == ("street", 4)
+
+
 def test_help_and_mistakes():
     shown = run("--help")
-    assert shown.returncode == 0 and shown.stdout.startswith("usage: python -m tracker [-h] --video_stream SOURCE")
+    assert shown.returncode == 0 and shown.stdout.startswith("usage: python -m tracker SOURCE")
     absent = run("--video_stream", "nothing.mp4", "--model", "compact")
     assert absent.returncode == 1 and absent.stdout == ""
     assert absent.stderr.startswith("error: 'nothing.mp4' does not exist") and absent.stderr.count("\n") == 1

@@ -144,7 +144,7 @@ def _pipeline(video: Path, frames: int, association: str, backend: str) -> list[
     """
     backend, _, precision = backend.partition(":")
     model = Model(find_model("compact"), RuntimeOptions(backend, precision or "auto"))
-    config = TrackerConfig(association=association, conf_thres=model.config.thresholds.confident)
+    config = TrackerConfig(association=association, conf_thres=model.config.thresholds.high_conf_thres)
     with tempfile.TemporaryDirectory() as folder:
         # the source needs the table, the table the run, and the run the frame rate of the source
         source = Repeated(video, frames, lambda frame: table.reached(frame, lambda: run.result().people))

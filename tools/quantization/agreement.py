@@ -82,7 +82,7 @@ def match(reference: Detections, candidate: Detections) -> tuple[np.ndarray, np.
 
 def high_confidence_decoder(config: ModelConfig) -> Decoder:
     """Return a decoder that keeps only detections above the model's ``confident`` threshold."""
-    return Decoder(config, dataclasses.replace(config.thresholds, score=config.thresholds.confident))
+    return Decoder(config, dataclasses.replace(config.thresholds, score=config.thresholds.high_conf_thres))
 
 
 def compare(reference: Network, candidate: Network, images: Sequence[np.ndarray], config: ModelConfig) -> Agreement:

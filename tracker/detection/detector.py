@@ -49,7 +49,7 @@ class Model:
         """Return a detector on this model's network, with buffers of its own.
 
         Args:
-            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, confident, vote;
+            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, high_conf_thres, vote;
                 None keeps.
 
         Raises:
@@ -74,7 +74,7 @@ class JDEDetector:
         self.name = config.name
         self.backend = network.description
         self.folder: Path | None = network.folder
-        self.high_conf_thres = config.thresholds.confident
+        self.high_conf_thres = config.thresholds.high_conf_thres
         self.max_in_flight = network.max_in_flight
         self._network = network
         # inputs: of the passes under way, and of the next one

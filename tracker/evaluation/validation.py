@@ -159,7 +159,7 @@ def default_config(model: Model) -> TrackerConfig:
 
     They are those of ``config/tracker.yml`` with the model's own ``conf_thres``.
     """
-    return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.confident})
+    return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.high_conf_thres})
 
 
 class _Run:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from ..errors import OptionError
-from .checks import check_flag, check_whole
+from .checks import check_settings, check_whole, choice, flag, setting, text
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
+
+
+def _check_threads(name: str, value: Any) -> None:
+    if value is not None:
+        check_whole(name, value)
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,11 @@ class RuntimeOptions:
         OptionError: A value is of the wrong type or unknown.
     """
 
-    backend: str = "auto"
-    precision: str = "auto"
-    use_gpu: bool = False
-    threads: int | None = None
-    throughput: bool = False
+    backend: str = text("auto", "what runs the network")
+    precision: str = choice("auto", "number format of the network's computation", PRECISIONS)
+    use_gpu: bool = flag(False, "run the network on the first GPU")
+    threads: int | None = setting(None, "processor threads of the network", _check_threads)
+    throughput: bool = flag(False, "have more than one forward pass in flight")
 
     def __post_init__(self) -> None:
-        if not isinstance(self.backend, str) or not self.backend:
-            raise OptionError(f"backend must be the name of a backend, not {self.backend!r}")
-        if self.precision not in PRECISIONS:
-            raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
-        check_flag("use_gpu", self.use_gpu)
-        check_flag("throughput", self.throughput)
-        if self.threads is not None:
-            check_whole("threads", self.threads)
+        check_settings(self)
