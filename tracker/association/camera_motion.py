@@ -47,13 +47,13 @@ class CameraMotion:
         self._corners = np.empty((0, 2), np.float32)  # [P, 2] x, y in the reference
         self._still = False  # at the last frame
 
-    def estimate(self, image: np.ndarray, people: np.ndarray) -> np.ndarray | None:
-        """The motion of the background since the frame before.
+    def estimate(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray | None:
+        """Estimate the motion of the background since the frame before.
 
         Args:
             image: [H, W, 3] uint8 BGR.
-            people: [N, 4] left, top, right, bottom in its pixels: where no background is. What lies outside the image
-                is cut off; boxes that are not finite are left out.
+            boxes: [N, 4] left, top, right, bottom of the people in its pixels, where no background is. What lies
+                outside the image is cut off; boxes that are not finite are left out.
 
         Returns:
             [2, 3] float64 affine that maps pixels of the frame before to pixels of this one, with the origin of boxes:
@@ -62,9 +62,10 @@ class CameraMotion:
             frame is part of what is returned later.
         """
         picture, scale = _shrink(image)
-        background = _background(picture.shape, np.asarray(people, np.float64).reshape(-1, 4) / np.tile(scale, 2))
-        if self._size != image.shape[:2]:
-            self._size = image.shape[:2]
+        background = _background(picture, np.asarray(boxes, np.float64).reshape(-1, 4) / np.tile(scale, 2))
+        size = image.shape[0], image.shape[1]
+        if self._size != size:
+            self._size = size
             self._start(picture, background)
             return None
         if self._still and self._sample_is_still(picture, background):
@@ -98,13 +99,13 @@ def _shrink(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return picture, np.array([width / size[0], height / size[1]])
 
 
-def _background(shape: tuple[int, int], people: np.ndarray) -> np.ndarray:
-    """[h, w] bool, False inside the boxes [N, 4] left, top, right, bottom."""
-    height, width = shape
-    people = people[np.isfinite(people).all(axis=1)]
-    people = np.clip(people, 0, [width, height, width, height])
-    background = np.ones(shape, bool)
-    first, last = np.floor(people[:, :2]).astype(int), np.ceil(people[:, 2:]).astype(int)
+def _background(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return [h, w] bool, False inside the boxes [N, 4] left, top, right, bottom."""
+    height, width = picture.shape
+    boxes = boxes[np.isfinite(boxes).all(axis=1)]
+    boxes = np.clip(boxes, 0, [width, height, width, height])
+    background = np.ones((height, width), bool)
+    first, last = np.floor(boxes[:, :2]).astype(int), np.ceil(boxes[:, 2:]).astype(int)
     for (left, top), (right, bottom) in zip(first.tolist(), last.tolist()):
         background[top:bottom, left:right] = False
     return background
@@ -137,9 +138,9 @@ def _follow(
     moved = moved[:, 0]
     height, width = picture.shape
     column, row = np.rint(moved).astype(int).T
-    found = (status[:, 0] == 1) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    found[found] = background[row[found], column[found]]  # not where people have walked meanwhile
-    return corners[found], moved[found]
+    kept = (status[:, 0] == 1) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    kept[kept] = background[row[kept], column[kept]]  # not where people have walked meanwhile
+    return corners[kept], moved[kept]
 
 
 def _fit_similarity(before: np.ndarray, now: np.ndarray) -> np.ndarray | None:

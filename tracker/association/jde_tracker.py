@@ -11,19 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes import iou_distance, ltrb_to_ltwh, ltwh_to_ltrb, ltwh_to_xyah, xyah_to_ltwh
+from ..boxes import iou_distance, ltwh_to_ltrb, xyah_to_ltwh
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from . import kalman
 from .clock import Clock
 from .matching import appearance_and_motion, linear_assignment, normalised
+from .measurements import JDEMeasurements
 from .table import Table
 
 DUPLICATE_DISTANCE = 0.15  # a tracked and a lost track closer than this (1 - IoU) are one person
 
 
 @dataclass
-class TrackTable(Table):
+class JDETrackTable(Table):
     """All live tracks, a row each: first the tracked ones, then the lost ones, each in the order they came to be so.
 
     ``tracked`` is False for a lost track. ``confirmed`` is False for a track seen in one frame only. A track whose time
@@ -43,8 +44,8 @@ class TrackTable(Table):
     shown: np.ndarray  # [N] bool: was part of an output
 
     @classmethod
-    def empty(cls, dimension: int) -> TrackTable:
-        """A table without rows for embeddings of the given length."""
+    def empty(cls, dimension: int = 0) -> JDETrackTable:
+        """Return a table without rows for embeddings of the given length."""
         flags = np.zeros(0, bool)
         return cls(
             ids=np.zeros(0, np.int64),
@@ -61,7 +62,7 @@ class TrackTable(Table):
         )
 
     def corners(self, rows: np.ndarray) -> np.ndarray:
-        """[K, 4] left, top, right, bottom of some rows."""
+        """Return [K, 4] left, top, right, bottom of some rows in pixels of the original image."""
         return ltwh_to_ltrb(xyah_to_ltwh(self.mean[rows, :4]))
 
 
@@ -82,13 +83,13 @@ class JDETracker:
         self.num_identities = 0
         self._last_id = 0
         self._clock = Clock(frame_rate, self.max_time_lost)
-        self._table: TrackTable | None = None
+        self._table = JDETrackTable.empty()
 
     def update(self, detections: Detections, warp: np.ndarray | None = None, elapsed: float = 1.0) -> Tracks:
-        """Take the next frame.
+        """Track the people of the next frame.
 
         Args:
-            detections: the people found in it, in pixels of the original image; there may be none.
+            detections: the people detected in it, in pixels of the original image; there may be none.
             warp: ignored, for the reference knows no motion of the camera.
             elapsed: time since the last frame taken in frame periods (1 / frame_rate), above 0; ignored at the first.
 
@@ -99,13 +100,13 @@ class JDETracker:
             OptionError: ``elapsed`` is not a positive number.
         """
         self._clock.advance(elapsed)
-        if self._table is None:
-            self._table = TrackTable.empty(detections.embeddings.shape[1])
         remembered = self._clock.remembers(self._table.seen)
-        if not remembered.all():
+        if not remembered.any():
+            self._table = JDETrackTable.empty(detections.embeddings.shape[1])
+        elif not remembered.all():
             self._table = self._table.take(remembered)
         table = self._table
-        found = _Measurements.of(detections, self.config.conf_thres)
+        measurements = JDEMeasurements.of(detections, self.config.conf_thres)
 
         tracked_before = table.tracked.copy()
         unconfirmed = np.flatnonzero(table.tracked & ~table.confirmed)
@@ -114,23 +115,23 @@ class JDETracker:
 
         # 1. appearance, within the reach of the predicted motion
         cost = appearance_and_motion(
-            table.embeddings[pool], found.embeddings, table.mean[pool], table.covariance[pool], found.xyah
+            table.embeddings[pool], measurements.embeddings, table.mean[pool], table.covariance[pool], measurements.xyah
         )
-        pairs, left_pool, left = linear_assignment(cost, self.config.tracked_thresh)
-        self._match(pool[pairs[:, 0]], found, pairs[:, 1])
+        pairs, unmatched_pool, unmatched = linear_assignment(cost, self.config.tracked_thresh)
+        self._update_matched(pool[pairs[:, 0]], measurements, pairs[:, 1])
 
         # 2. overlap, for those that were in sight a frame ago
-        rest = pool[left_pool]
+        rest = pool[unmatched_pool]
         rest = rest[tracked_before[rest]]
-        pairs, missed, left = self._match_by_overlap(rest, found, left, self.config.r_tracked_thresh)
+        missed, unmatched = self._match_by_overlap(rest, measurements, unmatched, self.config.r_tracked_thresh)
         table.tracked[rest[missed]] = False
 
-        # 3. overlap, for tracks that wait for their second detection; without it they are gone
-        pairs, never_seen_again, left = self._match_by_overlap(unconfirmed, found, left, self.config.unconfirmed_thresh)
+        # 3. overlap, for tracks seen once so far; without a second detection they are gone
+        missed, unmatched = self._match_by_overlap(unconfirmed, measurements, unmatched, self.config.unconfirmed_thresh)
         gone = np.zeros(len(table), bool)
-        gone[unconfirmed[never_seen_again]] = True
+        gone[unconfirmed[missed]] = True
 
-        born = self._births(found, left[found.scores[left] >= self.config.det_thresh])
+        born = self._births(measurements, unmatched[measurements.scores[unmatched] >= self.config.det_thresh])
         self._retire(tracked_before, gone, born)
         return self._output()
 
@@ -141,47 +142,51 @@ class JDETracker:
             table.mean[rows], table.covariance[rows], elapsed=self._clock.elapsed
         )
 
-    def _match(self, rows: np.ndarray, found: _Measurements, which: np.ndarray) -> None:
-        """Give detections to tracks: state, appearance, and the marks of a track in sight."""
+    def _update_matched(self, rows: np.ndarray, measurements: JDEMeasurements, which: np.ndarray) -> None:
+        """Update tracks, given by row, from their detections, given by index."""
         if not len(rows):
             return
         table, config = self._table, self.config
         table.mean[rows], table.covariance[rows] = kalman.update(
-            table.mean[rows], table.covariance[rows], found.xyah[which]
+            table.mean[rows], table.covariance[rows], measurements.xyah[which]
         )
         old, new = config.embedding_momentum, 1.0 - config.embedding_momentum
-        mixed = old * table.embeddings[rows] + new * found.embeddings[which]
+        mixed = old * table.embeddings[rows] + new * measurements.embeddings[which]
         table.embeddings[rows] = normalised(mixed)
         # a track that comes back keeps its old score until the next frame, as in the reference
         steady = table.tracked[rows]
-        table.scores[rows[steady]] = found.scores[which[steady]]
+        table.scores[rows[steady]] = measurements.scores[which[steady]]
         table.seen[rows] = self._clock.now
         table.tracked[rows] = True
         table.confirmed[rows] = True
 
     def _match_by_overlap(
-        self, rows: np.ndarray, found: _Measurements, left: np.ndarray, limit: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Match some tracks with the detections still left; returns pairs, unmatched places in rows, what is left."""
-        if not len(rows):
-            return np.zeros((0, 2), np.int64), np.zeros(0, np.int64), left
-        cost = iou_distance(self._table.corners(rows), found.ltrb[left])
-        pairs, alone, still_left = linear_assignment(cost, limit)
-        self._match(rows[pairs[:, 0]], found, left[pairs[:, 1]])
-        return pairs, alone, left[still_left]
+        self, rows: np.ndarray, measurements: JDEMeasurements, unmatched: np.ndarray, limit: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Match some tracks, given by row, with the detections that are unmatched.
 
-    def _births(self, found: _Measurements, which: np.ndarray) -> TrackTable:
-        """New tracks; those of the first frame, or after a long pause, need no confirmation."""
+        Returns:
+            Places in ``rows`` of the tracks without a detection, and the detections that are still unmatched.
+        """
+        if not len(rows):
+            return np.zeros(0, np.int64), unmatched
+        cost = iou_distance(self._table.corners(rows), measurements.ltrb[unmatched])
+        pairs, missed, still_unmatched = linear_assignment(cost, limit)
+        self._update_matched(rows[pairs[:, 0]], measurements, unmatched[pairs[:, 1]])
+        return missed, unmatched[still_unmatched]
+
+    def _births(self, measurements: JDEMeasurements, which: np.ndarray) -> JDETrackTable:
+        """Make new tracks of some detections; where no frame before could confirm them, they are confirmed at once."""
         count = len(which)
-        mean, covariance = kalman.initiate(found.xyah[which])
+        mean, covariance = kalman.initiate(measurements.xyah[which])
         ids = self._last_id + 1 + np.arange(count, dtype=np.int64)
         self._last_id += count
-        return TrackTable(
+        return JDETrackTable(
             ids=ids,
             mean=mean,
             covariance=covariance,
-            embeddings=found.embeddings[which],
-            scores=found.scores[which],
+            embeddings=measurements.embeddings[which],
+            scores=measurements.scores[which],
             start=np.full(count, self._clock.now),
             seen=np.full(count, self._clock.now),
             tracked=np.ones(count, bool),
@@ -190,19 +195,17 @@ class JDETracker:
             shown=np.zeros(count, bool),
         )
 
-    def _retire(self, tracked_before: np.ndarray, gone: np.ndarray, born: TrackTable) -> None:
-        """Put the table in order for the next frame: tracked rows, found-again rows, born rows, lost rows."""
+    def _retire(self, tracked_before: np.ndarray, gone: np.ndarray, born: JDETrackTable) -> None:
+        """Put the table in order for the next frame: tracked rows, born rows, found-again rows, lost rows."""
         table = self._table
         expired_before = table.expired.copy()
         was_lost = ~tracked_before
         table.expired |= was_lost & (self._clock.now - table.seen > self.max_time_lost)
 
-        steady = tracked_before & table.tracked & ~gone
-        again = was_lost & table.tracked
-        still_lost = was_lost & ~table.tracked & ~expired_before
-        newly_lost = tracked_before & ~table.tracked & ~expired_before
-        steady, again, still_lost, newly_lost = (np.flatnonzero(m) for m in (steady, again, still_lost, newly_lost))
-
+        steady = np.flatnonzero(tracked_before & table.tracked & ~gone)
+        again = np.flatnonzero(was_lost & table.tracked)
+        still_lost = np.flatnonzero(was_lost & ~table.tracked & ~expired_before)
+        newly_lost = np.flatnonzero(tracked_before & ~table.tracked & ~expired_before)
         newborn = len(table) + np.arange(len(born))
         order = np.concatenate([steady, newborn, again, still_lost, newly_lost])
         table = table.append(born).take(order)
@@ -223,39 +226,16 @@ class JDETracker:
         return Tracks(table.ids[rows], boxes[plausible], table.scores[rows], table.embeddings[rows])
 
 
-@dataclass(frozen=True)
-class _Measurements:
-    """The confident detections of a frame in the forms the association needs."""
-
-    ltrb: np.ndarray
-    xyah: np.ndarray
-    scores: np.ndarray
-    embeddings: np.ndarray
-
-    @classmethod
-    def of(cls, detections: Detections, threshold: float) -> _Measurements:
-        keep = detections.scores > threshold
-        # a box without height has no aspect ratio: it could not be tracked
-        keep &= detections.boxes[:, 3] > detections.boxes[:, 1]
-        ltwh = ltrb_to_ltwh(detections.boxes[keep]).astype(np.float32)
-        return cls(
-            ltrb=ltwh_to_ltrb(ltwh),
-            xyah=ltwh_to_xyah(ltwh),
-            scores=detections.scores[keep].astype(np.float64),
-            embeddings=normalised(detections.embeddings[keep].astype(np.float32)),
-        )
-
-
-def _duplicates(table: TrackTable, count: int) -> np.ndarray:
-    """[N] mask of the shorter-lived of each tracked and lost pair that stand in the same place.
+def _duplicates(table: JDETrackTable, count: int) -> np.ndarray:
+    """Return [N] bool, True for the shorter-lived of each tracked and lost pair that stand in the same place.
 
     Args:
-        table: ``count`` tracked rows, then the lost ones.
-        count: see there.
+        table: the tracked rows, then the lost ones.
+        count: number of tracked rows.
     """
     drop = np.zeros(len(table), bool)
     if 0 < count < len(table):
-        corners = table.corners(slice(None))
+        corners = table.corners(np.arange(len(table)))
         close = iou_distance(corners[:count], corners[count:]) < DUPLICATE_DISTANCE
         age = table.seen - table.start
         older = age[:count, None] > age[None, count:]

@@ -1,10 +1,10 @@
 """Constant-velocity Kalman filter over a whole table of tracks at once.
 
-State of a track: four coordinates of its box and their change per frame; the box is measured directly. There are two
-choices of coordinates, each with its noise. ``ASPECT``: (x, y, a, h) with the box centre (x, y) in pixels, aspect ratio
-a = width / height and height h in pixels; noise grows with the height, as in DeepSORT (Wojke et al., "Simple online and
-realtime tracking with a deep association metric", 2017). ``SIZE``: (x, y, w, h); noise across grows with the width and
-noise along with the height, as in BoT-SORT (Aharon et al., arXiv 2206.14651).
+State of a track: four coordinates of its box and their change per frame period; the box is measured directly. There
+are two choices of coordinates, each with its noise. ``ASPECT``: (x, y, a, h) with the box centre (x, y) in pixels,
+aspect ratio a = width / height and height h in pixels; noise grows with the height, as in DeepSORT (Wojke et al.,
+"Simple online and realtime tracking with a deep association metric", 2017). ``SIZE``: (x, y, w, h); the noise of x and
+w grows with the width, that of y and h with the height, as in BoT-SORT (Aharon et al., arXiv 2206.14651).
 
 Every matrix of these models couples a coordinate only with its own velocity, so the 8x8 covariance is four independent
 2x2 blocks. A covariance is therefore kept as [N, 3, 4]: the position variances, the position-velocity covariances and
@@ -34,15 +34,15 @@ class Noise:
     aspect: bool
 
     def start(self, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """[N, 4] of the coordinates and of the velocities of new tracks."""
+        """Return [N, 4] of the coordinates and [N, 4] of the velocities of new tracks."""
         return self._std(mean, 2 * POSITION_WEIGHT, 1e-2), self._std(mean, 10 * VELOCITY_WEIGHT, 1e-5)
 
     def process(self, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """[N, 4] of what a frame may add to the coordinates and to the velocities."""
+        """Return [N, 4] of what a frame period adds to the coordinates, and [N, 4] to the velocities."""
         return self._std(mean, POSITION_WEIGHT, 1e-2), self._std(mean, VELOCITY_WEIGHT, 1e-5)
 
     def measurement(self, mean: np.ndarray) -> np.ndarray:
-        """[N, 4] of a measured box."""
+        """Return [N, 4] of a measured box."""
         return self._std(mean, POSITION_WEIGHT, 1e-1)
 
     def _std(self, mean: np.ndarray, weight: float, constant: float) -> np.ndarray:
@@ -59,11 +59,11 @@ ASPECT, SIZE = Noise(aspect=True), Noise(aspect=False)
 
 
 def initiate(measurement: np.ndarray, noise: Noise = ASPECT) -> tuple[np.ndarray, np.ndarray]:
-    """State of new tracks from their first boxes, velocities unknown and taken as 0.
+    """Return the state of new tracks from their first boxes; velocities are unknown and taken as 0.
 
     Args:
         measurement: [N, 4] boxes in the coordinates of ``noise``.
-        noise: of the model.
+        noise: deviations of the model.
 
     Returns:
         Mean [N, 8] and covariance [N, 3, 4], float64.
@@ -82,9 +82,9 @@ def predict(
     """Predict the states some time ahead, in steps of one frame period and one of what is left.
 
     Args:
-        mean: [N, 8].
-        covariance: [N, 3, 4].
-        noise: of the model.
+        mean: [N, 8] means of the states.
+        covariance: [N, 3, 4] their covariances.
+        noise: deviations of the model.
         elapsed: the time in frame periods, above 0.
 
     Returns:
@@ -104,7 +104,7 @@ def _steps(elapsed: float) -> list[float]:
 
 
 def _predict_step(mean: np.ndarray, covariance: np.ndarray, noise: Noise, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """X' = F x, P' = F P F^T + dt Q, where F adds dt times the velocities to the positions."""
+    """Predict one step: x' = F x, P' = F P F^T + dt Q, where F adds dt times the velocities to the positions."""
     added, added_velocity = noise.process(mean)
     position, cross, velocity = covariance[:, 0], covariance[:, 1], covariance[:, 2]
     ahead = mean.copy()
@@ -121,21 +121,22 @@ def update(
     covariance: np.ndarray,
     measurement: np.ndarray,
     noise: Noise = ASPECT,
-    doubt: np.ndarray | float = 1.0,
+    noise_scale: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Correct predicted states by measured boxes: K = P H^T S^-1, x' = x + K (z - H x), P' = P - K S K^T.
 
     Args:
-        mean: [N, 8].
-        covariance: [N, 3, 4].
+        mean: [N, 8] means of the predicted states.
+        covariance: [N, 3, 4] their covariances.
         measurement: [N, 4] boxes in the coordinates of ``noise``, row by row for the same tracks.
-        noise: of the model.
-        doubt: [N, 1] or one number: factor on the variance of the measurement.
+        noise: deviations of the model.
+        noise_scale: [N, 1] or one number: factor on the variance of the measurement, as in the NSA Kalman filter
+            (Du et al., "GIAOTracker", ICCV workshops 2021).
 
     Returns:
         New arrays of the shapes of mean and covariance.
     """
-    variance = covariance[:, 0] + doubt * noise.measurement(mean) ** 2
+    variance = covariance[:, 0] + noise_scale * noise.measurement(mean) ** 2
     gain = covariance[:, :2] / variance[:, None]  # [N, 2, 4]: for the position and for the velocity
     innovation = measurement - mean[:, :4]
     corrected = mean + (gain * innovation[:, None]).reshape(len(mean), 8)
@@ -149,14 +150,14 @@ def update(
 def gate(
     mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of tracks and measured boxes (``ASPECT``) that the predicted motion allows.
+    """Return the pairs of tracks and measured boxes (``ASPECT``) that the predicted motion allows.
 
     A pair is allowed while its squared Mahalanobis distance is at most the 0.95 quantile of the chi-square
     distribution. States or boxes that are not finite pass no gate.
 
     Args:
-        mean: [N, 8].
-        covariance: [N, 3, 4].
+        mean: [N, 8] means of the predicted states.
+        covariance: [N, 3, 4] their covariances.
         measurement: [M, 4] boxes (x, y, a, h).
 
     Returns:

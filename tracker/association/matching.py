@@ -14,9 +14,9 @@ UNIT = 1e-6  # float32 vectors this close to length 1 are as normalised as they 
 
 
 def normalised(vectors: np.ndarray) -> np.ndarray:
-    """[N, D] rows scaled to length 1, the same array if they are; zero rows stay, what is not finite counts as 0.
+    """Scale rows [N, D] to length 1; the same array comes back if they are.
 
-    For one broken vector must not spoil the running mean of a track for good.
+    Zero rows stay. What is not finite counts as 0, for one broken vector must not spoil the running mean of a track.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
@@ -29,11 +29,11 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
 
 
 def embedding_distance(tracks: np.ndarray, detections: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Euclidean distance between L2-normalised embeddings, in [0, 2], of some pairs.
+    """Return the Euclidean distance between L2-normalised embeddings, in [0, 2], of some pairs.
 
     Args:
-        tracks: [N, D].
-        detections: [M, D].
+        tracks: [N, D] embeddings.
+        detections: [M, D] embeddings.
         rows: [P] index of the track of each pair.
         columns: [P] index of its detection.
 
@@ -53,13 +53,13 @@ def embedding_distance(tracks: np.ndarray, detections: np.ndarray, rows: np.ndar
 def appearance_and_motion(
     tracks: np.ndarray, detections: np.ndarray, mean: np.ndarray, covariance: np.ndarray, measurement: np.ndarray
 ) -> np.ndarray:
-    """Cost of pairs by appearance, blended with the motion gate; infinite outside of it (JDE, section 3.4).
+    """Return the cost of pairs by appearance and motion, infinite outside the motion gate (JDE, section 3.4).
 
     Args:
         tracks: [N, D] embeddings.
         detections: [M, D] embeddings.
         mean: [N, 8] predicted states of the tracks.
-        covariance: [N, 3, 4], see ``kalman``.
+        covariance: [N, 3, 4] their covariances, see ``kalman``.
         measurement: [M, 4] detected boxes (x, y, a, h).
 
     Returns:
@@ -73,38 +73,41 @@ def appearance_and_motion(
 
 
 def linear_assignment(cost: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pair rows with columns at the least total cost, where leaving a row or a column alone costs limit / 2.
+    """Pair rows with columns at the least total cost, where leaving a row or a column unmatched costs limit / 2.
 
     Args:
         cost: [N, M]; infinity and NaN forbid a pair.
         limit: no pair costing more is made.
 
     Returns:
-        Pairs [K, 2] in order of rows, the rows left alone, and the columns left alone, both ascending.
+        Pairs [K, 2] in order of rows, the unmatched rows, and the unmatched columns, both ascending.
     """
     rows, columns = np.nonzero(cost < limit)
-    pairs = assign_pairs(rows, columns, cost[rows, columns], cost.shape, limit)
-    left_rows, left_columns = np.ones(cost.shape[0], bool), np.ones(cost.shape[1], bool)
-    left_rows[rows[pairs]] = left_columns[columns[pairs]] = False
-    return np.stack([rows[pairs], columns[pairs]], axis=1), np.flatnonzero(left_rows), np.flatnonzero(left_columns)
+    shape = cost.shape[0], cost.shape[1]
+    pairs = assign_pairs(rows, columns, cost[rows, columns], shape, limit)
+    unmatched_rows, unmatched_columns = np.ones(shape[0], bool), np.ones(shape[1], bool)
+    unmatched_rows[rows[pairs]] = unmatched_columns[columns[pairs]] = False
+    matched = np.stack([rows[pairs], columns[pairs]], axis=1)
+    return matched, np.flatnonzero(unmatched_rows), np.flatnonzero(unmatched_columns)
 
 
 def assign_pairs(
     rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, shape: tuple[int, int], limit: float
 ) -> np.ndarray:
-    """As `linear_assignment`, for a matrix of which only some pairs are possible.
+    """Assign as `linear_assignment` does, where only some pairs are possible.
 
     Args:
-        rows, columns: [P] of each possible pair.
-        cost: [P] of it, below ``limit``.
-        shape: of the whole matrix.
-        limit: see `linear_assignment`.
+        rows: [P] row of each possible pair.
+        columns: [P] column of each possible pair.
+        cost: [P] its cost, below ``limit``.
+        shape: number of rows and of columns in all.
+        limit: cost of leaving a row and a column unmatched.
 
     Returns:
         [K] indices of the pairs that are made, in order of rows.
     """
-    # A pair in which each has no other choice needs no solver, and what has no choice at all stays alone. In a scene
-    # that is not one single crowd this leaves a small problem for the O(n^3) part.
+    # A pair in which each has no other choice needs no solver, and what has no choice stays unmatched. In a scene that
+    # is not one single crowd this leaves a small problem for the O(n^3) part.
     rivals = np.maximum(np.bincount(rows, minlength=shape[0])[rows], np.bincount(columns, minlength=shape[1])[columns])
     hard = (rivals > 1).nonzero()[0]
     made = rivals == 1
@@ -120,46 +123,65 @@ def assign_pairs(
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs [P] of tracks (rows) and detections (columns), and the IoU of their boxes."""
+class CandidatePairs:
+    """Pairs of tracks and detections that may be matched.
+
+    Attributes:
+        rows: [P] index of the track.
+        columns: [P] index of the detection.
+        overlap: [P] IoU of their boxes.
+    """
 
     rows: np.ndarray
     columns: np.ndarray
     overlap: np.ndarray
 
-    def take(self, which: np.ndarray) -> Pairs:
-        """Some of the pairs."""
-        return Pairs(self.rows[which], self.columns[which], self.overlap[which])
+    def take(self, which: np.ndarray) -> CandidatePairs:
+        """Return some of the pairs, by indices or a mask [P]."""
+        return CandidatePairs(self.rows[which], self.columns[which], self.overlap[which])
 
-    def where(self, rows: np.ndarray, columns: np.ndarray) -> Pairs:
-        """The pairs of marked rows [N] bool with marked columns [M] bool."""
+    def where(self, rows: np.ndarray, columns: np.ndarray) -> CandidatePairs:
+        """Return the pairs of marked rows [N] bool with marked columns [M] bool."""
         return self.take(rows[self.rows] & columns[self.columns])
 
 
 class Matching:
-    """Which detection each of N tracks got, and which of M detections are still free.
+    """Which detection each track got, filled in round by round.
+
+    Args:
+        tracks: number N of tracks.
+        detections: number M of detections.
 
     Attributes:
-        detection: [N] index, -1 for none.
-        free: [M] bool.
+        detection: [N] index of the detection of each track, -1 for none.
+        unmatched_detections: [M] bool.
     """
 
     def __init__(self, tracks: int, detections: int) -> None:
         self.detection = np.full(tracks, -1)
-        self.free = np.ones(detections, bool)
+        self.unmatched_detections = np.ones(detections, bool)
 
     @property
-    def waiting(self) -> np.ndarray:
-        """[N] bool: tracks without a detection."""
+    def unmatched_tracks(self) -> np.ndarray:
+        """Which tracks have no detection, [N] bool."""
         return self.detection < 0
 
-    def assign(self, pairs: Pairs, cost: np.ndarray, limit: float) -> np.ndarray:
-        """Give detections to tracks at the least cost below the limit; returns the indices of the pairs made."""
+    def assign(self, pairs: CandidatePairs, cost: np.ndarray, limit: float) -> np.ndarray:
+        """Match tracks with detections at the least total cost.
+
+        Args:
+            pairs: [P] pairs that may be matched.
+            cost: [P] cost of each.
+            limit: pairs of this cost and more are not matched.
+
+        Returns:
+            [K] indices of the pairs that were matched.
+        """
         possible = (cost < limit).nonzero()[0]
         if not len(possible):
             return possible
         rows, columns = pairs.rows[possible], pairs.columns[possible]
-        made = assign_pairs(rows, columns, cost[possible], (len(self.detection), len(self.free)), limit)
+        made = assign_pairs(rows, columns, cost[possible], (len(self.detection), len(self.unmatched_detections)), limit)
         self.detection[rows[made]] = columns[made]
-        self.free[columns[made]] = False
+        self.unmatched_detections[columns[made]] = False
         return possible[made]

@@ -1,4 +1,4 @@
-"""The detections of a frame in the forms an association needs."""
+"""The detections of a frame in the forms that the trackers need."""
 
 from __future__ import annotations
 
@@ -6,31 +6,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes import intersection, overlapping
+from ..boxes import ltrb_to_ltwh, ltwh_to_ltrb, ltwh_to_xyah
 from ..structures import Detections
 from .matching import normalised
 
 
 @dataclass(frozen=True)
-class Measurements:
-    """The detections of a frame in the forms the association needs.
+class FusedMeasurements:
+    """The detections of a frame as `FusedTracker` needs them.
 
     Attributes:
-        ltrb: [M, 4] float64 corners.
-        xywh: [M, 4] centre, width, height.
-        scores: [M].
+        ltrb: [M, 4] float64 left, top, right, bottom in pixels of the original image.
+        xywh: [M, 4] float64 centre x, centre y, width, height.
+        scores: [M] float64.
         embeddings: [M, D] float32, L2-normalised.
-        covered: [M] largest share of a box that is covered by one in front of it: one that stands lower.
     """
 
     ltrb: np.ndarray
     xywh: np.ndarray
     scores: np.ndarray
     embeddings: np.ndarray
-    covered: np.ndarray
 
     @classmethod
-    def of(cls, detections: Detections, threshold: float) -> Measurements:
+    def of(cls, detections: Detections, threshold: float) -> FusedMeasurements:
+        """Convert the detections that score above the threshold; boxes that are not finite or empty are left out."""
         ltrb = detections.boxes.astype(np.float64)
         keep = (detections.scores > threshold) & np.isfinite(ltrb).all(axis=1) & (ltrb[:, 2:] > ltrb[:, :2]).all(axis=1)
         ltrb = ltrb[keep]
@@ -39,17 +38,35 @@ class Measurements:
             xywh=np.concatenate([(ltrb[:, :2] + ltrb[:, 2:]) / 2, ltrb[:, 2:] - ltrb[:, :2]], axis=1),
             scores=detections.scores[keep].astype(np.float64),
             embeddings=normalised(detections.embeddings[keep].astype(np.float32, copy=False)),
-            covered=_covered(ltrb),
         )
 
 
-def _covered(boxes: np.ndarray) -> np.ndarray:
-    behind, front = overlapping(boxes, boxes)
-    lower = boxes[front, 3] > boxes[behind, 3]
-    behind, front = behind[lower], front[lower]
-    area = (boxes[behind, 2] - boxes[behind, 0]) * (boxes[behind, 3] - boxes[behind, 1])
-    share = intersection(boxes[behind], boxes[front]) / area
-    covered = np.zeros(len(boxes))
-    order = np.argsort(share)  # of several writes to one place the last, and so the largest, stays
-    covered[behind[order]] = share[order]
-    return covered
+@dataclass(frozen=True)
+class JDEMeasurements:
+    """The confident detections of a frame as `JDETracker` needs them.
+
+    Attributes:
+        ltrb: [M, 4] float32 left, top, right, bottom in pixels of the original image.
+        xyah: [M, 4] float32 centre x, centre y, aspect ratio (width / height), height.
+        scores: [M] float64.
+        embeddings: [M, D] float32, L2-normalised.
+    """
+
+    ltrb: np.ndarray
+    xyah: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray
+
+    @classmethod
+    def of(cls, detections: Detections, threshold: float) -> JDEMeasurements:
+        """Convert the detections that score above the threshold."""
+        keep = detections.scores > threshold
+        # a box without height has no aspect ratio: it could not be tracked
+        keep &= detections.boxes[:, 3] > detections.boxes[:, 1]
+        ltwh = ltrb_to_ltwh(detections.boxes[keep]).astype(np.float32)
+        return cls(
+            ltrb=ltwh_to_ltrb(ltwh),
+            xyah=ltwh_to_xyah(ltwh),
+            scores=detections.scores[keep].astype(np.float64),
+            embeddings=normalised(detections.embeddings[keep].astype(np.float32)),
+        )

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.association.appearance import DIFFERENT_RATE, SAME_RATE, AppearanceScale, _Moments, cosine_distance
+from tracker.association.appearance import (
+    NEGATIVE_RATE,
+    POSITIVE_RATE,
+    EmbeddingCalibration,
+    RunningMoments,
+    cosine_distance,
+)
 
 
 def unit_vectors(random, count, dimension=32):
@@ -13,14 +19,14 @@ def unit_vectors(random, count, dimension=32):
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
-def scale_of(different, same):
-    """The scale after batches of distances."""
-    scale = AppearanceScale()
+def calibration_of(different, same):
+    """The calibration after batches of distances."""
+    calibration = EmbeddingCalibration()
     for batch in different:
-        scale.see_strangers(np.asarray(batch))
+        calibration.update_negatives(np.asarray(batch))
     for batch in same:
-        scale.see_same(np.asarray(batch))
-    return scale
+        calibration.update_positives(np.asarray(batch))
+    return calibration
 
 
 def batches_around(mean, spread, seed=0, count=40):
@@ -55,7 +61,7 @@ BATCHES = st.lists(st.lists(st.floats(0, 2), min_size=1, max_size=6), min_size=1
 @settings(max_examples=60, deadline=None)
 @given(BATCHES)
 def test_young_moments_are_those_of_all_batches_alike(batches):
-    moments = _Moments(1 / 30)
+    moments = RunningMoments(1 / 30)
     for batch in batches:
         moments.add(np.array(batch))
     mean = np.mean([np.mean(batch) for batch in batches])
@@ -67,7 +73,7 @@ def test_young_moments_are_those_of_all_batches_alike(batches):
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=30), st.integers(1, 5))
 def test_moments_of_equal_batches_are_numpys(batch, times):
-    moments = _Moments(0.01)
+    moments = RunningMoments(0.01)
     assert not moments
     for _ in range(times):
         moments.add(np.array(batch))
@@ -76,9 +82,9 @@ def test_moments_of_equal_batches_are_numpys(batch, times):
     assert moments.variance == pytest.approx(np.var(batch), abs=1e-9) and moments.variance >= 0
 
 
-@pytest.mark.parametrize("rate", [DIFFERENT_RATE, SAME_RATE])
+@pytest.mark.parametrize("rate", [NEGATIVE_RATE, POSITIVE_RATE])
 def test_old_moments_forget_at_their_rate(rate):
-    moments, young = _Moments(rate), round(1 / rate)
+    moments, young = RunningMoments(rate), round(1 / rate)
     for _ in range(young):
         moments.add(np.zeros(3))
     for times in range(1, 300):
@@ -97,14 +103,14 @@ def test_old_moments_forget_at_their_rate(rate):
     ],
 )
 def test_nothing_is_known_at_the_start(different, same):
-    assert scale_of(different, same).usefulness == 0
+    assert calibration_of(different, same).separability == 0
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.5, 1.0])
 def test_looks_that_never_differ_are_useless(constant):
     noise = 1e-7 * np.random.default_rng(0).normal(size=(2, 40, 5))  # of float32
-    assert scale_of(constant + noise[0], constant + noise[1]).usefulness == 0
-    assert scale_of([[constant]] * 9, [[constant]] * 9).usefulness == 0
+    assert calibration_of(constant + noise[0], constant + noise[1]).separability == 0
+    assert calibration_of([[constant]] * 9, [[constant]] * 9).separability == 0
 
 
 def test_looks_at_random_are_useless():
@@ -112,59 +118,59 @@ def test_looks_at_random_are_useless():
     looks = unit_vectors(random, 400)
     pairs = random.integers(0, 400, (2, 2, 100, 4))
     different, same = ([cosine_distance(looks, looks, a, b) for a, b in zip(*kind)] for kind in pairs)
-    assert scale_of(different, same).usefulness == 0
+    assert calibration_of(different, same).separability == 0
 
 
 def test_looks_that_put_one_person_farther_apart_than_two_are_useless():
-    assert scale_of(batches_around(0.2, 0.01), batches_around(0.9, 0.01, seed=1)).usefulness == 0
+    assert calibration_of(batches_around(0.2, 0.01), batches_around(0.9, 0.01, seed=1)).separability == 0
 
 
 @pytest.mark.parametrize("shrunk", [1.0, 0.1, 0.02])
 def test_looks_that_tell_people_apart_count_in_full(shrunk):
-    """Whatever the network's scale of distances."""
-    scale = scale_of(shrunk * batches_around(1.0, 0.1), shrunk * batches_around(0.2, 0.1, seed=1))
-    assert scale.usefulness == 1
+    """Whatever the network's calibration of distances."""
+    calibration = calibration_of(shrunk * batches_around(1.0, 0.1), shrunk * batches_around(0.2, 0.1, seed=1))
+    assert calibration.separability == 1
 
 
 @pytest.mark.parametrize(
-    ("contrast", "usefulness"), [(0.05, 0), (0.1, 0), (0.145, 0.3), (0.175, 0.5), (0.25, 1), (0.4, 1)]
+    ("contrast", "separability"), [(0.05, 0), (0.1, 0), (0.145, 0.3), (0.175, 0.5), (0.25, 1), (0.4, 1)]
 )
-def test_usefulness_rises_with_the_contrast_in_standard_deviations(contrast, usefulness):
+def test_separability_rises_with_the_contrast_in_standard_deviations(contrast, separability):
     """From none at d' = 1 to all at 2.5; each kind of distance has a standard deviation of 0.1 here."""
     around = np.array([[-0.1, 0.1]])
-    assert scale_of(0.5 + contrast + around, 0.5 + around).usefulness == pytest.approx(usefulness, abs=1e-3)
+    assert calibration_of(0.5 + contrast + around, 0.5 + around).separability == pytest.approx(separability, abs=1e-3)
 
 
 @pytest.mark.parametrize(("different", "same"), [([0.1, 0.7], [0.1, 0.1]), ([0.4, 0.4], [-0.2, 0.4])])
-def test_usefulness_takes_the_mean_of_both_variances(different, same):
+def test_separability_takes_the_mean_of_both_variances(different, same):
     """A contrast of 0.3, where one kind has a standard deviation of 0.3 and the other none."""
     d_prime = 0.3 / np.sqrt(0.3**2 / 2)
-    assert scale_of([different], [same]).usefulness == pytest.approx((d_prime - 1) / 1.5, abs=1e-3)
+    assert calibration_of([different], [same]).separability == pytest.approx((d_prime - 1) / 1.5, abs=1e-3)
 
 
-def test_preference_is_a_cost_between_typical_distances():
-    scale = scale_of([[0.7, 0.9]], [[0.1, 0.3]])  # means of 0.8 and 0.2
+def test_normalised_cost_is_a_cost_between_typical_distances():
+    calibration = calibration_of([[0.7, 0.9]], [[0.1, 0.3]])  # means of 0.8 and 0.2
     distances = np.array([0.2, 0.5, 0.8, 0.35, 0.0, -0.1, -5, 1.09, 1.1, 1.2, 2.0])
     expected = np.array([-0.5, 0, 0.5, -0.25, -0.8333, -1, -1, 0.9833, 1, 1, 1])
-    np.testing.assert_allclose(scale.preference(distances), expected, atol=1e-4)
-    assert scale.preference(np.zeros(0)).shape == (0,)
+    np.testing.assert_allclose(calibration.normalised_cost(distances), expected, atol=1e-4)
+    assert calibration.normalised_cost(np.zeros(0)).shape == (0,)
 
 
-def test_significance_is_in_standard_deviations_of_strangers():
-    scale = scale_of([[0.7, 0.9]], [[0.1, 0.3]])
-    np.testing.assert_allclose(scale.significance(np.array([0.8, 0.7, 0.2, 1.0])), [0, 1, 6, -2], atol=1e-9)
-    assert scale.significance(np.zeros(0)).shape == (0,)
+def test_z_score_is_in_standard_deviations_of_strangers():
+    calibration = calibration_of([[0.7, 0.9]], [[0.1, 0.3]])
+    np.testing.assert_allclose(calibration.z_score(np.array([0.8, 0.7, 0.2, 1.0])), [0, 1, 6, -2], atol=1e-9)
+    assert calibration.z_score(np.zeros(0)).shape == (0,)
 
 
 def test_strangers_are_never_taken_to_be_all_alike():
     """With two people there is one distance, and its deviation of 0 would make everything significant."""
-    scale = scale_of([[0.8]] * 50, [[0.1, 0.3]])
-    np.testing.assert_allclose(scale.significance(np.array([0.78, 0.4])), [1, 20], atol=1e-6)
+    calibration = calibration_of([[0.8]] * 50, [[0.1, 0.3]])
+    np.testing.assert_allclose(calibration.z_score(np.array([0.78, 0.4])), [1, 20], atol=1e-6)
 
 
 def test_the_scale_follows_the_video():
-    scale = scale_of(batches_around(1.0, 0.1), batches_around(0.2, 0.1))
+    calibration = calibration_of(batches_around(1.0, 0.1), batches_around(0.2, 0.1))
     for batch in batches_around(0.4, 0.01, count=800):  # people in uniforms came
-        scale.see_strangers(batch)
-    assert scale.significance(np.array([0.4])) == pytest.approx(0, abs=0.1)
-    assert scale.significance(np.array([0.2])) == pytest.approx(10, rel=0.1)
+        calibration.update_negatives(batch)
+    assert calibration.z_score(np.array([0.4])) == pytest.approx(0, abs=0.1)
+    assert calibration.z_score(np.array([0.2])) == pytest.approx(10, rel=0.1)

@@ -113,26 +113,10 @@ STANDS = frame_of(person(100, 0))
 WAITS = frame_of(person(190, 0, y=101))
 
 
-def passing(*before, beside=()):
+def passing(*before):
     """Somebody walks from 190 to 10, over the place of one who was lost; then another stands there."""
-    walk = [frame_of(person(x, 0, y=101), *(beside if x > 170 else ())) for x in range(190, 8, -4)]
+    walk = [frame_of(person(x, 0, y=101)) for x in range(190, 8, -4)]
     return [*before, *walk, frame_of(person(6, 0, y=101), person(100, 0))]
-
-
-@fused_and_byte
-@pytest.mark.parametrize("beside", [(), (person(600, 3),)], ids=["alone", "with others"])
-def test_two_tracks_of_one_place_become_one(appearance, beside):
-    """Who came since is forgotten: the person who was lost is taken for having been found again."""
-    frames = passing(*[STANDS] * 40, frame_of(), beside=beside)
-    assert ids_at(track_all(frames, appearance, max_speed=0.0)[-1], 6, 100) == [1, None]
-    assert ids_at(track_all(frames, appearance, max_speed=0.0, duplicate_overlap=1.0)[-1], 6, 100) == [2, 1]
-
-
-@fused_and_byte
-def test_of_two_tracks_of_one_place_the_shorter_lived_is_forgotten(appearance):
-    frames = passing(*[STANDS] * 3, frame_of(), *[WAITS] * 10)
-    assert ids_at(track_all(frames, appearance, max_speed=0.0)[-1], 6, 100) == [2, None]
-    assert ids_at(track_all(frames, appearance, max_speed=0.0, duplicate_overlap=1.0)[-1], 6, 100) == [2, 1]
 
 
 @fused_and_byte

@@ -19,8 +19,8 @@ from tests.helpers.crowds import (
     walkers,
     with_embeddings,
 )
-from tracker.association.appearance import AppearanceScale
-from tracker.association.fused_tracker import MANY, FusedTracker
+from tracker.association.appearance import EmbeddingCalibration
+from tracker.association.fused_tracker import MAX_NEGATIVE_PAIRS, FusedTracker
 from tracker.settings.tracking import TrackerConfig
 
 BYSTANDERS = person(900, 5), person(1100, 6), person(1300, 7)  # strangers to learn from what looks are worth
@@ -157,17 +157,6 @@ def looks_after(*places, score=0.9, y=100, **settings):
     return tracks.embeddings[tracks.ids.tolist().index(1), 2]
 
 
-def test_looks_are_learnt_from_clean_boxes_only():
-    learnt = looks_after(300, y=90)
-    assert learnt > 0.05
-    assert looks_after(130, y=90) == pytest.approx(learnt)  # behind the other, a quarter covered
-    assert looks_after(115, y=90) == 0.0  # more than half
-    assert looks_after(115, y=90, max_occlusion=0.6) == pytest.approx(learnt)
-    assert looks_after(130, y=90, max_occlusion=0.2) == 0.0
-    assert looks_after(115, y=110) == pytest.approx(learnt)  # in front of the other
-    assert looks_after(130, 115, 70, y=90) == looks_after(115, 130, y=90) == 0.0  # the most of several counts
-
-
 def test_the_surer_a_box_the_more_is_learnt_of_its_looks():
     assert 0 == looks_after(300, score=0.5) < looks_after(300, score=0.7) < looks_after(300) < looks_after(300, score=1)
     assert looks_after(300, embedding_momentum=0.5) > looks_after(300)
@@ -176,28 +165,28 @@ def test_the_surer_a_box_the_more_is_learnt_of_its_looks():
     assert looks_after(300, score=1) == pytest.approx(0.1 / np.hypot(0.1, 0.9), rel=1e-5)
 
 
-class Recorder(AppearanceScale):
+class Recorder(EmbeddingCalibration):
     """Keeps the distances that it is shown."""
 
     def __init__(self):
         super().__init__()
-        self.strangers, self.same = [], []
+        self.negatives, self.positives = [], []
 
-    def see_strangers(self, distances):
-        self.strangers.append(np.round(distances.astype(np.float64), 3).tolist())
-        super().see_strangers(distances)
+    def update_negatives(self, distances):
+        self.negatives.append(np.round(distances.astype(np.float64), 3).tolist())
+        super().update_negatives(distances)
 
-    def see_same(self, distances):
-        self.same += np.round(distances.astype(np.float64), 3).tolist()
-        super().see_same(distances)
+    def update_positives(self, distances):
+        self.positives += np.round(distances.astype(np.float64), 3).tolist()
+        super().update_positives(distances)
 
 
 def recorded(frames):
     tracker = FusedTracker(TrackerConfig(conf_thres=0.6))
-    tracker._appearance = Recorder()
+    tracker._calibration = Recorder()
     for frame in frames:
         tracker.update(frame)
-    return tracker._appearance
+    return tracker._calibration
 
 
 GRADED = np.array([[np.cos(a), np.sin(a)] for a in (0, 0.1, 0.3, 0.7)])  # a distance of its own for each pair
@@ -207,18 +196,18 @@ def test_in_turn_all_sure_people_of_a_frame_are_compared():
     """But for those who may be one person twice."""
     apart = [person(100 + 200 * k, k, looks=GRADED) for k in range(4)]
     every = {round(1 - np.cos(a - b), 3) for a, b in itertools.combinations((0, 0.1, 0.3, 0.7), 2)}
-    seen = recorded([frame_of(*apart)] * 3).strangers
+    seen = recorded([frame_of(*apart)] * 3).negatives
     assert {distance for frame in seen for distance in frame} == every and [len(frame) for frame in seen] == [4] * 3
     twice, doubtful = person(118, 1, looks=GRADED), person(500, 2, looks=GRADED, score=0.5)
-    assert recorded([frame_of(apart[0], twice, doubtful)] * 2).strangers == [[], []]  # IoU 22 / 58
+    assert recorded([frame_of(apart[0], twice, doubtful)] * 2).negatives == [[], []]  # IoU 22 / 58
     beside = person(122, 1, looks=GRADED)  # IoU 18 / 62
-    assert recorded([frame_of(apart[0], beside)]).strangers == [[0.005, 0.005]]
-    assert recorded([frame_of(apart[0])] * 2).strangers == []
+    assert recorded([frame_of(apart[0], beside)]).negatives == [[0.005, 0.005]]
+    assert recorded([frame_of(apart[0])] * 2).negatives == []
 
 
 def test_of_a_dense_crowd_some_are_compared():
-    crowded = frame_of(*(person(100 * k, k % 4, looks=GRADED) for k in range(3 * MANY)))
-    assert [len(frame) for frame in recorded([crowded] * 4).strangers] == [MANY] * 4
+    crowded = frame_of(*(person(100 * k, k % 4, looks=GRADED) for k in range(3 * MAX_NEGATIVE_PAIRS)))
+    assert [len(frame) for frame in recorded([crowded] * 4).negatives] == [MAX_NEGATIVE_PAIRS] * 4
 
 
 @pytest.mark.parametrize(
@@ -234,12 +223,12 @@ def test_of_a_dense_crowd_some_are_compared():
 )
 def test_a_lone_box_close_to_its_track_is_the_same_person(second, taken):
     first = frame_of(person(100, 0, looks=GRADED))
-    assert recorded([first, frame_of(*second)]).same == taken
+    assert recorded([first, frame_of(*second)]).positives == taken
 
 
 def test_where_two_were_nobody_is_sure_who_is_left():
     first = frame_of(person(100, 0, looks=GRADED), person(125, 1, looks=GRADED))
-    assert recorded([first, frame_of(person(100, 2, looks=GRADED))]).same == []
+    assert recorded([first, frame_of(person(100, 2, looks=GRADED))]).positives == []
 
 
 @settings(max_examples=30, deadline=None)

@@ -30,11 +30,11 @@ class Dense:
         self.x = F @ self.x
         self.P = F @ self.P @ F.T + np.diag(np.concatenate(noise) ** 2)
 
-    def innovation(self, doubt=1.0):
-        return H @ self.P @ H.T + doubt * np.diag(self.deviations(1 / 20, 1e-1) ** 2)
+    def innovation(self, noise_scale=1.0):
+        return H @ self.P @ H.T + noise_scale * np.diag(self.deviations(1 / 20, 1e-1) ** 2)
 
-    def update(self, z, doubt=1.0):
-        S = self.innovation(doubt)
+    def update(self, z, noise_scale=1.0):
+        S = self.innovation(noise_scale)
         K = self.P @ H.T @ np.linalg.inv(S)
         self.x = self.x + K @ (z - H @ self.x)
         self.P = self.P - K @ S @ K.T
@@ -102,7 +102,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_equals_the_dense_filter_with_every_noise_and_doubt(kind, data):
+def test_equals_the_dense_filter_with_every_noise_and_scale(kind, data):
     noise, dense_filter, boxes, steps = KINDS[kind]
     z = np.array(data.draw(st.lists(boxes, min_size=1, max_size=4)))
     mean, covariance = kalman.initiate(z, noise)
@@ -112,18 +112,18 @@ def test_equals_the_dense_filter_with_every_noise_and_doubt(kind, data):
         z = z + step
         assume((z[:, 2:] > 1e-3).all() and (z[:, 3] > 1).all())
         mean, covariance = kalman.predict(mean, covariance, noise)
-        doubt = np.array(data.draw(st.lists(st.floats(0.1, 2), min_size=len(z), max_size=len(z))))[:, None]
-        inputs = mean.copy(), covariance.copy(), doubt.copy()
-        after = kalman.update(mean, covariance, z, noise, doubt)
-        assert all(np.array_equal(x, y) for x, y in zip((mean, covariance, doubt), inputs))  # what goes in stays
+        noise_scale = np.array(data.draw(st.lists(st.floats(0.1, 2), min_size=len(z), max_size=len(z))))[:, None]
+        inputs = mean.copy(), covariance.copy(), noise_scale.copy()
+        after = kalman.update(mean, covariance, z, noise, noise_scale)
+        assert all(np.array_equal(x, y) for x, y in zip((mean, covariance, noise_scale), inputs))  # what goes in stays
         mean, covariance = after
-        for dense, box, factor in zip(filters, z, doubt[:, 0]):
+        for dense, box, factor in zip(filters, z, noise_scale[:, 0]):
             dense.predict()
             dense.update(box, factor)
         assert_equal_states(mean, covariance, filters)
 
 
-def test_one_doubt_for_all_is_the_same_for_each():
+def test_one_noise_scale_for_all_is_the_same_for_each():
     z = np.array([[50.0, 60, 40, 100], [300, 200, 20, 60]])
     mean, covariance = kalman.predict(*kalman.initiate(z, kalman.SIZE), kalman.SIZE)
     for each, one in zip(
@@ -133,10 +133,10 @@ def test_one_doubt_for_all_is_the_same_for_each():
         np.testing.assert_array_equal(each, one)
 
 
-def test_less_doubt_brings_the_state_closer_to_the_box():
+def test_less_noise_brings_the_state_closer_to_the_box():
     z = np.array([[50.0, 60, 40, 100]])
     mean, covariance = kalman.predict(*kalman.initiate(z, kalman.SIZE), kalman.SIZE)
-    updates = [kalman.update(mean, covariance, z + 10, kalman.SIZE, doubt) for doubt in (0.1, 1.0, 2.0)]
+    updates = [kalman.update(mean, covariance, z + 10, kalman.SIZE, noise_scale) for noise_scale in (0.1, 1.0, 2.0)]
     distances = [np.abs(state[:, :4] - (z + 10)).max() for state, _ in updates]
     assert 0 < distances[0] < distances[1] < distances[2] < 10
     assert (updates[0][1][:, 0] < updates[2][1][:, 0]).all()  # and leaves it surer
@@ -200,8 +200,8 @@ SIZE_STARTS = [[100.0, 200, 32, 80], [5, 5, 2, 9], [3000, 2000, 2800, 1900], [50
         pytest.param(kalman.SIZE, SIZE_STARTS, [2, 2, 0.1, 0.2], id="size"),
     ],
 )
-@pytest.mark.parametrize("doubt", [0.1, 1.0, 2.0])
-def test_covariances_stay_positive_for_long(noise, starts, jitter, doubt):
+@pytest.mark.parametrize("noise_scale", [0.1, 1.0, 2.0])
+def test_covariances_stay_positive_for_long(noise, starts, jitter, noise_scale):
     random, start = np.random.default_rng(8), np.array(starts)
     mean, covariance = kalman.initiate(start, noise)
     for frame in range(1000):
@@ -209,7 +209,7 @@ def test_covariances_stay_positive_for_long(noise, starts, jitter, doubt):
         assert_positive(covariance)
         seen = np.array([True, frame % 3 == 0, random.random() < 0.5, False])
         measured = start[seen] + random.normal(0, jitter, (seen.sum(), 4))
-        mean[seen], covariance[seen] = kalman.update(mean[seen], covariance[seen], measured, noise, doubt)
+        mean[seen], covariance[seen] = kalman.update(mean[seen], covariance[seen], measured, noise, noise_scale)
         assert_positive(covariance)
     assert np.isfinite(mean).all()
     assert np.abs(mean[:3, :4] - start[:3]).max() < 20  # they did not run away

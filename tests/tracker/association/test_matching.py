@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 
 from tracker.association import kalman
 from tracker.association.matching import (
+    CandidatePairs,
     Matching,
-    Pairs,
     appearance_and_motion,
     assign_pairs,
     embedding_distance,
@@ -277,7 +277,7 @@ def test_pairs_are_made_at_the_least_cost(n, m, lowest, share, limit, steps, see
 
 
 def some_pairs():
-    return Pairs(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 1, 2]), np.array([0.9, 0.2, 0.8, 0.7, 0.1]))
+    return CandidatePairs(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 1, 2]), np.array([0.9, 0.2, 0.8, 0.7, 0.1]))
 
 
 def test_pairs_of_marked_rows_and_columns():
@@ -292,14 +292,24 @@ def test_pairs_of_marked_rows_and_columns():
 
 def test_a_matching_round_by_round():
     pairs, matching = some_pairs(), Matching(3, 4)
-    assert matching.waiting.all() and matching.free.all()
+    assert matching.unmatched_tracks.all() and matching.unmatched_detections.all()
     made = matching.assign(pairs, 1 - pairs.overlap, 0.5)
     assert made.tolist() == [0, 2] and matching.detection.tolist() == [0, 1, -1]
-    assert matching.waiting.tolist() == [False, False, True] and matching.free.tolist() == [False, False, True, True]
-    rest = pairs.where(matching.waiting, matching.free)
+    assert matching.unmatched_tracks.tolist() == [False, False, True] and matching.unmatched_detections.tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    rest = pairs.where(matching.unmatched_tracks, matching.unmatched_detections)
     assert matching.assign(rest, 1 - rest.overlap, 0.9).tolist() == []  # a cost of the limit is too much
     assert matching.assign(rest, 1 - rest.overlap, 0.91).tolist() == [0]
-    assert matching.detection.tolist() == [0, 1, 2] and matching.free.tolist() == [False, False, False, True]
+    assert matching.detection.tolist() == [0, 1, 2] and matching.unmatched_detections.tolist() == [
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("worthless", [np.nan, np.inf])
@@ -311,5 +321,5 @@ def test_a_matching_makes_no_pair_of_a_cost_that_is_no_number(worthless):
 def test_a_matching_of_nobody():
     matching = Matching(0, 2)
     nothing = np.zeros(0, np.int64)
-    assert not len(matching.assign(Pairs(nothing, nothing, np.zeros(0)), np.zeros(0), 0.9))
-    assert matching.free.all() and not len(matching.waiting)
+    assert not len(matching.assign(CandidatePairs(nothing, nothing, np.zeros(0)), np.zeros(0), 0.9))
+    assert matching.unmatched_detections.all() and not len(matching.unmatched_tracks)
