@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.association.matching import assign_pairs
-from tracker.boxes import iou, overlapping
+from tracker.boxes import overlapping, paired_iou
 from tracker.detection.backends.network import Network
 from tracker.detection.decode import Decoder
 from tracker.detection.letterbox import Letterbox, LetterboxedImage
@@ -66,7 +66,7 @@ def match(exact: Detections, found: Detections) -> tuple[np.ndarray, np.ndarray]
         [P, 2] indices into ``exact`` and ``found``, and the IoU [P] of each pair.
     """
     rows, columns = overlapping(exact.boxes, found.boxes)
-    overlap = iou(exact.boxes[rows], found.boxes[columns])
+    overlap = paired_iou(exact.boxes[rows], found.boxes[columns])
     near = overlap >= LEAST_IOU
     rows, columns, overlap = rows[near], columns[near], overlap[near]
     # with a limit above twice the highest cost no pair is given up for better ones

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes import iou, ltrb_to_ltwh, overlapping
+from ..boxes import ltrb_to_ltwh, overlapping, paired_iou
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from . import kalman
@@ -102,7 +102,7 @@ class FusedTracker:
 
         corners = table.corners()
         rows, columns = overlapping(corners, found.ltrb)
-        near = Pairs(rows, columns, iou(corners[rows], found.ltrb[columns]))
+        near = Pairs(rows, columns, paired_iou(corners[rows], found.ltrb[columns]))
         matching = Matching(len(table), len(found.scores))
         sure, known = found.scores > config.conf_thres, table.confirmed
 
@@ -140,7 +140,7 @@ class FusedTracker:
         first = np.arange(self._frame % every, len(sure), every)
         second = (first + 1 + self._frame % (len(sure) - 1)) % len(sure)
         sure, other = sure[first], sure[second]
-        apart = iou(found.ltrb[sure], found.ltrb[other]) < FAR_APART
+        apart = paired_iou(found.ltrb[sure], found.ltrb[other]) < FAR_APART
         self._appearance.see_strangers(cosine_distance(found.embeddings, found.embeddings, sure[apart], other[apart]))
 
     def _match_sure(self, near: Pairs, found: Measurements, matching: Matching) -> None:
@@ -275,7 +275,7 @@ def _duplicates(table: TrackTable, rows: np.ndarray, frame: int, limit: float) -
         return here[:0]
     corners = table.corners()
     one, other = overlapping(corners[here], corners[lost])
-    same = iou(corners[here[one]], corners[lost[other]]) > limit
+    same = paired_iou(corners[here[one]], corners[lost[other]]) > limit
     same &= table.start[here[one]] > table.seen[lost[other]]
     one, other = one[same], other[same]
     age = table.seen - table.start

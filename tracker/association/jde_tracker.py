@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes import iou_distance, ltrb_to_ltwh, ltwh_to_ltrb, ltwh_to_xyah, xyah_to_ltwh
+from ..boxes import jde_iou_distance, ltrb_to_ltwh, ltwh_to_ltrb, ltwh_to_xyah, xyah_to_ltwh
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from . import kalman
@@ -158,7 +158,7 @@ class JDETracker:
         """Match some tracks with the detections still left; returns pairs, unmatched places in rows, what is left."""
         if not len(rows):
             return np.zeros((0, 2), np.int64), np.zeros(0, np.int64), left
-        cost = iou_distance(self._table.corners(rows), found.ltrb[left])
+        cost = jde_iou_distance(self._table.corners(rows), found.ltrb[left])
         pairs, alone, still_left = linear_assignment(cost, limit)
         self._match(rows[pairs[:, 0]], found, left[pairs[:, 1]])
         return pairs, alone, left[still_left]
@@ -249,7 +249,7 @@ def _duplicates(table: TrackTable, count: int) -> np.ndarray:
     drop = np.zeros(len(table), bool)
     if 0 < count < len(table):
         corners = table.corners(slice(None))
-        close = iou_distance(corners[:count], corners[count:]) < DUPLICATE_DISTANCE
+        close = jde_iou_distance(corners[:count], corners[count:]) < DUPLICATE_DISTANCE
         age = table.seen - table.start
         older = age[:count, None] > age[None, count:]
         drop[:count] = (close & ~older).any(axis=1)

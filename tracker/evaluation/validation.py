@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..association.base import make_camera_motion, make_tracker
-from ..boxes import ltrb_to_ltwh
+from ..boxes import box_iou, ltwh_to_ltrb
 from ..detection.detector import Detector, Model
 from ..errors import SourceError
 from ..settings.tracking import TRACKER_FILE, TrackerConfig
@@ -24,7 +24,7 @@ from ..sources.source import open_source
 from ..structures import Detections
 from .hota import TOLERANCE
 from .mot_files import BOX, FRAME, read_mot, roles
-from .mot_metrics import box_iou, combine, score
+from .mot_metrics import combine, score
 from .stored_detections import nobody, with_size, without_appearance, write_detections
 
 MATCH = 0.5  # least IoU of a detection and its true box
@@ -202,8 +202,9 @@ def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.nd
     Returns:
         [K, 2] score, and 1 where it is right or 0 where it is wrong.
     """
-    boxes = ltrb_to_ltwh(detections.boxes).astype(np.float64)
-    overlap, beside = box_iou(boxes, true), box_iou(boxes, ignored).max(axis=1, initial=0)
+    boxes = detections.boxes.astype(np.float64)
+    overlap = box_iou(boxes, ltwh_to_ltrb(true))
+    beside = box_iou(boxes, ltwh_to_ltrb(ignored)).max(axis=1, initial=0)
     free = np.ones(len(true), bool)
     rows = []
     for index, value in enumerate(detections.scores):
