@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tqdm import tqdm
 
 from tracker.errors import DataError, OptionError, OutputError, SourceError, TrackingError
+from tracker.sources import open_source
 from tracker.sources.images import is_image
-from tracker.sources.source import open_source
 from training.data.crops import MARKET_NAME, IdentityFolders
 from training.data.readers import READERS, MotSequence
 from training.data.samples import make_sample

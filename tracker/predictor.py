@@ -19,7 +19,7 @@ from .pipeline.stream import StreamTracker
 from .pipeline.track import track_source
 from .settings.checks import check_flag, check_whole
 from .settings.tracking import TRACKER_FILE, TrackerConfig
-from .sources.source import open_source
+from .sources import open_source
 
 
 class Predictor:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tracker.pipeline.sequence import OutputOptions, SequenceRun
 from tracker.settings.tracking import TrackerConfig
-from tracker.sources.source import Source
+from tracker.sources import Source
 from tracker.structures import Detections, Frame
 
 SIZE = (96, 160)  # the person stays to the left of the lower right corner, whose brightness is read back

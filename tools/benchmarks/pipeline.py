@@ -23,7 +23,7 @@ from tracker.detection.letterbox import Letterbox
 from tracker.pipeline.result import TrackingResult
 from tracker.settings.checks import check_number, check_whole
 from tracker.settings.model import ModelConfig
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 ALONE = "decode + encode"
 

@@ -16,7 +16,7 @@ from tracker.pipeline.result import TrackingResult
 from tracker.pipeline.sequence import OutputOptions, SequenceRun
 from tracker.pipeline.track import track_source
 from tracker.settings.tracking import TrackerConfig
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 from tracker.structures import Detections
 from training.onnx_networks import ReidNetwork
 

@@ -12,7 +12,7 @@ import numpy as np
 from tracker.detection.letterbox import INTERPOLATIONS
 from tracker.errors import SourceError
 from tracker.settings.model import LetterboxConfig
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 Item = TypeVar("Item")
 

@@ -20,7 +20,7 @@ from ..detection.detector import Detector, Model
 from ..errors import SourceError
 from ..settings.tracking import TRACKER_FILE, TrackerConfig
 from ..sinks.mot_text import MotWriter
-from ..sources.source import open_source
+from ..sources import open_source
 from ..structures import Detections
 from .hota import TOLERANCE
 from .mot_files import BOX, FRAME, read_mot, roles

@@ -19,7 +19,7 @@ from ..settings.tracking import TrackerConfig
 from ..sinks.draw import draw_tracks
 from ..sinks.mot_text import MotWriter
 from ..sinks.video import VideoWriter
-from ..sources.source import Source
+from ..sources import Source
 from ..structures import Frame, Tracks
 from .result import TrackingResult
 from .timing import StageTimes

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..detection.letterbox import LetterboxedImage
-from ..sources.source import Source
+from ..sources import Source
 from ..structures import Frame, Tracks
 from .interrupts import StopRequest
 from .result import TrackingResult
