@@ -1,5 +1,6 @@
 """The annotated video: what a player sees in it, and what is left of it when something goes wrong."""
 
+import os
 import re
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import decode_video, mp4_boxes, plain_image
 from tracker.errors import OptionError, OutputError
+from tracker.sinks import video as video_module
 from tracker.sinks.video import VideoWriter
 
 
@@ -234,6 +236,22 @@ def test_failure_at_the_last_moment_is_reported(tmp_path):
     assert str(path) in result.stdout and "File too large" in result.stdout, result.stderr
     assert 20 <= len(decode_video(path)[0]) < 70
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_pictures_that_did_not_reach_the_disk_are_reported(tmp_path, monkeypatch):
+    remux = video_module._remux
+
+    def cut_off(part, final):
+        os.truncate(part, int(part.stat().st_size * 0.6))
+        return remux(part, final)
+
+    monkeypatch.setattr(video_module, "_remux", cut_off)
+    random = np.random.default_rng(0)
+    with pytest.raises(OutputError, match="of 60 pictures"), VideoWriter(tmp_path / "a.mp4", 10) as video:
+        for index in range(60):
+            video.write(random.integers(0, 255, (64, 96, 3), dtype=np.uint8), index / 10)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+    assert 20 <= len(decode_video(tmp_path / "a.mp4")[0]) < 60
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
