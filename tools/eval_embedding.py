@@ -37,7 +37,7 @@ from tracker.evaluation.mot_files import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path,
 from tracker.models.locate import find_model
 from tracker.options import add_backend_arguments
 from tracker.settings.checks import check_number, check_whole
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 from training.onnx_networks import ReidNetwork
 
 # image [H, W, 3] uint8 BGR and boxes [N, 4] left, top, right, bottom in its pixels to embeddings [N, D]

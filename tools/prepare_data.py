@@ -33,7 +33,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the scri
 from tools.cli import announce, progress, run_tool
 from tracker.errors import DataError, OptionError, OutputError, SourceError
 from tracker.sources.images import is_image
-from tracker.sources.source import open_source
 from training.data.crops import MARKET_NAME, IdentityFolders
 from training.data.readers import READERS, MotSequence
 from training.data.samples import make_sample

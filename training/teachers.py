@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.boxes import iou_distance
+from tracker.boxes import box_iou
 from tracker.detection.backends.network import to_floats
 from tracker.detection.decode import non_maximum_suppression
 from tracker.detection.letterbox import Letterbox
@@ -200,7 +200,7 @@ class Teachers:
             if self._boxes is not None:
                 found, scores = self._boxes(sample.image)
                 least = self._settings.doubtful
-                known = (iou_distance(found, boxes) < 1 - SAME).any(axis=1)
+                known = (box_iou(found, boxes) > SAME).any(axis=1)
                 new, scores = found[(scores > least) & ~known], scores[(scores > least) & ~known]
                 doubt = scores < self._settings.sure if not sample.labelled else np.ones(len(new), bool)
                 boxes = np.concatenate([boxes, new]).astype(np.float32)

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from tracker.association.fused_tracker import FusedTracker
-from tracker.boxes import iou_distance
+from tracker.boxes import box_iou
 from tracker.settings.tracking import TrackerConfig
 from tracker.structures import Detections
 
@@ -135,7 +135,7 @@ def switches(tracks_of_frames, truth):
     last, changes = {}, 0
     for tracks, boxes in zip(tracks_of_frames, truth):
         corners = np.concatenate([tracks.boxes[:, :2], tracks.boxes[:, :2] + tracks.boxes[:, 2:]], axis=1)
-        overlap = 1 - iou_distance(boxes, corners)
+        overlap = box_iou(boxes, corners)
         for who, column in zip(*linear_sum_assignment(overlap, maximize=True)):
             if overlap[who, column] > 0.5:
                 changes += last.get(who, tracks.ids[column]) != tracks.ids[column]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 from tracker.errors import SourceError
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 AUDIO_RATE = 44100
+JPEG = {"codec": "mjpeg"}  # options of `write_video` for pictures that each stand alone
 
 
 def numbered_frames(count: int, size: tuple[int, int] = (96, 64)) -> list[np.ndarray]:
@@ -120,7 +122,7 @@ def decode_video(path):
 
 
 def mp4_boxes(path):
-    """Names of the file's top-level mp4_boxes."""
+    """Names of the file's top-level boxes."""
     data, at, names = path.read_bytes(), 0, []
     while at < len(data):
         size = int.from_bytes(data[at : at + 4], "big")
@@ -129,10 +131,23 @@ def mp4_boxes(path):
     return names
 
 
-JPEG = {"codec": "mjpeg"}
+class BreakingContainer:
+    """An input whose reading ends in an error: `error` is raised after `after` packets, or at the end where None."""
+
+    def __init__(self, path: Path, error: Exception, after: int | None = None) -> None:
+        self._container = av.open(str(path))
+        self._error, self._after = error, after
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._container, name)
+
+    def demux(self, *streams):
+        yield from itertools.islice(self._container.demux(*streams), self._after)
+        raise self._error
 
 
 def read_source(path, **options):
+    """The source, closed, and all its frames."""
     with open_source(path, **options) as source:
         return source, list(source)
 

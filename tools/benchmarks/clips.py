@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 
 from tracker.sinks.video import VideoWriter
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 
 def cut(video: Path, frames: int, target: Path) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tools.cli import progress
 from tracker.association.matching import assign_pairs
-from tracker.boxes import iou, overlapping
+from tracker.boxes import overlapping, paired_iou
 from tracker.detection.backends.network import Network
 from tracker.detection.decode import Decoder
 from tracker.detection.letterbox import Letterbox, LetterboxedImage

@@ -13,7 +13,7 @@ from tools.cli import progress
 from tracker.detection.letterbox import INTERPOLATIONS
 from tracker.errors import SourceError
 from tracker.settings.model import LetterboxConfig
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 Item = TypeVar("Item")
 

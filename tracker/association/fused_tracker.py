@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes import iou, ltrb_to_ltwh, overlapping
+from ..boxes import ltrb_to_ltwh, overlapping, paired_iou
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from . import kalman

@@ -5,14 +5,13 @@ A sequence folder holds gt/gt.txt and seqinfo.ini, which states its length and f
 
 from __future__ import annotations
 
-import configparser
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import OptionError, OutputError, SourceError
+from ..sources.seqinfo import SEQINFO, SeqInfo, read_seqinfo
 
 MIN_COLUMNS, MAX_COLUMNS = 7, 10
 FRAME, ID, LEFT, WIDTH, HEIGHT, FLAG, CLASS, VISIBILITY = 0, 1, 2, 4, 5, 6, 7, 8
@@ -103,39 +102,19 @@ def roles(gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def stated_length(gt_file: Path) -> int:
     """Returns the number of frames that the sequence's seqinfo.ini states, or 0 without one."""
-    path, settings = _seqinfo(gt_file)
-    try:
-        return settings.getint("Sequence", "seqLength", fallback=0)
-    except ValueError as error:
-        raise SourceError(f"{path}: seqLength, a whole number in [Sequence], cannot be read") from error
+    return _seqinfo(gt_file).length or 0
 
 
 def stated_frame_rate(gt_file: Path) -> float | None:
     """Returns the frames per second that the sequence's seqinfo.ini states, or None without one."""
-    path, settings = _seqinfo(gt_file)
-    text = settings.get("Sequence", "frameRate", fallback=None)
-    if text is None:
-        return None
-    try:
-        frame_rate = float(text)
-    except ValueError:
-        frame_rate = math.nan
-    if not 0 < frame_rate < math.inf:
-        raise SourceError(f"{path}: frameRate in [Sequence] must be a positive number, got {text!r}")
-    return frame_rate
+    return _seqinfo(gt_file).frame_rate
 
 
-def _seqinfo(gt_file: Path) -> tuple[Path, configparser.ConfigParser]:
-    """The path of the sequence's seqinfo.ini and what it says: nothing where the sequence has none."""
+def _seqinfo(gt_file: Path) -> SeqInfo:
+    """Returns what the sequence's seqinfo.ini states; it belongs to the file gt/gt.txt alone."""
     folder = gt_file.absolute().parent
-    path = folder.parent / "seqinfo.ini"
-    settings = configparser.ConfigParser(interpolation=None)
-    if folder.name == "gt":
-        try:
-            settings.read(path, encoding="utf-8-sig")
-        except (configparser.Error, UnicodeDecodeError, OSError) as error:
-            raise SourceError(f"{path}: cannot be read ({' '.join(str(error).split())}); correct it") from error
-    return path, settings
+    path = folder.parent / SEQINFO
+    return read_seqinfo(path) if folder.name == "gt" and path.exists() else SeqInfo(path, {})
 
 
 def gt_path(gt: Path) -> Path:

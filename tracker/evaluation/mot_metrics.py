@@ -13,6 +13,7 @@ import motmetrics
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from ..boxes import box_iou, ltwh_to_ltrb
 from ..errors import OptionError, SourceError
 from .hota import TOLERANCE, HotaCounts, Overlaps, count_hota
 from .mot_files import BOX, FRAME, ID, gt_path, read_ground_truth, read_mot, roles
@@ -115,7 +116,7 @@ def overlaps(gt: np.ndarray, result: np.ndarray) -> list[Overlaps]:
     frames = []
     for index in np.union1d(gt[:, FRAME], result[:, FRAME]):
         true, found = gt[:, FRAME] == index, result[:, FRAME] == index
-        iou = box_iou(gt[true, BOX], result[found, BOX])
+        iou = box_iou(ltwh_to_ltrb(gt[true, BOX]), ltwh_to_ltrb(result[found, BOX]))
         close = iou >= IGNORE_IOU - TOLERANCE
         rows, columns = linear_sum_assignment(np.where(close, iou, 0), maximize=True)
         keep = np.ones(iou.shape[1], bool)
@@ -124,17 +125,6 @@ def overlaps(gt: np.ndarray, result: np.ndarray) -> list[Overlaps]:
         counting = counts[true]
         frames.append(Overlaps(gt_ids[counting], result_ids[keep], iou[np.ix_(counting, keep)]))
     return frames
-
-
-def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Returns the IoU [A, B] of boxes a [A, 4] and b [B, 4], each left, top, width, height with positive size."""
-    # Areas come from the corners, like the intersection, so that a box overlaps itself by exactly 1.
-    a_min, a_max, b_min, b_max = a[:, :2], a[:, :2] + a[:, 2:], b[:, :2], b[:, :2] + b[:, 2:]
-    sides = np.minimum(a_max[:, None], b_max) - np.maximum(a_min[:, None], b_min)
-    intersection = np.maximum(sides, 0).prod(axis=2)
-    union = (a_max - a_min).prod(axis=1)[:, None] + (b_max - b_min).prod(axis=1) - intersection
-    # A size too small to tell the corners apart leaves no area.
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
 
 
 def _clear_mot(frames: Sequence[Overlaps], iou: float) -> dict[str, object]:

@@ -21,7 +21,7 @@ from ..errors import SourceError
 from ..settings.runtime import RuntimeOptions
 from ..settings.tracking import TRACKER_FILE, TrackerConfig
 from ..sinks.mot_text import MotWriter
-from ..sources.source import open_source
+from ..sources import open_source
 from ..structures import Detections
 from .hota import TOLERANCE
 from .mot_files import BOX, FRAME, read_mot, roles
@@ -208,8 +208,9 @@ def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.nd
     Returns:
         [K, 2] score, and 1 where it is right or 0 where it is wrong.
     """
-    boxes = ltrb_to_ltwh(detections.boxes).astype(np.float64)
-    overlap, beside = box_iou(boxes, true), box_iou(boxes, ignored).max(axis=1, initial=0)
+    boxes = detections.boxes.astype(np.float64)
+    overlap = box_iou(boxes, ltwh_to_ltrb(true))
+    beside = box_iou(boxes, ltwh_to_ltrb(ignored)).max(axis=1, initial=0)
     free = np.ones(len(true), bool)
     rows = []
     for index, value in enumerate(detections.scores):

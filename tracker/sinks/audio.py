@@ -1,8 +1,9 @@
-"""The input's sound for an MP4 that browsers play: copied where they can play it, else encoded to AAC."""
+"""The sound of the annotated video."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -14,7 +15,7 @@ _AAC_BIT_RATE = 128_000  # bit/s
 
 
 class AudioCopier:
-    """The sound of the input on the output's clock: copied where browsers can play it, else encoded to AAC.
+    """Brings the sound of the input into the output: copied where browsers play it, else encoded to AAC.
 
     Args:
         source: the input's audio stream, with a decoder.
@@ -32,15 +33,15 @@ class AudioCopier:
         self.output: av.AudioStream | None = None
 
     def convert(self, packet: av.Packet | None, container: av.container.OutputContainer) -> list[av.Packet]:
-        """Bring a packet into the output; the first that can be used adds the audio stream to it.
+        """Convert a packet for the output; the first usable one adds the audio stream to it.
 
         Args:
-            packet: one of the input, left unchanged; None for what decoder and encoder still hold.
+            packet: of the input, left unchanged; None to get what decoder and encoder still hold.
             container: the output; the same at every call.
 
         Returns:
-            Packets to mux into `container`, timed from `offset`; none for a packet without content or time, or one
-            that does not come later than the last.
+            Packets to mux into `container`, timed from `offset`. A packet without content or time, or one that does
+            not come later than the last, gives none.
 
         Raises:
             av.FFmpegError: the packet is damaged, or its sound cannot be encoded.
@@ -70,19 +71,21 @@ class AudioCopier:
             copy.stream, copy.time_base = self.output, packet.time_base
         return copies
 
-    def _encode(self, frames: list[av.AudioFrame | None]) -> list[av.Packet]:
-        return [packet for frame in frames for packet in self.output.encode(frame)]
+    def _encode(self, frames: Sequence[av.AudioFrame | None]) -> list[av.Packet]:
+        output = self.output
+        return [] if output is None else [packet for frame in frames for packet in output.encode(frame)]
 
 
 def _add_aac(container: av.container.OutputContainer, frame: av.AudioFrame) -> av.AudioStream:
     # AAC has a fixed list of rates, and browsers differ in what they do with more than two channels.
-    rate = frame.sample_rate if frame.sample_rate in av.codec.Codec("aac", "w").audio_rates else 48_000
+    rates = av.codec.Codec("aac", "w").audio_rates or ()
+    rate = frame.sample_rate if frame.sample_rate in rates else 48_000
     layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
     return container.add_stream("aac", rate=rate, layout=layout, bit_rate=_AAC_BIT_RATE)
 
 
 def _copying_filter(source: av.AudioStream) -> BitStreamFilterContext | None:
-    """The filter that packets pass when copied; None if browsers do not play them or MP4 cannot hold them."""
+    """Return the filter for packets to be copied; None if browsers do not play them or MP4 cannot hold them."""
     name = source.codec_context.codec.canonical_name
     if name not in _COPIED_AUDIO:
         return None

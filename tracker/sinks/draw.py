@@ -1,4 +1,4 @@
-"""Boxes and labels on a picture."""
+"""Drawing of tracks: boxes and labels on a picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FONT_SCALE, _MIN_FONT_SCALE = 0.00058, 0.4
 
 
 def track_color(track_id: int) -> tuple[int, int, int]:
-    """The colour of a track.
+    """Return the colour of a track.
 
     Args:
         track_id: any integer.
@@ -76,7 +76,7 @@ def draw_tracks(
     limits = np.array([width, height, width, height]) + line
     corners = np.clip(np.nan_to_num(corners), -line, limits)
 
-    # Who stands lower in the picture is nearer to the camera: drawn last, over those behind.
+    # A person who stands lower in the picture is nearer to the camera: drawn later, over those behind.
     order = np.flatnonzero(shown)
     order = order[np.argsort(corners[order, 3], kind="stable")]
     colors = {index: track_color(ids[index]) for index in order}
@@ -94,7 +94,7 @@ def draw_tracks(
 def _draw_label(
     canvas: np.ndarray, text: str, corner: list[int], color: tuple[int, int, int], scale: float, line: int
 ) -> None:
-    """Put a filled label on the box's left top corner: above it or, where there is no room, inside."""
+    """Draw a filled label at the box's left top corner: above it or, where there is no room, inside."""
     stroke = max(1, round(scale * 2))
     (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, scale, stroke)
     margin = max(2, baseline // 2)  # digits have no descenders, so the baseline's room is margin enough
@@ -111,6 +111,6 @@ def _draw_label(
 
 
 def _ink(color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Black or white, whichever contrasts more: they draw level at a relative luminance of 0.18 (WCAG 2)."""
+    """Return black or white, whichever contrasts more: WCAG 2 puts the border at a relative luminance of 0.18."""
     luminance = float(_LUMINANCE_BGR @ (np.array(color) / 255) ** 2.2)
     return (0, 0, 0) if luminance > 0.18 else (255, 255, 255)

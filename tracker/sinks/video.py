@@ -1,4 +1,4 @@
-"""Annotated frames to an MP4 that browsers play, in process, at the source's timing and with its sound."""
+"""Encoding of pictures to an MP4 that browsers play, with the source's timing and sound."""
 
 from __future__ import annotations
 
@@ -72,8 +72,9 @@ class VideoWriter:
         self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
         self._frame_rate = frame_rate
         self._pixel_aspect = pixel_aspect or Fraction(1)
-        has_decoder = audio_stream is not None and audio_stream.codec_context is not None
-        self._audio = AudioCopier(audio_stream, audio_offset) if has_decoder else None
+        self._audio: AudioCopier | None = None
+        if audio_stream is not None and audio_stream.codec_context is not None:  # FFmpeg has a decoder for it
+            self._audio = AudioCopier(audio_stream, audio_offset)
         self._container: av.container.OutputContainer | None = None
         self._reformatter = VideoReformatter()
         self._pending: deque[av.Packet] = deque()  # encoded, not in the file yet
@@ -120,15 +121,14 @@ class VideoWriter:
         if not math.isfinite(time):
             raise ValueError(f"time must be finite, got {time!r}")
         try:
-            if self._container is None:
-                self._open(*image.shape[:2])
+            container = self._container or self._open(*image.shape[:2])
             frame = self._to_frame(image, time)
             # Consumed in C: Ctrl-C cannot come between encoder and queue, and lose a picture that later ones refer to.
             self._pending.extend(self._video.codec_context.encode_lazy(frame))
             self._pictures += 1
             for packet in audio:
-                self._add_audio(packet)
-            self._mux()
+                self._add_audio(packet, container)
+            self._mux(container)
         except (OSError, av.FFmpegError) as error:
             self._error = self._failure(error)
             raise self._error from error
@@ -142,27 +142,29 @@ class VideoWriter:
         if self._closed:
             return
         self._closed = True
-        if self._container is None:
+        container = self._container
+        if container is None:
             self._part.unlink(missing_ok=True)
             return
         late = None
         try:
             if self._error is None:
                 self._pending.extend(self._video.codec_context.encode_lazy(None))
-                self._add_audio(None)
-                self._mux(last=True)
-                self._container.close()
+                self._add_audio(None, container)
+                self._mux(container, last=True)
+                container.close()
         except (OSError, av.FFmpegError) as error:
             self._error = late = self._failure(error)
         finally:
             # After a failed write FFmpeg adds nothing more to the file: this only frees it.
             with contextlib.suppress(OSError, av.FFmpegError):
-                self._container.close()
+                container.close()
         self._finish()
         if late is not None:
             raise late
 
-    def _open(self, height: int, width: int) -> None:
+    def _open(self, height: int, width: int) -> av.container.OutputContainer:
+        """Create the part file for pictures of this size."""
         if max(height, width) > _X264_MAX_SIDE:
             raise OSError(
                 f"its pictures of {width}x{height} exceed the {_X264_MAX_SIDE} pixels a side of H.264 encoders"
@@ -182,9 +184,10 @@ class VideoWriter:
             color_trc=ColorTrc.BT709,
         )
         self._video.codec_context.sample_aspect_ratio = self._pixel_aspect
+        return self._container
 
     def _to_frame(self, image: np.ndarray, time: float) -> av.VideoFrame:
-        """The picture in the video's size, colours and time base."""
+        """Convert a picture to the video's size, colours and time base."""
         frame = self._reformatter.reformat(
             av.VideoFrame.from_numpy_buffer(_fit(image, self._size), format="bgr24"),  # read at once, not copied
             format="yuv420p",
@@ -200,24 +203,25 @@ class VideoWriter:
             self._next_key = frame.pts + round(_KEY_INTERVAL / _TICK)
         return frame
 
-    def _add_audio(self, packet: av.Packet | None) -> None:
-        """Queue the output's packets for one of the input, or for None what the codecs still hold."""
+    def _add_audio(self, packet: av.Packet | None, container: av.container.OutputContainer) -> None:
+        """Convert a packet of the input and queue it; None queues what the codecs still hold."""
         if self._audio is None:
             return
         try:
-            self._pending.extend(self._audio.convert(packet, self._container))
+            self._pending.extend(self._audio.convert(packet, container))
         except (av.FFmpegError, ValueError) as error:
             self._warn(error)
 
-    def _mux(self, last: bool = False) -> None:
+    def _mux(self, container: av.container.OutputContainer, last: bool = False) -> None:
+        """Write the queued packets, once it is known whether there is sound."""
         if self._audio is not None and self._audio.output is None:
             if not last and self._last_pts * _TICK < _AUDIO_PATIENCE:
                 return
             self._audio = None  # a stream without packets would make the muxer keep everything in memory
-        self._container.start_encoding()
+        container.start_encoding()
         while self._pending:
             try:
-                self._container.mux(self._pending.popleft())
+                container.mux(self._pending.popleft())
             except av.FFmpegError as error:
                 # Muxers refuse content with "invalid data" or a bare -1, which reads as EPERM.
                 if isinstance(error, OSError) and error.errno != errno.EPERM:
@@ -227,23 +231,31 @@ class VideoWriter:
     def _finish(self) -> None:
         """Turn the part file into the final one."""
         final = self._path.with_name(f".{self._path.stem}.final.mp4")
-        # FFmpeg does not tell that the last fragment found no room, so what arrived is counted
-        pictures = _count_pictures(self._part)
         try:
+            pictures = _remux(self._part, final)
             if pictures:
-                _remux(self._part, final)
                 final.replace(self._path)
             self._part.unlink()
         except (OSError, av.FFmpegError):
             # Most likely no room for a second copy; the fragmented file plays as well, it only seeks less well.
-            try:
-                self._part.replace(self._path)
-            except OSError as error:
-                raise OutputError(f"{self._failure(error)}; the video is kept in {self._part}") from error
+            pictures = self._keep_part()
         finally:
             final.unlink(missing_ok=True)
+        # FFmpeg does not tell that the last fragment found no room, so what arrived is counted.
         if pictures < self._pictures and self._error is None:
             raise self._failure(OSError(f"{pictures} of {self._pictures} pictures reached the disk, is it full?"))
+
+    def _keep_part(self) -> int:
+        """Make the part file the final one unless it is empty; return the number of its pictures."""
+        pictures = _count_pictures(self._part)
+        try:
+            if pictures:
+                self._part.replace(self._path)
+            else:
+                self._part.unlink()
+        except OSError as error:
+            raise OutputError(f"{self._failure(error)}; the video is kept in {self._part}") from error
+        return pictures
 
     def _failure(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error)
@@ -255,27 +267,34 @@ class VideoWriter:
         self._warned = True
 
 
-def _count_pictures(part: Path) -> int:
-    """How many pictures a fragmented, perhaps cut off, MP4 holds."""
-    try:
-        with av.open(str(part)) as source:
-            return sum(packet.dts is not None and not packet.is_corrupt for packet in source.demux(video=0))
-    except (av.FFmpegError, IndexError):  # IndexError: it has no video stream
-        return 0
-
-
-def _remux(part: Path, final: Path) -> None:
-    """Copy the packets of a fragmented, perhaps cut off, MP4 to a plain one with its index in front."""
+def _remux(part: Path, final: Path) -> int:
+    """Copy a fragmented, perhaps cut off, MP4 to a plain one with its index in front; return the number of pictures."""
+    pictures = 0
     with (
         av.open(str(part)) as source,
         av.open(str(final), "w", format="mp4", container_options={"movflags": "faststart"}) as target,
     ):
         outputs = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         for packet in source.demux():
-            if packet.dts is None or packet.is_corrupt:  # the end of a stream, or of a file cut off
-                continue
-            packet.stream = outputs[packet.stream.index]
-            target.mux(packet)
+            if _is_whole(packet):
+                pictures += packet.stream.type == "video"
+                packet.stream = outputs[packet.stream.index]
+                target.mux(packet)
+    return pictures
+
+
+def _count_pictures(part: Path) -> int:
+    """Return how many pictures of a fragmented, perhaps cut off, MP4 can be read."""
+    pictures = 0
+    with contextlib.suppress(av.FFmpegError, IndexError), av.open(str(part)) as source:  # IndexError: no video stream
+        for packet in source.demux(video=0):
+            pictures += _is_whole(packet)
+    return pictures
+
+
+def _is_whole(packet: av.Packet) -> bool:
+    """Return whether a packet is one, and not the end of a stream or of a file cut off."""
+    return packet.dts is not None and not packet.is_corrupt
 
 
 def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,31 +1,33 @@
-"""Still images: finding them in a folder, reading one, bringing any array to 8-bit BGR."""
+"""Images: finding them in a folder, reading them as 8-bit BGR, and a source made of them."""
 
 from __future__ import annotations
 
-import configparser
-import math
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..errors import OptionError, SourceError
+from ..structures import Frame
+from .base import DEFAULT_RATE, Source
+from .seqinfo import SEQINFO, read_seqinfo
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 def to_bgr8(image: np.ndarray) -> np.ndarray:
-    """Bring an image to three channels of 8 bits.
+    """Convert an image to three channels of 8 bits.
 
     Args:
         image: [H, W], [H, W, 1] grey, [H, W, 3] BGR or [H, W, 4] BGRA; uint8 or uint16. Alpha is dropped.
 
     Returns:
-        [H, W, 3] uint8, BGR, contiguous; the argument itself where it is that already.
+        [H, W, 3] uint8, BGR, contiguous; the argument itself if it already is.
 
     Raises:
-        OptionError: another shape or dtype, an empty image, or no array at all.
+        OptionError: the shape or dtype is another, the image is empty, or not an array.
     """
     if not isinstance(image, np.ndarray):
         raise OptionError(f"an image must be a numpy array [H, W, 3] uint8, got {type(image).__name__}")
@@ -66,12 +68,12 @@ def read_image(path: Path) -> np.ndarray | None:
 
 
 def is_image(path: Path) -> bool:
-    """Tell whether a path is a file that bears the suffix of an image."""
+    """Return whether a path is a file with the suffix of an image."""
     return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def natural_order(path: Path) -> tuple[list[str | int], str]:
-    """Sort key that puts img2 before img10."""
+    """Return a sort key that puts img2 before img10."""
     parts: list[str | int] = re.split(r"(\d+)", str(path).lower())
     # The split alternates text and digits, so that numbers are only ever compared with numbers.
     parts[1::2] = [int(digits) for digits in parts[1::2]]
@@ -86,32 +88,41 @@ def find_images(folder: Path) -> tuple[list[Path], float | None]:
         folder: an existing folder.
 
     Returns:
-        The image files in natural order, and the frames per second that seqinfo.ini states, else None.
+        The image files in natural order, and the frames per second that seqinfo.ini states; None without it.
 
     Raises:
         SourceError: the folder cannot be listed, or seqinfo.ini is wrong.
     """
     images, frame_rate = folder, None
     try:
-        if (folder / "seqinfo.ini").is_file():
-            directory, frame_rate = _read_seqinfo(folder / "seqinfo.ini")
-            images = folder / directory
+        if (folder / SEQINFO).is_file():
+            info = read_seqinfo(folder / SEQINFO)
+            images, frame_rate = folder / info.image_folder, info.frame_rate
         return sorted(filter(is_image, images.iterdir()), key=natural_order), frame_rate
     except PermissionError:
         raise SourceError(f"no permission to read {str(images)!r}: change its permissions") from None
     except (FileNotFoundError, NotADirectoryError):
-        raise SourceError(f"{str(images)!r}, which seqinfo.ini names, is no folder: correct imDir") from None
+        raise SourceError(f"{str(images)!r}, which seqinfo.ini names, is not a folder: correct imDir") from None
 
 
-def _read_seqinfo(path: Path) -> tuple[str, float | None]:
-    settings = configparser.ConfigParser(interpolation=None)
-    try:
-        settings.read_string(path.read_text(encoding="utf-8-sig"))
-        directory = settings.get("Sequence", "imDir", fallback="img1")
-        frame_rate = settings.getfloat("Sequence", "frameRate", fallback=None)
-    except (configparser.Error, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise SourceError(f"{str(path)!r} cannot be read ({reason}): correct it") from None
-    if frame_rate is not None and not 0 < frame_rate < math.inf:
-        raise SourceError(f"{str(path)!r} has frameRate {frame_rate:g}: make it a positive number")
-    return directory, frame_rate
+class ImageSource(Source):
+    """Image files, one frame each, dated by the frame rate.
+
+    Args:
+        files: the images in order.
+        label: what messages call them.
+        name: stem for the names of output files.
+        frame_rate: frames per second; 30 where it is not known.
+    """
+
+    def __init__(self, files: Sequence[Path], label: str, name: str, frame_rate: float | None) -> None:
+        super().__init__(label, name, frame_rate or DEFAULT_RATE, len(files))
+        self._files = files
+
+    def _read(self) -> Iterator[Frame]:
+        for index, file in enumerate(self._files):
+            image = read_image(file)
+            if image is None:
+                self.skipped += 1
+            else:
+                yield Frame(index, index / self.frame_rate, image)

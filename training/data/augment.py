@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from tracker.boxes import intersection
 from tracker.errors import OptionError
 from tracker.settings.checks import check_number, check_positive, check_whole
 from training.data.samples import NOBODY, Sample
@@ -250,9 +251,8 @@ def _is_free(canvas: Canvas, hides: np.ndarray, settings: AugmentSettings) -> bo
 
 def _hides(canvas: Canvas, box: np.ndarray) -> np.ndarray:
     """[N] share of each person's box that lies in a box [4]."""
-    corner = np.minimum(box[2:], canvas.boxes[:, 2:]) - np.maximum(box[:2], canvas.boxes[:, :2])
     areas = (canvas.boxes[:, 2:] - canvas.boxes[:, :2]).prod(axis=1)
-    return corner.clip(min=0).prod(axis=1) / np.maximum(areas, 1e-6)
+    return intersection(box, canvas.boxes) / np.maximum(areas, 1e-6)
 
 
 def recolor(image: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracker.boxes import box_iou, intersection
+
 CENTRE = 2.5  # a cell may answer for a person if its middle is in the box, within so many strides of the centre
 CANDIDATES = 10  # the sum of the IoUs of so many best boxes is how many cells answer for a person
 IOU_WEIGHT = 3.0  # of the box's cost against the confidence's
@@ -50,14 +52,14 @@ def assign(
     counted = np.ones(len(predicted), bool)
     if ignored.any():
         size = np.maximum(predicted[:, 2:] - predicted[:, :2], 1e-6).prod(axis=1)
-        counted = ~((_overlap(boxes[ignored], predicted) / size) > INSIDE).any(axis=0)
+        counted = ~((intersection(boxes[ignored][:, None], predicted) / size) > INSIDE).any(axis=0)
     people = np.flatnonzero(~ignored)
     near = _near(boxes[people], centres, strides)
     cells = np.flatnonzero(near.any(axis=0))
     if not len(cells):
         empty = np.zeros(0, np.int64)
         return Assignment(empty, empty, np.zeros(0, np.float32), counted)
-    iou = _iou(boxes[people], predicted[cells])
+    iou = box_iou(boxes[people], predicted[cells])
     # -log of the sigmoid, without overflow
     unsure = np.logaddexp(0, -logits[cells])
     cost = unsure + IOU_WEIGHT * -np.log(iou + 1e-8) + 1e5 * ~near[:, cells]
@@ -85,15 +87,3 @@ def _near(boxes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> np.nda
         # a box smaller than a cell may hold the middle of none
         (np.abs(x - (left + right) / 2) < strides / 2) & (np.abs(y - (top + bottom) / 2) < strides / 2)
     )
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """[N, M] area common to boxes [N, 4] and [M, 4]."""
-    corner = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    return np.maximum(corner, 0).prod(axis=2)
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    overlap = _overlap(a, b)
-    area_a, area_b = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b))
-    return overlap / np.maximum(area_a[:, None] + area_b - overlap, 1e-6)

@@ -16,6 +16,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from tracker.boxes import intersection
 from tracker.errors import OptionError
 from tracker.models.networks import darknet53
 from tracker.models.pdparams import check_parameters, load_pdparams
@@ -252,7 +253,6 @@ def _inside(boxes: np.ndarray, anchors: np.ndarray, stride: int, size: tuple[int
     found = np.zeros(whole.shape[:3], bool)
     for box in boxes:
         for anchor in (whole, seen):
-            overlap = np.clip(np.minimum(anchor[..., 2:], box[2:]) - np.maximum(anchor[..., :2], box[:2]), 0, None)
             area = (anchor[..., 2:] - anchor[..., :2]).prod(-1)
-            found |= overlap.prod(-1) > IGNORED_SHARE * area
+            found |= intersection(anchor, box) > IGNORED_SHARE * area
     return found

@@ -18,7 +18,7 @@ from tools.benchmarks import original, pipeline, separate
 from tools.benchmarks.clips import cut, decode_and_encode
 from tools.benchmarks.pipeline import Clip, Contestant
 from tracker.errors import SourceError
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 QUICK = ["pipeline", "--pause", "0"]
 

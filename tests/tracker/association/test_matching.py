@@ -18,81 +18,6 @@ from tracker.association.matching import (
     linear_assignment,
     normalised,
 )
-from tracker.boxes import intersection, iou, iou_distance, overlapping
-
-
-def slow_iou_distance(a, b):
-    """A box reaches over its last pixel: width = right - left + 1."""
-    width = min(a[2], b[2]) - max(a[0], b[0]) + 1
-    height = min(a[3], b[3]) - max(a[1], b[1]) + 1
-    overlap = width * height if width > 0 and height > 0 else 0.0
-    area_a, area_b = ((box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (a, b))
-    return 1 - overlap / (area_a + area_b - overlap)
-
-
-CORNER = st.floats(-50, 300, width=32)
-BOX = st.tuples(CORNER, CORNER, st.floats(0, 200, width=32), st.floats(0, 200, width=32)).map(
-    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(a=st.lists(BOX, max_size=6), b=st.lists(BOX, max_size=6))
-def test_iou_distance_equals_the_loop(a, b):
-    found = iou_distance(np.array(a).reshape(-1, 4), np.array(b).reshape(-1, 4))
-    expected = np.array([[slow_iou_distance(x, y) for y in b] for x in a]).reshape(len(a), len(b))
-    assert found.shape == (len(a), len(b)) and found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-def test_iou_distance_of_known_boxes():
-    box = np.array([[0.0, 0, 9, 9]])  # 10x10 pixels
-    others = np.array([[0.0, 0, 9, 9], [5, 0, 14, 9], [10, 0, 19, 9], [500, 500, 510, 510]])
-    np.testing.assert_allclose(iou_distance(box, others), [[0, 1 - 50 / 150, 1, 1]], atol=1e-6)
-
-
-def slow_intersection(a, b):
-    return max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-
-
-def slow_iou(a, b):
-    shared = slow_intersection(a, b)
-    area_a, area_b = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return shared / (area_a + area_b - shared)
-
-
-WHOLE = st.integers(-4, 4)  # so that many boxes touch, or lie within each other
-NEAT_BOX = st.tuples(WHOLE, WHOLE, st.integers(1, 5), st.integers(1, 5)).map(
-    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
-)
-SOLID_BOX = st.one_of(NEAT_BOX, BOX.filter(lambda b: b[2] - b[0] > 0.01 and b[3] - b[1] > 0.01))
-
-
-@settings(max_examples=80, deadline=None)
-@given(a=st.lists(SOLID_BOX, max_size=6), b=st.lists(SOLID_BOX, max_size=6))
-def test_overlapping_gives_the_pairs_that_share_area_row_by_row(a, b):
-    a, b = (np.array(boxes, np.float32).reshape(-1, 4) for boxes in (a, b))
-    rows, columns = overlapping(a, b)
-    expected = [(i, j) for i, x in enumerate(a) for j, y in enumerate(b) if slow_intersection(x, y) > 0]
-    assert list(zip(rows.tolist(), columns.tolist())) == expected
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.lists(st.tuples(SOLID_BOX, SOLID_BOX), max_size=8))
-def test_intersection_and_iou_equal_the_loop(pairs):
-    a, b = (np.array([pair[k] for pair in pairs], np.float64).reshape(-1, 4) for k in (0, 1))
-    np.testing.assert_allclose(intersection(a, b), [slow_intersection(*pair) for pair in pairs], atol=1e-9)
-    np.testing.assert_allclose(iou(a, b), [slow_iou(*pair) for pair in pairs], atol=1e-9)
-    np.testing.assert_array_equal(iou(a, a), np.ones(len(a)))
-
-
-def test_iou_of_known_boxes():
-    """A box ends where it ends: ten pixels wide from 0 to 10."""
-    a = np.tile([[0.0, 0, 10, 10]], (5, 1))
-    b = np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10], [2, 2, 7, 6], [500, 500, 510, 510]])
-    np.testing.assert_allclose(intersection(a, b), [100, 50, 0, 20, 0])
-    np.testing.assert_allclose(iou(a, b), [1, 1 / 3, 0, 0.2, 0])
-    assert [part.tolist() for part in overlapping(a[:1], b)] == [[0, 0, 0], [0, 1, 3]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -163,7 +88,6 @@ def test_nobody_on_one_side(n, m):
     mean, covariance = kalman.initiate(np.ones((n, 4)))
     cost = appearance_and_motion(np.ones((n, 8)), np.ones((m, 8)), mean, covariance, np.ones((m, 4)))
     assert cost.shape == (n, m)
-    assert iou_distance(np.ones((n, 4)), np.ones((m, 4))).shape == (n, m)
     pairs, rows, columns = linear_assignment(cost, 0.7)
     assert pairs.shape == (0, 2)
     assert rows.tolist() == list(range(n)) and columns.tolist() == list(range(m))

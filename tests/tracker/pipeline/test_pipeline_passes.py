@@ -8,7 +8,7 @@ from tests.helpers.fake_pipeline import FakeDetector, Live, numbered, rows, sequ
 from tests.helpers.videos import write_video
 from tracker.errors import ModelError
 from tracker.pipeline.track import track_source
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 
 @pytest.fixture

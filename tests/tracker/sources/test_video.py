@@ -1,16 +1,23 @@
 """Video files: every picture with its number and time, and the sound that belongs to it."""
 
 from fractions import Fraction
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
-from tests.helpers.videos import JPEG, number_of, numbered_frames, read_source, rotate_in_header, write_video
+from tests.helpers.videos import (
+    JPEG,
+    BreakingContainer,
+    number_of,
+    numbered_frames,
+    read_source,
+    rotate_in_header,
+    write_video,
+)
 from tracker.errors import SourceError
-from tracker.sources.ffmpeg import nominal_rate
-from tracker.sources.source import open_source
+from tracker.sources import open_source
+from tracker.sources.video import VideoSource
 
 # ---- pictures
 
@@ -90,14 +97,6 @@ def test_file_without_timestamps_counts_by_the_rate(tmp_path):
     assert [frame.time for frame in frames] == pytest.approx([index / 25 for index in range(6)])
 
 
-@pytest.mark.parametrize(
-    ("average", "guessed", "expected"),
-    [(Fraction(24), Fraction(50), 24.0), (None, Fraction(50), 50.0), (None, Fraction(90000), 30.0), (None, None, 30.0)],
-)
-def test_rate_that_is_the_tick_of_a_clock_is_not_believed(average, guessed, expected):
-    assert nominal_rate(SimpleNamespace(average_rate=average, guessed_rate=guessed)) == expected
-
-
 @pytest.mark.parametrize("size", [(1, 1), (63, 41), (2000, 1202)])
 def test_any_frame_size(tmp_path, size):
     frames = numbered_frames(2, size)
@@ -168,17 +167,7 @@ def test_sound_may_be_the_first_stream(tmp_path, with_audio):
 
 def test_stream_that_turns_up_midway_does_no_harm(tmp_path):
     path = write_video(tmp_path / "clip.mp4", numbered_frames(20))
-    with open_source(path) as source:
-        container = source._container
-
-        class Tripping:
-            def demux(self, streams):
-                yield from container.demux(streams)
-                raise IndexError("list index out of range")
-
-            close = container.close
-
-        source._container = Tripping()
+    with VideoSource(BreakingContainer(path, IndexError("list index out of range")), "'clip'", "clip") as source:
         assert len(list(source)) == 20
 
 

@@ -7,7 +7,7 @@ import cv2
 import pytest
 
 from tests.helpers.videos import number_of, numbered_frames, read_source, source_error, write_video
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 
 def write_images(folder: Path, names, size=(32, 24)):

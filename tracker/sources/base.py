@@ -1,0 +1,100 @@
+"""The interface of everything that frames come from."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ..errors import SourceError
+from ..structures import Frame
+
+if TYPE_CHECKING:
+    import av
+
+DEFAULT_RATE = 30.0  # frames per second where the input states none
+
+
+class Source(ABC):
+    """A sequence of frames, read once and closed; a context manager.
+
+    Args:
+        label: what messages call the source; holds no password.
+        name: see below, like the other arguments.
+        frame_rate: see below.
+        frame_count: see below.
+        live: see below.
+
+    Attributes:
+        name: stem for the names of output files.
+        frame_rate: nominal frames per second.
+        frame_count: expected number of frames; None where it is unknown or has no end.
+        live: whether frames arrive in real time (camera, endless stream).
+        skipped: corrupt or unreadable frames passed over so far.
+        start_time: time of the first frame in the input's own clock, in seconds, known once it was read; sound is
+            dated by that clock.
+        pixel_aspect: width of a pixel over its height, known once the first frame was read; rarely other than 1.
+        audio_stream: sound of the input, template for copying its packets; None without, and after `close`.
+    """
+
+    def __init__(
+        self, label: str, name: str, frame_rate: float, frame_count: int | None = None, live: bool = False
+    ) -> None:
+        self.name = name
+        self.frame_rate = frame_rate
+        self.frame_count = frame_count
+        self.live = live
+        self.skipped = 0
+        self.start_time = 0.0
+        self.pixel_aspect = Fraction(1)
+        self.audio_stream: av.AudioStream | None = None
+        self._label = label
+        self._frames: Generator[Frame, None, None] | None = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Iterate over the frames; a second loop goes on where the first one stopped.
+
+        Raises:
+            SourceError: the source is closed, or turns out to hold no readable frame.
+        """
+        if self._closed:
+            raise SourceError(f"{self._label} is closed: open it again to read it again")
+        if self._frames is None:
+            self._frames = self._read_or_fail()
+        return self._frames
+
+    def _read_or_fail(self) -> Generator[Frame, None, None]:
+        empty = True
+        for frame in self._read():
+            empty = False
+            yield frame
+        if empty:
+            raise SourceError(f"{self._label} has no readable frame: check that it plays elsewhere, or give another")
+
+    @abstractmethod
+    def _read(self) -> Iterator[Frame]:
+        """Yield the frames in order, and count in `skipped` those that cannot be read."""
+
+    def close(self) -> None:
+        """Release the file, device or connection; harmless when repeated.
+
+        While another thread waits for a frame nothing is released: that would crash the process.
+        """
+        self._closed = True
+        self.audio_stream = None
+        if self._frames is None or inspect.getgeneratorstate(self._frames) != inspect.GEN_RUNNING:
+            if self._frames is not None:
+                self._frames.close()
+            self._release()
+
+    def _release(self) -> None:  # noqa: B027 (a source with nothing open needs none)
+        """Release what is open; may be called again."""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,130 @@
+"""Opening whatever a user calls a video: which source reads it, and what its results are called."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from ..errors import OptionError, SourceError
+from ..settings.checks import check_positive
+from .base import Source
+from .camera import CameraSource
+from .images import ImageSource, find_images, is_image, natural_order
+from .video import VideoSource, open_container
+
+LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp"})
+
+MOST_CAMERAS = 9999  # OpenCV gives higher numbers another meaning
+
+
+def open_source(
+    video_stream: str | int | os.PathLike,
+    from_device: bool = False,
+    frame_rate: float | None = None,
+    with_audio: bool = False,
+    timeout: float = 10.0,
+) -> Source:
+    """Open a video, camera, URL or folder of images.
+
+    A path that exists wins over any other meaning of the text.
+
+    Args:
+        video_stream: path of a video, an image, a folder of images or a MOTChallenge sequence folder (seqinfo.ini);
+            glob pattern of images; URL; or, when `from_device`, the index of a camera.
+        from_device: read from the camera of that index.
+        frame_rate: frames per second in place of what the source states. It dates images; the frames of videos keep
+            their time stamps.
+        with_audio: put the compressed packets of the sound into `Frame.audio`.
+        timeout: seconds that a URL may send nothing, at the opening and later.
+
+    Returns:
+        The opened source.
+
+    Raises:
+        OptionError: an argument has the wrong type or is out of its range.
+        SourceError: the source is missing or cannot be read.
+    """
+    if frame_rate is not None:
+        frame_rate = check_positive("frame_rate", frame_rate)
+    check_positive("timeout", timeout)
+    if isinstance(video_stream, bool) or not isinstance(video_stream, (str, int, os.PathLike)):
+        raise OptionError(f"video_stream must be a path, a URL or a camera index, got {type(video_stream).__name__}")
+    text = str(video_stream) if isinstance(video_stream, int) else os.fsdecode(video_stream)
+    if from_device:
+        return CameraSource(_camera_index(text), frame_rate)
+    if isinstance(video_stream, int):
+        raise SourceError(f"{text} is not a path: for camera {text} pass from_device=True (--from_device)")
+    if not text:
+        raise SourceError("video_stream is empty: give a video, a folder of images, a URL or a camera index")
+
+    path = Path(text)
+    if _exists(path):
+        if path.is_dir():
+            files, own_rate = find_images(path)
+            return _open_images(files, text, path, frame_rate or own_rate)
+        if is_image(path):
+            return ImageSource([path], repr(text), path.stem, frame_rate)
+        # With the prefix FFmpeg takes no part of the name for a protocol, as in "12:30.mp4".
+        container = open_container(f"file:{path}", repr(text))
+        return VideoSource(container, repr(text), path.stem, frame_rate, with_audio)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        return _open_url(text, frame_rate, with_audio, timeout)
+    if glob.has_magic(text):
+        # Path.glob refuses absolute patterns.
+        matches = (Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207
+        files = sorted(filter(is_image, matches), key=natural_order)
+        return _open_images(files, text, path.parent, frame_rate)
+    hint = f"; for camera {text} pass from_device=True (--from_device)" if _is_index(text) else ""
+    raise SourceError(f"{text!r} does not exist: check the path{hint}")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        raise SourceError(f"no permission to read {str(path)!r}: change its permissions") from None
+    except OSError:  # a text longer than a file name may be, as URLs can be
+        return False
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _file_name(text: str) -> str:
+    """Replace what does not belong in the name of a file."""
+    return re.sub(r"[^\w.-]+", "_", text).strip("._")
+
+
+def _open_url(url: str, frame_rate: float | None, with_audio: bool, timeout: float) -> Source:
+    scheme = url.partition("://")[0].lower()
+    # Everything up to the last @ may belong to the password, and what follows ? may be a token.
+    address, query, _ = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")
+    shown = address.replace("://", "://***@") if "@" in url else address
+    host, _, path = address.partition("://")[2].partition("/")
+    name = _file_name(unquote(PurePosixPath(path).stem)) or _file_name(re.sub(r":\d*$", "", host)) or "stream"
+    label = repr(shown + ("?..." if query else ""))
+    # Over UDP, the default, a single lost datagram spoils pictures until the next key frame.
+    options = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
+    container = open_container(url, label, timeout, options)
+    # A web camera may come by http as well: what has no end is live.
+    live = scheme in LIVE_SCHEMES or container.duration is None
+    return VideoSource(container, label, name, frame_rate, with_audio, live)
+
+
+def _camera_index(text: str) -> int:
+    if not _is_index(text) or int(text) > MOST_CAMERAS:
+        raise SourceError(f"{text!r} is not a camera index: with from_device=True give 0, 1, ...")
+    return int(text)
+
+
+def _open_images(files: Sequence[Path], text: str, folder: Path, frame_rate: float | None) -> Source:
+    if not files:
+        raise SourceError(f"{text!r} has no images: jpg, jpeg, png, bmp, tif, tiff and webp are read")
+    # "." and ".." are not names to call results by.
+    name = folder.name if folder.name not in ("", "..") else folder.resolve().name
+    return ImageSource(files, repr(text), _file_name(name) or "images", frame_rate)
