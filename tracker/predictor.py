@@ -26,7 +26,7 @@ from .settings.checks import check_flag, check_positive, check_whole
 from .settings.runtime import RuntimeOptions
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
-from .sources.source import open_source
+from .sources import open_source
 from .structures import SequenceInfo
 
 

@@ -8,7 +8,7 @@ from tracker.pipeline.outputs import OutputOptions
 from tracker.pipeline.sequence import SequenceRun
 from tracker.pipeline.timing import StageTimes
 from tracker.settings.tracking import TrackerConfig
-from tracker.sources.source import Source
+from tracker.sources import Source
 from tracker.structures import Detections, Frame, SequenceInfo
 
 SIZE = (96, 160)  # the person stays to the left of the lower right corner, whose brightness is read back

@@ -23,7 +23,7 @@ from tracker.pipeline.track import track_source
 from tracker.settings.checks import check_whole
 from tracker.settings.runtime import RuntimeOptions
 from tracker.settings.tracking import ASSOCIATIONS, TrackerConfig
-from tracker.sources.source import Source, open_source
+from tracker.sources import Source, open_source
 from tracker.structures import Frame, SequenceInfo
 
 DEFAULT_FRAMES, DEFAULT_PIPELINE_FRAMES = 100_000, 10_000

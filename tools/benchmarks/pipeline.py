@@ -25,7 +25,7 @@ from tracker.pipeline.result import TrackingResult
 from tracker.settings.checks import check_number, check_whole
 from tracker.settings.model import ModelConfig
 from tracker.settings.runtime import RuntimeOptions
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 CODEC_ONLY = "decode + encode"
 

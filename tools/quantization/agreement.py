@@ -72,7 +72,7 @@ def match(reference: Detections, candidate: Detections) -> tuple[np.ndarray, np.
         [P, 2] indices into ``reference`` and ``candidate``, and the IoU [P] of each pair, at least 0.5.
     """
     rows, columns = overlapping(reference.boxes, candidate.boxes)
-    overlap = iou(reference.boxes[rows], candidate.boxes[columns])
+    overlap = paired_iou(reference.boxes[rows], candidate.boxes[columns])
     near = overlap >= MIN_IOU
     rows, columns, overlap = rows[near], columns[near], overlap[near]
     # with a limit above twice the highest cost no pair is given up for better ones

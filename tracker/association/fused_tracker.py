@@ -117,7 +117,7 @@ class FusedTracker:
 
         corners = table.corners()
         rows, columns = overlapping(corners, measurements.ltrb)
-        near = CandidatePairs(rows, columns, iou(corners[rows], measurements.ltrb[columns]))
+        near = CandidatePairs(rows, columns, paired_iou(corners[rows], measurements.ltrb[columns]))
         matching = Matching(len(table), len(measurements.scores))
         high, confirmed = measurements.scores > config.conf_thres, table.confirmed
 
@@ -171,7 +171,7 @@ class FusedTracker:
         first = np.arange(number % every, len(high), every)
         second = (first + 1 + number % (len(high) - 1)) % len(high)
         one, other = high[first], high[second]
-        apart = iou(measurements.ltrb[one], measurements.ltrb[other]) < NEGATIVE_IOU
+        apart = paired_iou(measurements.ltrb[one], measurements.ltrb[other]) < NEGATIVE_IOU
         embeddings = measurements.embeddings
         self._calibration.update_negatives(cosine_distance(embeddings, embeddings, one[apart], other[apart]))
 

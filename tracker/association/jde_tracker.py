@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes import iou_distance, ltwh_to_ltrb, xyah_to_ltwh
+from ..boxes import jde_iou_distance, ltwh_to_ltrb, xyah_to_ltwh
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from . import kalman
@@ -170,7 +170,7 @@ class JDETracker:
         """
         if not len(rows):
             return np.zeros(0, np.int64), unmatched
-        cost = iou_distance(self._table.corners(rows), measurements.ltrb[unmatched])
+        cost = jde_iou_distance(self._table.corners(rows), measurements.ltrb[unmatched])
         pairs, missed, still_unmatched = linear_assignment(cost, limit)
         self._update_matched(rows[pairs[:, 0]], measurements, unmatched[pairs[:, 1]])
         return missed, unmatched[still_unmatched]
@@ -236,7 +236,7 @@ def _duplicates(table: JDETrackTable, count: int) -> np.ndarray:
     drop = np.zeros(len(table), bool)
     if 0 < count < len(table):
         corners = table.corners(np.arange(len(table)))
-        close = iou_distance(corners[:count], corners[count:]) < DUPLICATE_DISTANCE
+        close = jde_iou_distance(corners[:count], corners[count:]) < DUPLICATE_DISTANCE
         age = table.seen - table.start
         older = age[:count, None] > age[None, count:]
         drop[:count] = (close & ~older).any(axis=1)

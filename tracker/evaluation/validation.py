@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from ..association.base import SequenceTracker
-from ..boxes import ltrb_to_ltwh
 from ..detection.detector import JDEDetector, Model
 from ..errors import SourceError
 from ..settings.runtime import RuntimeOptions

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..sources.source import Source
+from ..sources import Source
 from ..structures import Frame, Tracks
 from .interrupts import StopRequest
 from .result import TrackingResult

@@ -9,7 +9,7 @@ from tests.helpers.videos import write_video
 from tracker.errors import ModelError, OptionError, OutputError
 from tracker.pipeline.track import track_source
 from tracker.predictor import Predictor
-from tracker.sources.source import open_source
+from tracker.sources import open_source
 
 
 @pytest.fixture
