@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import math
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..errors import OptionError, SourceError
 
+SEQINFO = "seqinfo.ini"
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
 
@@ -93,9 +95,9 @@ def find_images(folder: Path) -> tuple[list[Path], float | None]:
     """
     images, frame_rate = folder, None
     try:
-        if (folder / "seqinfo.ini").is_file():
-            directory, frame_rate = _read_seqinfo(folder / "seqinfo.ini")
-            images = folder / directory
+        if (folder / SEQINFO).is_file():
+            info = SequenceIni(folder / SEQINFO)
+            images, frame_rate = folder / info.image_folder, info.frame_rate
         return sorted(filter(is_image, images.iterdir()), key=natural_order), frame_rate
     except PermissionError:
         raise SourceError(f"no permission to read {str(images)!r}: change its permissions") from None
@@ -103,15 +105,57 @@ def find_images(folder: Path) -> tuple[list[Path], float | None]:
         raise SourceError(f"{str(images)!r}, which seqinfo.ini names, is no folder: correct imDir") from None
 
 
-def _read_seqinfo(path: Path) -> tuple[str, float | None]:
-    settings = configparser.ConfigParser(interpolation=None)
-    try:
-        settings.read_string(path.read_text(encoding="utf-8-sig"))
-        directory = settings.get("Sequence", "imDir", fallback="img1")
-        frame_rate = settings.getfloat("Sequence", "frameRate", fallback=None)
-    except (configparser.Error, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise SourceError(f"{str(path)!r} cannot be read ({reason}): correct it") from None
-    if frame_rate is not None and not 0 < frame_rate < math.inf:
-        raise SourceError(f"{str(path)!r} has frameRate {frame_rate:g}: make it a positive number")
-    return directory, frame_rate
+class SequenceIni:
+    """The seqinfo.ini of a MOTChallenge sequence folder; a value is checked when it is asked for.
+
+    Args:
+        path: the file.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        settings = configparser.ConfigParser(interpolation=None)
+        try:
+            settings.read_string(path.read_text(encoding="utf-8-sig"))
+        except (configparser.Error, UnicodeDecodeError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise SourceError(f"{str(path)!r} cannot be read ({reason}): correct it") from None
+        self._values = settings["Sequence"] if settings.has_section("Sequence") else {}
+
+    @property
+    def image_folder(self) -> str:
+        """Name of the folder of images, img1 unless stated."""
+        return self._values.get("imDir", "img1")
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames per second, None where it is not stated.
+
+        Raises:
+            SourceError: it is no positive number.
+        """
+        text = self._values.get("frameRate")
+        if text is None:
+            return None
+        with contextlib.suppress(ValueError):
+            if 0 < float(text) < math.inf:
+                return float(text)
+        raise SourceError(f"{str(self._path)!r} has frameRate {text!r}: make it a positive number")
+
+    @property
+    def length(self) -> int | None:
+        """Number of frames, None where it is not stated.
+
+        Raises:
+            SourceError: it is no whole number.
+        """
+        text = self._values.get("seqLength")
+        if text is None:
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            raise SourceError(f"{str(self._path)!r} has seqLength {text!r}: make it a whole number") from None

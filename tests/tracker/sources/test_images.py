@@ -136,7 +136,7 @@ def test_only_image_files_are_found(tmp_path):
     [
         ("[Sequence]\nimDir=missing\n", ["missing", "imDir"]),
         ("[Sequence]\nimDir=img1\nframeRate=fast\n", ["fast"]),
-        ("[Sequence]\nimDir=img1\nframeRate=0\n", ["frameRate 0"]),
+        ("[Sequence]\nimDir=img1\nframeRate=0\n", ["frameRate '0'"]),
         ("no section\n", ["seqinfo.ini"]),
     ],
 )
