@@ -32,11 +32,11 @@ class FakeNetwork:
 
     def __init__(self, config, people, seconds=0.0, turn=0.0):
         self.config, self.people, self.seconds, self.turn = config, people, seconds, turn
-        self.max_in_flight = 0
+        self.passes = 0
 
     def run(self, pixels):
         time.sleep(self.seconds)
-        self.max_in_flight += 1
+        self.passes += 1
         maps = [np.zeros((1, 6, 608 // s, 1088 // s), np.float32) for s in (32, 16, 8)]
         for raw in maps:
             raw[0, 4] = 9

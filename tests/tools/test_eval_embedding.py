@@ -172,14 +172,14 @@ def test_command_line_prints_and_keeps_the_figures(sequence, tmp_path, capsys):
     ],
 )
 def test_mistakes_cost_one_line(arguments, message, sequence, capsys):
-    assert main([argument.format(folder=sequence) for argument in arguments]) == 2
+    assert main([argument.format(folder=sequence) for argument in arguments]) == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
 
 def test_another_video_is_noticed(sequence, capsys):
     (sequence / "img1" / "000003.png").unlink()
-    assert main(["--model", "compact", "--gt", str(sequence), "--every", "1", "--min_height", "1"]) == 2
+    assert main(["--model", "compact", "--gt", str(sequence), "--every", "1", "--min_height", "1"]) == 1
     assert "lacks frame 3" in capsys.readouterr().err
 
 
@@ -211,5 +211,5 @@ def test_a_crop_is_the_part_of_its_box_within_the_image():
 
 
 def test_what_runs_the_model_can_be_chosen(sequence, capsys):
-    assert main(["--model", "compact", "--gt", str(sequence), "--precision", "int4"]) == 2
+    assert main(["--model", "compact", "--gt", str(sequence), "--precision", "int4"]) == 1
     assert "precision must be one of auto, fp32, bf16, int8, not 'int4'" in capsys.readouterr().err

@@ -40,7 +40,7 @@ def test_unusable_input(tmp_path, capsys):
         (["--gt", gt, "--result", gt, "--json", folder], f"{folder}: cannot be written"),
     ]
     for argv, message in cases:
-        assert main([str(argument) for argument in argv]) == 2, argv
+        assert main([str(argument) for argument in argv]) == 1, argv
         err = capsys.readouterr().err
         assert err.startswith("error: "), argv
         assert message in err
@@ -74,7 +74,7 @@ def test_overall_row_adds_counts_up(tmp_path, capsys):
     assert all(len(line) == len(header) for line in lines)
 
     (tmp_path / "out/short.txt").unlink()
-    assert main([str(argument) for argument in argv]) == 2
+    assert main([str(argument) for argument in argv]) == 1
     assert "short.txt: cannot be read" in capsys.readouterr().err
 
 
@@ -88,7 +88,7 @@ def test_pairs_of_files_and_folders(tmp_path, capsys):
     assert main(argv) == 0
     lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines()[1:]]
     assert lines == [["one", "1.000"], ["one", "-1.000"], ["two", "-1.000"], ["overall", "-0.333"]]
-    assert main(["--gt", str(tmp_path / "data"), "--result", str(tmp_path / "found.txt")]) == 2
+    assert main(["--gt", str(tmp_path / "data"), "--result", str(tmp_path / "found.txt")]) == 1
     assert "must be a folder of SEQUENCE.txt" in capsys.readouterr().err
 
 

@@ -7,8 +7,9 @@ For every localisation threshold α, with TP(α) the matched pairs of boxes whos
     AssA(α) = Σ A(c) / |TP|                                      over every c of TP
     HOTA(α) = √(DetA(α) · AssA(α))
 
-HOTA, DetA and AssA are the means over α. As in the benchmark's own evaluation a frame is matched once, by the largest
-sum of global alignment x IoU, and that matching serves every threshold: the numbers compare with published ones.
+HOTA, DetA and AssA are the means over α. As in TrackEval, the benchmark's own evaluation, a frame is matched once, by
+the largest sum of global alignment x IoU, and that matching serves every threshold: the scores compare with published
+ones.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Overlaps(NamedTuple):
 
 @dataclass(frozen=True)
 class HotaCounts:
-    """What HOTA is computed from; the counts of several videos add up to those of all of them.
+    """The counts that HOTA is computed from; those of several videos can be added up.
 
     Attributes:
         gt_boxes: number of true boxes, |TP| + |FN|.
@@ -63,7 +64,7 @@ class HotaCounts:
         )
 
     def scores(self) -> dict[str, float]:
-        """Returns HOTA, DetA and AssA, each in [0, 1]; without any box they are 0."""
+        """Return HOTA, DetA and AssA, each in [0, 1]; without any box they are 0."""
         union = self.gt_boxes + self.result_boxes - self.true_positives
         detection = self.true_positives / np.maximum(union, 1)
         association = self.association / np.maximum(self.true_positives, 1)
@@ -72,20 +73,20 @@ class HotaCounts:
 
 
 def count_hota(frames: Sequence[Overlaps]) -> HotaCounts:
-    """Matches every frame and counts true positives and associations at each threshold.
+    """Match every frame and count true positives and associations at each threshold.
 
     Args:
-        frames: the frames of one video, in any order; identities hold across frames.
+        frames: the frames of one video, in any order; an identity is the same person in all of them.
     """
     gt_rows, gt_sizes = _number([frame.gt_ids for frame in frames])
     result_rows, result_sizes = _number([frame.result_ids for frame in frames])
 
-    # Global alignment of a pair of identities: the Jaccard index of their tracks, where a frame counts as far as
-    # the two boxes overlap each other rather than anything else.
+    # Global alignment of two identities: the Jaccard index of their tracks, in which a frame counts by the IoU of their
+    # boxes relative to the IoU of either with all other boxes.
     shared = np.zeros((len(gt_sizes), len(result_sizes)))
     for frame, g, r in zip(frames, gt_rows, result_rows):
-        rivals = frame.iou.sum(axis=1, keepdims=True) + frame.iou.sum(axis=0) - frame.iou
-        shared[np.ix_(g, r)] += np.divide(frame.iou, rivals, out=np.zeros_like(frame.iou), where=rivals > 0)
+        total = frame.iou.sum(axis=1, keepdims=True) + frame.iou.sum(axis=0) - frame.iou
+        shared[np.ix_(g, r)] += np.divide(frame.iou, total, out=np.zeros_like(frame.iou), where=total > 0)
     alignment = shared / (gt_sizes[:, None] + result_sizes - shared)
 
     pairs, ious = [np.zeros((2, 0), int)], [np.zeros(0)]
@@ -103,7 +104,7 @@ def count_hota(frames: Sequence[Overlaps]) -> HotaCounts:
 
 
 def _number(ids_of_frames: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Numbers the identities from 0; returns each frame's numbers and the boxes of each number over all frames."""
+    """Renumber identities from 0; return the new numbers of each frame, and the number of boxes of each identity."""
     joined = np.concatenate([np.zeros(0, np.int64), *ids_of_frames])
     _, numbers, sizes = np.unique(joined, return_inverse=True, return_counts=True)
     ends = np.cumsum([len(ids) for ids in ids_of_frames])

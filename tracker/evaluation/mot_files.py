@@ -1,4 +1,4 @@
-"""Files of the MOTChallenge: boxes as text, which of them count, and what belongs to a sequence.
+"""Files of the MOTChallenge: boxes as text, which of them count, and the files of a sequence.
 
 A sequence folder holds gt/gt.txt and seqinfo.ini, which states its length and frame rate.
 """
@@ -23,21 +23,22 @@ DISTRACTORS = (2, 7, 8, 12)  # person on a vehicle, static person, distractor, r
 
 
 def read_mot(path: Path) -> np.ndarray:
-    """Reads a MOTChallenge text file, ground truth or result.
+    """Read a MOTChallenge text file, ground truth or result.
 
     Returns:
-        [N, 10] float64, a box a row in the order of the file: frame (from 1), id, left, top, width, height (pixels),
-        then flag and class and visibility (ground truth of MOT16 and later) or flag and world coordinates (MOT15)
-        or score and -1 (results). Columns that the file lacks are -1.
+        [N, 10] float64, a row for each box in the order of the file: frame (from 1), id, left, top, width, height
+        (pixels), then flag, class and visibility (ground truth of MOT16 and later), or flag and world coordinates
+        (MOT15), or score and -1 (results). Columns that the file lacks are -1.
 
     Raises:
-        SourceError: the file cannot be read, a line is malformed or repeats an id in its frame.
+        SourceError: the file cannot be read, or a line is malformed or repeats an id in its frame.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from error
-    rows, line_of = [], {}
+    rows: list[list[float]] = []
+    line_of: dict[tuple[float, float], int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -53,7 +54,7 @@ def read_mot(path: Path) -> np.ndarray:
 
 
 def _parse(line: str, where: str) -> list[float]:
-    """Turns a line into the `MAX_COLUMNS` values of a box; `where` names it in the error."""
+    """Parse a line into the `MAX_COLUMNS` values of a box; ``where`` names the line in errors."""
     fields = line.split(",")
     try:
         row = [float(field) for field in fields]
@@ -71,11 +72,11 @@ def _parse(line: str, where: str) -> list[float]:
 
 
 def read_ground_truth(gt_file: Path) -> tuple[np.ndarray, int]:
-    """Reads what results are scored against.
+    """Read the ground truth that results are scored against.
 
     Returns:
-        The boxes [N, 10] as `read_mot` does, and the number of the last frame: the greatest of a box, or what
-        seqinfo.ini states if that is more.
+        The boxes [N, 10] as `read_mot` returns them, and the number of the last frame (from 1): that of the last box,
+        or what seqinfo.ini states if that is more.
 
     Raises:
         SourceError: the file is missing or malformed, or none of its boxes counts.
@@ -87,11 +88,17 @@ def read_ground_truth(gt_file: Path) -> tuple[np.ndarray, int]:
 
 
 def roles(gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Says which true boxes count and which are ignored, as two [N] bool; boxes of other classes are neither.
+    """Tell which true boxes count and which are ignored; boxes of other classes are neither.
 
     MOT16 and later have the class in column 8 and the visibility in column 9, where MOT15 has world coordinates in
     metres, or -1. A file is of the newer kind if every row has a whole number from 1 to 13 in column 8 and a value
     from 0 to 1 in column 9: world coordinates are fractions all over the ground plane, and -1 is outside both ranges.
+
+    Args:
+        gt: [N, 10] as `read_mot` returns it.
+
+    Returns:
+        Two [N] bool: whether a box counts, and whether it is ignored.
     """
     flagged, kind, visibility = gt[:, FLAG] != 0, gt[:, CLASS], gt[:, VISIBILITY]
     if not (np.isin(kind, CLASSES).all() and ((visibility >= 0) & (visibility <= 1)).all()):
@@ -118,17 +125,20 @@ def _seqinfo(gt_file: Path) -> SeqInfo:
 
 
 def gt_path(gt: Path) -> Path:
-    """The ground truth file of a sequence folder, or the file itself."""
+    """Return the ground truth file of a sequence folder, or the file itself."""
     return gt / "gt" / "gt.txt" if gt.is_dir() else gt
 
 
-def find_pairs(gt: Path, found: Path, suffix: str = ".txt") -> list[tuple[str, Path, Path]]:
-    """Lists (name, ground truth file, found file) of every sequence that two paths of the command line stand for.
+def find_pairs(gt: Path, path: Path, suffix: str = ".txt") -> list[tuple[str, Path, Path]]:
+    """List the sequences that two paths of the command line stand for.
 
     Args:
-        gt: ground truth file, sequence folder, or folder of those.
-        found: what belongs to it, the file or a folder of files SEQUENCE + `suffix`.
+        gt: ground truth file, sequence folder, or folder of sequence folders.
+        path: file to compare with the ground truth, or folder of files SEQUENCE + ``suffix``.
         suffix: of those files.
+
+    Returns:
+        Name, ground truth file, and file to compare with it, of each sequence.
 
     Raises:
         SourceError: a folder holds no sequence, or a single file is given for a folder of sequences.
@@ -137,24 +147,31 @@ def find_pairs(gt: Path, found: Path, suffix: str = ".txt") -> list[tuple[str, P
         files = sorted(gt.glob("*/gt/gt.txt"))
         if not files:
             raise SourceError(f"{gt}: holds neither gt/gt.txt nor any SEQUENCE/gt/gt.txt")
-        if not found.is_dir():
-            raise SourceError(f"{found}: must be a folder of SEQUENCE{suffix}, because {gt} is a folder of sequences")
+        if not path.is_dir():
+            raise SourceError(f"{path}: must be a folder of SEQUENCE{suffix}, because {gt} is a folder of sequences")
     else:
         files = [gt_path(gt)]
     pairs = []
     for file in files:
         folder = file.absolute().parent
         name = file.stem if file.stem != "gt" else folder.parent.name if folder.name == "gt" else folder.name
-        pairs.append((name, file, found / f"{name}{suffix}" if found.is_dir() else found))
+        pairs.append((name, file, path / f"{name}{suffix}" if path.is_dir() else path))
     return pairs
 
 
 def make_folder(path: Path, names: Sequence[str] = ()) -> Path:
-    """Makes a folder that is to have a file for each of the sequences `names`, and returns it; it may be there already.
+    """Make a folder, unless it is there already, for a file of each sequence.
+
+    Args:
+        path: the folder.
+        names: of the sequences.
+
+    Returns:
+        The folder.
 
     Raises:
         OptionError: two sequences have the same name.
-        OutputError: it cannot be made.
+        OutputError: the folder cannot be made.
     """
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -20,7 +20,7 @@ from .mot_files import BOX, FRAME, ID, gt_path, read_ground_truth, read_mot, rol
 
 IGNORE_IOU = 0.5  # the benchmark's, whatever IoU the metrics ask for
 
-MOTMETRICS = {  # our name: theirs
+MOTMETRICS = {  # our name: motmetrics' name
     "MOTA": "mota",
     "IDF1": "idf1",
     "IDs": "num_switches",
@@ -37,7 +37,7 @@ COLUMNS = ("MOTA", "IDF1", "HOTA", "DetA", "AssA", "IDs", "FP", "FN", "precision
 
 
 class Scored(NamedTuple):
-    """One video's counts, in the form in which they can be added to those of other videos.
+    """The counts of one video, in a form in which those of several videos can be added up.
 
     Attributes:
         clear: motmetrics' values, intermediate ones included, by its own names.
@@ -49,26 +49,36 @@ class Scored(NamedTuple):
 
 
 def evaluate(gt: Path, result: Path, iou: float = 0.5) -> dict[str, float]:
-    """Scores one video.
+    """Score the tracks of one video.
 
     Args:
         gt: ground truth file, or the sequence folder that holds gt/gt.txt.
-        result: MOT text file of the tracker.
-        iou: smallest IoU at which a result box may match a true one, in (0, 1]; HOTA has its own thresholds.
+        result: MOT text file of the tracks.
+        iou: least IoU at which a result box may match a true one, in (0, 1]; HOTA has its own thresholds.
 
     Returns:
-        The values of `COLUMNS`: ratios as fractions (MOTA at most 1, may be negative), counts as int. Without any
+        The values of `COLUMNS`: ratios as fractions (MOTA is at most 1 and may be negative), counts as int. Without any
         result box precision is 0.
 
     Raises:
-        OptionError: `iou` is out of its range.
+        OptionError: ``iou`` is out of its range.
         SourceError: a file is missing or malformed, or the two do not belong together.
     """
     return combine([score(gt_path(Path(gt)), Path(result), iou)])
 
 
 def score(gt_file: Path, result: Path, iou: float = 0.5) -> Scored:
-    """Counts hits, errors and associations of one video; arguments and errors as in `evaluate`."""
+    """Count hits, errors and associations of one video.
+
+    Args:
+        gt_file: ground truth file.
+        result: MOT text file of the tracks.
+        iou: least IoU at which a result box may match a true one, in (0, 1].
+
+    Raises:
+        OptionError: ``iou`` is out of its range.
+        SourceError: a file is missing or malformed, or the two do not belong together.
+    """
     check_iou(iou)
     (gt, last), boxes = read_ground_truth(gt_file), read_mot(result)
     if len(boxes) and boxes[:, FRAME].max() > last:
@@ -81,33 +91,44 @@ def score(gt_file: Path, result: Path, iou: float = 0.5) -> Scored:
 
 
 def check_iou(iou: float) -> None:
-    """Refuses an IoU of a match that is out of its range, as in `evaluate`."""
+    """Check the least IoU of a match.
+
+    Raises:
+        OptionError: it is not in (0, 1].
+    """
     if not 0 < iou <= 1:
         raise OptionError(f"iou must be above 0 and at most 1, got {iou}")
 
 
 def combine(videos: Sequence[Scored]) -> dict[str, float]:
-    """Computes the metrics of all `videos` together from the sums of their counts, as `evaluate` returns them."""
+    """Return the metrics of several videos together, from the sums of their counts.
+
+    Args:
+        videos: at least one.
+
+    Returns:
+        The values of `COLUMNS`: ratios as fractions, counts as int.
+    """
     values = motmetrics.metrics.create().compute_overall(
         [video.clear for video in videos], metrics=list(MOTMETRICS.values()), return_dataframe=False
     )
     scores = sum((video.hota for video in videos[1:]), videos[0].hota).scores()
     for name, theirs in MOTMETRICS.items():
-        # Only the precision of an empty result is 0 / 0 here: true boxes are always there.
+        # only the precision of an empty result is 0 / 0 here, for there are always true boxes
         scores[name] = int(values[theirs]) if name in COUNTS else float(np.nan_to_num(values[theirs]))
     return {name: scores[name] for name in COLUMNS}
 
 
 def overlaps(gt: np.ndarray, result: np.ndarray) -> list[Overlaps]:
-    """Pairs the frames of both files and takes out the boxes that the benchmark ignores.
+    """Pair the frames of ground truth and result, and remove the boxes that the benchmark ignores.
 
-    All true boxes of a frame, whatever their class and flag, compete for the result boxes. The result boxes that fall
-    to ignored ones are removed: they are neither hits nor false positives. Then every true box that does not count
-    goes.
+    All true boxes of a frame, whatever their class and flag, are matched with the result boxes. Result boxes matched
+    with ignored ones are removed, being neither hits nor false positives. Then the true boxes that do not count are
+    removed.
 
     Args:
-        gt: [N, 10] from `read_mot`.
-        result: [M, 10] from `read_mot`.
+        gt: [N, 10] as `read_mot` returns it.
+        result: [M, 10] as `read_mot` returns it.
 
     Returns:
         One entry for each frame that has a box in either file, in the order of the frames.
@@ -128,7 +149,7 @@ def overlaps(gt: np.ndarray, result: np.ndarray) -> list[Overlaps]:
 
 
 def _clear_mot(frames: Sequence[Overlaps], iou: float) -> dict[str, object]:
-    """Returns motmetrics' values of one video, with all that is needed to add videos up."""
+    """Return motmetrics' values of one video, with all that is needed to add videos up."""
     events = motmetrics.MOTAccumulator(auto_id=True)
     for frame in frames:
         distance = np.where(frame.iou >= iou - TOLERANCE, 1 - frame.iou, np.nan)  # nan: may not match

@@ -15,7 +15,7 @@ import pytest
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import numbered_frames, write_video
 from tools import benchmark
-from tools.benchmarks import chart, figures, machine, memory, tracker
+from tools.benchmarks import figures, machine, memory, tracker
 from tools.benchmarks.figures import Bar, Figures
 from tracker.errors import OutputError
 
@@ -28,7 +28,7 @@ def video(tmp_path):
 
 
 def refused(arguments, capsys):
-    assert benchmark.main(list(map(str, arguments))) == 2
+    assert benchmark.main(list(map(str, arguments))) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     return error
@@ -49,7 +49,7 @@ def test_figures_are_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     target = tmp_path / "chart.png"
     bars = [Bar("same name", 10, 9, 12), Bar("same name", 20, 18, 21), Bar("third", 30, 30, 30)]
-    chart.draw_chart(target, "title", Figures([], bars, "ms"))
+    figures.draw_chart(target, "title", Figures([], bars, "ms"))
     picture = cv2.imread(str(target))
     blue = (picture == (0xAA, 0x77, 0x44)).all(axis=2).sum(axis=1)
     lengths = [np.median(part) for part in np.split(blue, np.flatnonzero(blue == 0)) if (part > 0).sum() > 9]
@@ -82,11 +82,11 @@ def test_mistakes_cost_one_line(arguments, message, monkeypatch, capsys):
 
 
 def test_figures_that_cannot_be_written_cost_one_line(tmp_path, capsys):
-    assert "cannot write the figures" in refused([*MEMORY, "--json", tmp_path], capsys)
+    assert "cannot be written" in refused([*MEMORY, "--json", tmp_path], capsys)
     folder = tmp_path / "folder.png"
     folder.mkdir()
-    with pytest.raises(OutputError, match="cannot write the chart"):
-        chart.draw_chart(folder, "title", Figures([], [Bar("a", 1, 1, 1)], "ms"))
+    with pytest.raises(OutputError, match="cannot be written"):
+        figures.draw_chart(folder, "title", Figures([], [Bar("a", 1, 1, 1)], "ms"))
 
 
 def test_it_runs_as_a_script_and_without_the_large_packages(tmp_path):
@@ -142,8 +142,8 @@ def test_associations_beside_the_reference(monkeypatch, capsys):
 def test_memory_of_the_whole_pipeline(video, monkeypatch, capsys):
     rows = []
 
-    def track_source(source, run, progress):
-        assert progress is False and source.frame_rate == 25
+    def track_source(source, run):
+        assert source.frame_rate == 25
         frames = list(source)
         rows.extend((frame.index, round(frame.time * 25), frame.image.shape) for frame in frames)
 

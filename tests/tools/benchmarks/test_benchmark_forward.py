@@ -107,7 +107,7 @@ def test_two_networks_take_turns_with_one(monkeypatch, capsys):
     ],
 )
 def test_mistakes_cost_one_line(arguments, message, capsys):
-    assert benchmark.main([*SHORT, *arguments]) == 2
+    assert benchmark.main([*SHORT, *arguments]) == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
@@ -164,7 +164,7 @@ def test_the_full_model_is_replaced_by_an_untrained_one_only_where_it_cannot_be_
         assert options["env"]["FLAGS_enable_pir_api"] == "0"
         return subprocess.CompletedProcess(command, 0)
 
-    def find_model(model, progress):
+    def find_model(model):
         if model == "full":
             raise ModelError("no network")
         return COMPACT

