@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .association.fused_tracker import FusedTracker as FusedTracker
     from .association.jde_tracker import JDETracker as JDETracker
     from .detection.base import Detector as Detector
+    from .detection.base import FunctionDetector as FunctionDetector
     from .errors import DataError as DataError
     from .errors import ModelError as ModelError
     from .errors import OptionError as OptionError
@@ -34,6 +35,7 @@ else:  # not for type checkers, to which any name would then be one of the packa
         "FusedTracker": "association.fused_tracker",
         "JDETracker": "association.jde_tracker",
         "Detector": "detection.base",
+        "FunctionDetector": "detection.base",
         "DataError": "errors",
         "ModelError": "errors",
         "OptionError": "errors",
