@@ -37,6 +37,7 @@ from tracker.evaluation.mot_files import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path,
 from tracker.models.locate import find_model
 from tracker.options import add_backend_arguments
 from tracker.settings.checks import check_number, check_whole
+from tracker.settings.runtime import RuntimeOptions
 from tracker.sources import open_source
 from training.onnx_networks import ReidNetwork
 

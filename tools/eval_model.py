@@ -29,6 +29,7 @@ from tracker.evaluation.validation import SequenceFiles, Validation, default_con
 from tracker.models.locate import find_model
 from tracker.options import DETECTION, TRACKER, add_backend_arguments, add_threshold_arguments, split
 from tracker.settings.checks import check_positive
+from tracker.settings.runtime import RuntimeOptions
 
 COLUMNS = {  # field of Scores: heading
     "mota": "MOTA",

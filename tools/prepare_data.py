@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the scri
 
 from tools.cli import announce, progress, run_tool
 from tracker.errors import DataError, OptionError, OutputError, SourceError
+from tracker.sources import open_source
 from tracker.sources.images import is_image
 from training.data.crops import MARKET_NAME, IdentityFolders
 from training.data.readers import READERS, MotSequence

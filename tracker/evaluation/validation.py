@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..association.base import SequenceTracker
+from ..boxes import box_iou, ltwh_to_ltrb
 from ..detection.detector import JDEDetector, Model
 from ..errors import SourceError
 from ..settings.runtime import RuntimeOptions
@@ -24,7 +25,7 @@ from ..sources import open_source
 from ..structures import Detections
 from .hota import TOLERANCE
 from .mot_files import BOX, FRAME, read_mot, roles
-from .mot_metrics import box_iou, combine, score
+from .mot_metrics import combine, score
 from .stored_detections import with_size, without_appearance, write_detections
 
 MATCH = 0.5  # least IoU of a detection and its true box
