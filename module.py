@@ -81,7 +81,8 @@ class JDE(hub.Module, Predictor):
             raise OptionError(f"images must be a list of base64 texts, not {type(images).__name__}")
         frames = [_image_from_base64(number, text) for number, text in enumerate(images, 1)]
         with tempfile.TemporaryDirectory() as folder:
-            options = {**options, "output_dir": folder, "visualization": False}
+            # no file of this machine may be read or written by a client
+            options = {**options, "output_dir": folder, "visualization": False, "tracker_config": None}
             with self.stream_mode(**options) as stream:
                 tracked = stream.predict(frames)
         return [
@@ -90,7 +91,7 @@ class JDE(hub.Module, Predictor):
         ]
 
     @runnable
-    def run_cmd(self, argvs: list[str]) -> TrackingResult:
+    def run_cmd(self, argvs: list[str]) -> object:
         """Run as a command; what it returns is printed by ``hub run``."""
         return run_command(self, f"hub run {self.name}", argvs)
 

@@ -18,7 +18,7 @@ from .pipeline.sequence import OutputOptions, SequenceRun
 from .pipeline.stream import StreamTracker
 from .pipeline.track import track_source
 from .settings.checks import check_flag, check_whole
-from .settings.tracking import TRACKER_FILE, TrackerConfig
+from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sources.source import open_source
 
 
@@ -57,6 +57,7 @@ class Predictor:
         frame_rate: float | None = None,
         timeout: float = 10.0,
         progress: bool | None = None,
+        tracker_config: str | os.PathLike | None = None,
         **options: Any,
     ) -> TrackingResult:
         """Track the people in a video.
@@ -79,7 +80,9 @@ class Predictor:
             frame_rate: frames per second, in place of what the source says (images say nothing: 30).
             timeout: seconds to wait for a URL.
             progress: show a progress bar; None for when stderr is a terminal.
-            options: thresholds of detection and association by name, see ``config/tracker.yml`` and the README.
+            tracker_config: YAML file of settings as in ``config/tracker.yml``, which win over those there.
+            options: thresholds of detection and association by name, see ``config/tracker.yml`` and the README; they
+                win over tracker_config.
 
         Returns:
             What was made; iterating it gives the tracks frame by frame.
@@ -95,7 +98,7 @@ class Predictor:
         check_whole("skip_frames", skip_frames)
         if progress is not None:
             check_flag("progress", progress)
-        chosen = self._choose(use_gpu, refine, options)
+        chosen = self._choose(use_gpu, refine, tracker_config, options)
         source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
             several = not source.live  # where somebody watches, the single frame has to be quick
@@ -114,6 +117,7 @@ class Predictor:
         refine: bool = False,
         name: str = "stream",
         frame_rate: float = 30.0,
+        tracker_config: str | os.PathLike | None = None,
         **options: Any,
     ) -> StreamTracker:
         """Track images that you hand over yourself.
@@ -123,7 +127,7 @@ class Predictor:
                     print(frame.frame, frame.ids, frame.boxes)
 
         Args:
-            output_dir, visualization, draw_threshold, use_gpu, refine, options: as for ``mot_predict``.
+            output_dir, visualization, draw_threshold, use_gpu, refine, tracker_config, options: as for ``mot_predict``.
             name: stem of the files written.
             frame_rate: frames per second of the images.
 
@@ -135,7 +139,7 @@ class Predictor:
         if isinstance(frame_rate, bool) or not isinstance(frame_rate, numbers.Real) or not 0 < frame_rate < 1e6:
             raise OptionError(f"frame_rate must be a positive number, not {frame_rate!r}")
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
-        chosen = self._choose(use_gpu, refine, options)
+        chosen = self._choose(use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(name, float(frame_rate), outputs, use_gpu, chosen))
 
     def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
@@ -145,15 +149,18 @@ class Predictor:
             self._loaded = {}
             vars(self).update(chosen)
 
-    def _choose(self, use_gpu: bool, refine: bool, options: dict[str, Any]) -> tuple[dict, TrackerConfig, bool]:
+    def _choose(
+        self, use_gpu: bool, refine: bool, tracker_config: str | os.PathLike | None, options: dict[str, Any]
+    ) -> tuple[dict, TrackerConfig, bool]:
         """Detection thresholds, settings of the association, and whether its conf_thres is the model's to say.
 
         A bad option is told here, before a camera is opened or a model loaded.
         """
         thresholds, settings = split(options)
-        config = TrackerConfig.load(TRACKER_FILE).choose(settings, refine)
+        given = {} if tracker_config is None else read_tracker_file(tracker_config)
+        config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         choose_backends(self.backend, self.precision, check_flag("use_gpu", use_gpu))
-        return thresholds, config, "conf_thres" not in settings
+        return thresholds, config, "conf_thres" not in {**given, **settings}
 
     def _sequence_run(
         self,
@@ -169,7 +176,7 @@ class Predictor:
         thresholds, config, model_says = chosen
         model = self._load(use_gpu, progress, several)
         if model_says:
-            config = config.override({"conf_thres": model.config.thresholds.confident})
+            config = config.override({"conf_thres": model.config.thresholds.high_conf_thres})
         return SequenceRun(name, frame_rate, model, model.detector(thresholds), config, outputs, skip_frames)
 
     def _load(self, use_gpu: bool, progress: bool | None, several: bool) -> Model:

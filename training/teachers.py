@@ -54,7 +54,7 @@ class BoxTeacher:
             raise ModelError(f"{path} must take images [1, 3, H, W], H and W multiples of 32, not {list(shape)}")
         height, width = shape[2:]
         self._letterbox = Letterbox(LetterboxConfig(height, width, "BGR", 1.0, "top_left", 114, "linear"))
-        self._thresholds = Thresholds(score=0.1, nms=0.6, nms_top_k=2000, keep_top_k=500, confident=0.5)
+        self._thresholds = Thresholds(score=0.1, nms=0.6, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.5)
         cells = []
         for stride in STRIDES:
             y, x = np.mgrid[: height // stride, : width // stride].reshape(2, -1)

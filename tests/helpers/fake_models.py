@@ -51,7 +51,7 @@ class FakeNetwork:
 
 
 def model_config(levels, read="cell", strides=None, kernel=1, grid=(1, 1), dimension=2, **thresholds):
-    limits = {"score": 0.5, "nms": 0.5, "nms_top_k": 100, "keep_top_k": 50, "confident": 0.5, **thresholds}
+    limits = {"score": 0.5, "nms": 0.5, "nms_top_k": 100, "keep_top_k": 50, "high_conf_thres": 0.5, **thresholds}
     strides = [stride for stride, _ in levels] if strides is None else strides
     return ModelConfig(
         name="test",

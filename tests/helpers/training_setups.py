@@ -95,6 +95,6 @@ def model_config(grid):
         label="pedestrian",
         letterbox=LetterboxConfig(*SIZE, "BGR", 1.0, "top_left", 114, "linear"),
         levels=tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8)),
-        thresholds=Thresholds(score=0.0, nms=0.5, nms_top_k=100, keep_top_k=50, confident=0.5),
+        thresholds=Thresholds(score=0.0, nms=0.5, nms_top_k=100, keep_top_k=50, high_conf_thres=0.5),
         embedding=EmbeddingConfig(8, "crop", grid=grid),
     )

@@ -127,7 +127,7 @@ def _pipeline(video: Path, frames: int, association: str, backend: str) -> list[
     """The video is decoded, tracked, drawn and encoded; a few frames of those counted are still under way."""
     backend, _, precision = backend.partition(":")
     model = Model(find_model("compact"), backend=backend, precision=precision or "auto")
-    config = TrackerConfig(association=association, conf_thres=model.config.thresholds.confident)
+    config = TrackerConfig(association=association, conf_thres=model.config.thresholds.high_conf_thres)
     with tempfile.TemporaryDirectory() as folder:
         # the source needs the table and the table the run, which needs the source's frame rate
         source = Repeated(video, frames, lambda frame: table.reached(frame, lambda: run.result().people))

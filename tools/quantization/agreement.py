@@ -76,7 +76,7 @@ def match(exact: Detections, found: Detections) -> tuple[np.ndarray, np.ndarray]
 
 def sure_decoder(config: ModelConfig) -> Decoder:
     """A decoder of detections above the model's ``confident`` score alone."""
-    return Decoder(config, dataclasses.replace(config.thresholds, score=config.thresholds.confident))
+    return Decoder(config, dataclasses.replace(config.thresholds, score=config.thresholds.high_conf_thres))
 
 
 def compare(exact: Network, found: Network, images: Sequence[np.ndarray], config: ModelConfig) -> Agreement:

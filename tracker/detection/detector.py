@@ -56,7 +56,7 @@ class Model:
         """A detector on this model's network, with buffers of its own.
 
         Args:
-            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, confident, vote;
+            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, high_conf_thres, vote;
                 None keeps.
 
         Raises:

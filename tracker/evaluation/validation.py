@@ -151,7 +151,7 @@ def validate_model(
 
 def default_config(model: Model) -> TrackerConfig:
     """What the module uses unless told otherwise: ``config/tracker.yml``, and the model's own ``conf_thres``."""
-    return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.confident})
+    return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.high_conf_thres})
 
 
 class _Run:

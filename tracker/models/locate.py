@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import filelock
-import yaml
 
 from ..errors import ModelError, OptionError, OutputError
+from ..settings.files import read_mapping
 from .download import download, file_digest
 
 logger = logging.getLogger(__name__)
@@ -77,10 +77,9 @@ def verified(folder: Path) -> Path:
         ModelError: a file is missing or damaged.
     """
     try:
-        settings = yaml.safe_load((folder / "infer_cfg.yml").read_text())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder} is no model folder: infer_cfg.yml cannot be read") from error
-    digests = settings.get("sha256", {}) if isinstance(settings, dict) else {}
+        digests = read_mapping(folder / "infer_cfg.yml").get("sha256", {})
+    except OptionError as error:
+        raise ModelError(f"{folder} is no model folder: {error}") from error
     if not isinstance(digests, dict):
         raise ModelError(f"{folder / 'infer_cfg.yml'} states no digests under sha256; {_remedy(folder)}")
     for name, expected in digests.items():

@@ -1,14 +1,48 @@
-"""Settings of a model (``infer_cfg.yml`` in its folder), and the checks of single values."""
+"""Settings of a model: the contents of ``infer_cfg.yml`` in its folder."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from ..errors import ModelError, OptionError
+from .checks import (
+    REQUIRED,
+    check_number,
+    check_settings,
+    check_whole,
+    choice,
+    field_key,
+    from_mapping,
+    number,
+    setting,
+    text,
+    whole,
+)
+from .files import read_mapping
 
-from ..errors import ModelError
-from .checks import check_number, check_whole
+_LARGEST_SIDE = 4096  # of the network's input, pixels: for more, memory and time run out rather than with an error
+_LARGEST_GRID = 512  # rows or columns of a crop; some hundred crops are held at once
+
+
+def _check_strides(name: str, strides: Sequence[int]) -> None:
+    for stride in strides:
+        check_whole(name, stride, high=_LARGEST_SIDE)
+
+
+def _check_grid(name: str, grid: Sequence[int]) -> None:
+    for side in grid:
+        check_whole(name, side, high=_LARGEST_GRID)
+
+
+def _check_anchors(name: str, anchors: Sequence[Sequence[float]]) -> None:
+    if not anchors:
+        raise OptionError(f"{name} must have at least one anchor in each level")
+    for width, height in anchors:
+        check_number(name, width, 1e-3, 1e5)
+        check_number(name, height, 1e-3, 1e5)
 
 
 @dataclass(frozen=True)
@@ -16,46 +50,41 @@ class LetterboxConfig:
     """How an image becomes the network's input.
 
     Attributes:
-        height, width: of the network's input in pixels.
-        color: channel order, BGR or RGB.
-        scale: factor on pixel values 0 to 255.
-        place: where the scaled image lies, ``center`` or ``top_left``.
-        pad_value: pixel value around it, before ``scale``.
-        interpolation: ``linear`` or ``area``.
+        height: Height of the network's input in pixels.
+        width: Width of the network's input in pixels.
+        color: Channel order, BGR or RGB.
+        scale: Factor on pixel values 0 to 255.
+        place: Where the resized image lies in the input, ``center`` or ``top_left``.
+        pad_value: Pixel value around it, before ``scale``.
+        interpolation: How the image is resized, ``linear`` or ``area``.
     """
 
-    height: int
-    width: int
-    color: str
-    scale: float
-    place: str
-    pad_value: float
-    interpolation: str
+    height: int = whole(REQUIRED, "height of the network's input, pixels", high=_LARGEST_SIDE)
+    width: int = whole(REQUIRED, "width of the network's input, pixels", high=_LARGEST_SIDE)
+    color: str = choice(REQUIRED, "channel order", ("BGR", "RGB"))
+    scale: float = number(REQUIRED, "factor on pixel values 0 to 255", 1e-6, 1e6)
+    place: str = choice(REQUIRED, "where the resized image lies", ("center", "top_left"))
+    pad_value: float = number(REQUIRED, "pixel value around it, 0 to 255", high=255)
+    interpolation: str = choice(REQUIRED, "how the image is resized", ("linear", "area"))
 
     def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            check_whole(name, getattr(self, name))
-        check_number("scale", self.scale, 0)
-        check_number("pad_value", self.pad_value, 0, 255)
-        choices = {"color": ("BGR", "RGB"), "place": ("center", "top_left"), "interpolation": ("linear", "area")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        check_settings(self, "input.")
 
 
 @dataclass(frozen=True)
 class LevelConfig:
-    """A detection level: stride in pixels and anchors [(width, height), ...] in pixels of the network's input."""
+    """A detection level.
 
-    stride: int
-    anchors: tuple[tuple[float, float], ...]
+    Attributes:
+        stride: Pixels of the network's input from one cell to the next.
+        anchors: (width, height) of each anchor, in pixels of the network's input.
+    """
+
+    stride: int = whole(REQUIRED, "pixels from one cell to the next", high=_LARGEST_SIDE)
+    anchors: tuple[tuple[float, float], ...] = setting(REQUIRED, "(width, height) of each, pixels", _check_anchors)
 
     def __post_init__(self) -> None:
-        check_whole("stride", self.stride)
-        if not self.anchors:
-            raise ValueError(f"the level of stride {self.stride} has no anchors")
-        if not all(side > 0 for anchor in self.anchors for side in anchor):
-            raise ValueError(f"the anchors of stride {self.stride} must have positive sides")
+        check_settings(self, "levels.")
 
 
 @dataclass(frozen=True)
@@ -63,32 +92,23 @@ class EmbeddingConfig:
     """What the embedding of a kept box is computed from.
 
     Attributes:
-        dimension: length of an embedding.
+        dimension: Length of an embedding.
         read: ``cell``: a kernel x kernel patch of a feature map around the box's own cell, at its own level, through
-            that level's matrix. ``crop``: the image within the box, see `crops.read_crops`.
-        strides: of the feature maps, which are those of the levels, in the order of the embedding graph's inputs; none
-            for ``crop``.
-        kernel: side of the patch.
-        grid: rows and columns of a crop.
+            that level's matrix. ``crop``: the image within the box, resized to ``grid``.
+        strides: Strides of the feature maps, which are those of the levels, in the order of the embedding graph's
+            inputs; none for ``crop``.
+        kernel: Side of the patch in cells.
+        grid: Rows and columns of a crop in pixels.
     """
 
-    dimension: int
-    read: str
-    strides: tuple[int, ...] = ()
-    kernel: int = 1
-    grid: tuple[int, int] = (1, 1)
+    dimension: int = whole(REQUIRED, "length of an embedding", high=65536)
+    read: str = choice(REQUIRED, "what an embedding is computed from", ("cell", "crop"))
+    strides: tuple[int, ...] = setting((), "strides of the feature maps", _check_strides)
+    kernel: int = whole(1, "side of the patch, cells", high=64)
+    grid: tuple[int, int] = setting((1, 1), "rows and columns of a crop", _check_grid)
 
     def __post_init__(self) -> None:
-        for name, value in (("dimension", self.dimension), ("kernel", self.kernel)):
-            check_whole(f"embedding.{name}", value)
-        if self.read not in ("cell", "crop"):
-            raise ValueError(f"embedding.read must be cell or crop, not {self.read!r}")
-        if not isinstance(self.grid, tuple) or len(self.grid) != 2:
-            raise ValueError(f"embedding.grid must be of rows and columns, not {self.grid!r}")
-        for value in self.grid:
-            check_whole("embedding.grid", value)
-        for value in self.strides:
-            check_whole("embedding.strides", value)
+        check_settings(self, "embedding.")
 
 
 @dataclass(frozen=True)
@@ -96,49 +116,56 @@ class Thresholds:
     """Which boxes are kept.
 
     Attributes:
-        score: least score of a detection, 0 to 1.
+        score: Least score of a detection, 0 to 1.
         nms: IoU above which the weaker of two boxes is dropped, 0 to 1.
-        nms_top_k: so many best boxes take part in NMS.
-        keep_top_k: so many are kept after it.
-        confident: score above which the association counts a detection as sure.
-        vote: IoU from which a dropped box has a part in the kept one, see `decode.vote`; 1 for none, as in
-            PaddleDetection.
+        nms_top_k: Number of best boxes that take part in NMS.
+        keep_top_k: Number of boxes kept after it.
+        high_conf_thres: Score above which the association counts a detection as high-confidence, 0 to 1; ``confident``
+            in the file.
+        vote: IoU from which a dropped box has a part in the kept one, 0 to 1; 1 for none, as in PaddleDetection.
     """
 
-    score: float
-    nms: float
-    nms_top_k: int
-    keep_top_k: int
-    confident: float
-    vote: float = 1.0
+    score: float = number(REQUIRED, "least score of a detection, 0 to 1; below low_thres it changes nothing", high=1)
+    nms: float = number(REQUIRED, "overlap (IoU, 0 to 1) above which the weaker box goes", high=1)
+    nms_top_k: int = whole(REQUIRED, "number of best boxes that enter non-maximum suppression")
+    keep_top_k: int = whole(REQUIRED, "number of boxes kept after it")
+    high_conf_thres: float = number(REQUIRED, "score of a high-confidence detection, 0 to 1", high=1, key="confident")
+    vote: float = number(1.0, "IoU from which a dropped box has a part in the kept one, 0 to 1", high=1)
 
     def __post_init__(self) -> None:
-        for name in ("score", "nms", "confident", "vote"):
-            check_number(f"{name} threshold", getattr(self, name), 0, 1)
-        for name in ("nms_top_k", "keep_top_k"):
-            check_whole(name, getattr(self, name))
+        check_settings(self, "thresholds.")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything about a model but its graph: the contents of ``infer_cfg.yml``."""
+    """Everything about a model but its graph: the contents of ``infer_cfg.yml``.
 
-    name: str
-    label: str
-    letterbox: LetterboxConfig
+    Attributes:
+        letterbox: How an image becomes the network's input; ``input`` in the file.
+        levels: The detection levels, in the order of the network's outputs.
+        thresholds: Which boxes are kept.
+        embedding: What the embeddings are computed from.
+        name: Name of the model.
+        label: What it detects.
+    """
+
+    letterbox: LetterboxConfig = dataclasses.field(metadata={"key": "input"})
     levels: tuple[LevelConfig, ...]
     thresholds: Thresholds
     embedding: EmbeddingConfig
+    name: str = text(REQUIRED, "name of the model")
+    label: str = text(REQUIRED, "what it detects")
 
     def __post_init__(self) -> None:
+        check_settings(self)
         strides = sorted(level.stride for level in self.levels)
         if not strides:
-            raise ValueError("levels must have at least one stride")
+            raise OptionError("levels must have at least one stride")
         if len(set(strides)) < len(strides):
-            raise ValueError(f"levels must be of different strides, not {strides}")
+            raise OptionError(f"levels must be of different strides, not {strides}")
         read, fitting = sorted(self.embedding.strides), strides if self.embedding.read == "cell" else []
         if read != fitting:
-            raise ValueError(f"embedding.strides must be {fitting} for {self.embedding.read}, not {read}")
+            raise OptionError(f"embedding.strides must be {fitting} for {self.embedding.read}, not {read}")
 
     @property
     def feature_strides(self) -> list[int]:
@@ -149,26 +176,19 @@ class ModelConfig:
     def load(cls, folder: Path) -> ModelConfig:
         """Read ``infer_cfg.yml`` of a model folder.
 
+        Args:
+            folder: The model folder.
+
+        Returns:
+            The settings. What else the file holds, such as ``sha256``, is left aside.
+
         Raises:
-            ModelError: it is missing or incomplete.
+            ModelError: The file is missing, incomplete, or holds a value that is not accepted.
         """
         path = folder / "infer_cfg.yml"
         try:
-            values = yaml.safe_load(path.read_text())
-            embedding = dict(values["embedding"])
-            return cls(
-                name=values["name"],
-                label=values["label"],
-                letterbox=LetterboxConfig(**values["input"]),
-                levels=tuple(
-                    LevelConfig(level["stride"], tuple((float(w), float(h)) for w, h in level["anchors"]))
-                    for level in values["levels"]
-                ),
-                thresholds=Thresholds(**values["thresholds"]),
-                embedding=EmbeddingConfig(
-                    **{name: tuple(value) if isinstance(value, list) else value for name, value in embedding.items()}
-                ),
-            )
-        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise ModelError(f"{path} does not describe a model ({reason}); export the model again") from error
+            values = read_mapping(path)
+            known = {field_key(field) for field in dataclasses.fields(cls)}
+            return from_mapping(cls, {key: value for key, value in values.items() if key in known})
+        except OptionError as error:
+            raise ModelError(f"{path} does not describe a model ({error}); export the model again") from error

@@ -1,31 +1,32 @@
-"""The refinement's settings (``refine_NAME`` in ``config/tracker.yml``): names, ranges and meanings, each told once."""
+"""Settings of the refinement: ``refine_NAME`` in ``config/tracker.yml``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .checks import check_numbers, number
+from .checks import check_settings, number
 
 
 @dataclass(frozen=True)
 class RefineSettings:
-    """How far the refinement goes. Times are in seconds, so that they hold at any frame rate.
+    """How far the refinement goes; times are in seconds, so that they hold at any frame rate.
 
-    ``relink_seconds`` decides who is the same person. In the benchmarks somebody who comes back after long is a new
-    one, which 2 seconds keep to; to count people instead, 10 or more give whoever returns the id of before.
+    ``relink_seconds`` decides who counts as the same person. In the benchmarks somebody who comes back after a long
+    time is a new person, which 2 seconds agrees with. To count people instead, take 10 seconds or more: whoever comes
+    back within that time keeps their id.
 
     Raises:
-        OptionError: a value is out of range.
+        OptionError: A value is out of its range.
     """
 
     relink_seconds: float = number(
         2.0, "longest time out of sight after which a person is known again by appearance, seconds; 0 for never"
     )
     relink_quantile: float = number(
-        0.02, "who is taken for one person looks more alike than all but this share of different people, 0 to 1", high=1
+        0.02, "tracks are joined if they look more alike than all but this share of different people, 0 to 1", high=1
     )
     relink_ratio: float = number(
-        0.8, "and differs by less than this part of what a rival or the median stranger does, 0.1 to 1", 0.1, 1
+        0.8, "and if they differ by less than this part of what a rival or the median stranger does, 0.1 to 1", 0.1, 1
     )
     relink_speed: float = number(1.0, "body heights per second that a person may move aside while out of sight")
     motion_seconds: float = number(
@@ -42,4 +43,4 @@ class RefineSettings:
     smooth_seconds: float = number(0.1, "standard deviation of the smoothing of boxes, seconds; 0 for none")
 
     def __post_init__(self) -> None:
-        check_numbers(self, "refine_")
+        check_settings(self, "refine_")

@@ -1,42 +1,40 @@
-"""The association's settings (``config/tracker.yml``): names, ranges and meanings, each told once."""
+"""Settings of the association and the refinement: the contents of ``config/tracker.yml``."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import OptionError
-from .checks import check_flag, check_numbers, number
+from .checks import check_settings, flag, number, shown, text
+from .files import read_mapping
 from .refinement import RefineSettings
 
-TRACKER_FILE = Path(__file__).resolve().parents[2] / "config" / "tracker.yml"  # the settings of the project
+TRACKER_FILE = Path(__file__).resolve().parents[2] / "config" / "tracker.yml"  # the project's own settings
 
-ASSOCIATIONS = ("fused", "byte", "jde")
+ASSOCIATIONS = ("fused", "byte", "jde")  # whose settings these are
 JDE, FUSED, BYTE = ("jde",), ("fused",), ("fused", "byte")
-REFINE = "refine_"  # names of the refinement's settings begin with it
+REFINE = "refine_"  # begins the names of the refinement's settings
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """Settings of the association.
+    """Settings of the association, and of the refinement in ``refine``.
 
     Raises:
-        OptionError: a value is out of range.
+        OptionError: A value is out of its range.
     """
 
-    association: str = dataclasses.field(
-        default="fused",
-        metadata={
-            "help": "how detections become identities: fused (appearance and motion), byte (motion alone) or jde (as "
-            "in the JDE paper)",
-        },
+    association: str = text(  # which names exist is checked where trackers are made
+        "fused",
+        "how detections become identities: fused (appearance and motion), byte (motion alone) or jde (as in the JDE "
+        "paper)",
     )
-    conf_thres: float = number(0.0, "score above which a detection counts as sure, 0 to 1", high=1)
+    conf_thres: float = number(0.0, "score above which a detection is a high-confidence one, 0 to 1", high=1)
     min_box_area: float = number(0.0, "leave out smaller boxes, square pixels; 0 keeps all")
     vertical_ratio: float = number(0.0, "leave out boxes wider than this times their height; 0 keeps all")
 
@@ -45,26 +43,32 @@ class TrackerConfig:
     )
 
     low_thres: float = number(
-        0.15, "score from which a doubtful detection may continue a track, 0 to 1", high=1, used_by=BYTE
+        0.15, "score from which a low-confidence detection may continue a track, 0 to 1", high=1, used_by=BYTE
     )
     memory: float = number(2.0, "how long a person out of sight is remembered, seconds", used_by=BYTE)
-    match_thresh: float = number(0.9, "sure detections: highest cost of a match, 0 to 2", high=2, used_by=BYTE)
-    min_overlap: float = number(0.1, "sure detections: least IoU of a match, 0 to 1", high=1, used_by=BYTE)
-    low_match_thresh: float = number(0.5, "doubtful ones: highest 1 - IoU of a match, 0 to 1", high=1, used_by=BYTE)
+    match_thresh: float = number(
+        0.9, "high-confidence detections: highest cost of a match, 0 to 2", high=2, used_by=BYTE
+    )
+    min_overlap: float = number(0.1, "high-confidence detections: least IoU of a match, 0 to 1", high=1, used_by=BYTE)
+    low_match_thresh: float = number(
+        0.5, "low-confidence detections: highest 1 - IoU of a match, 0 to 1", high=1, used_by=BYTE
+    )
     new_match_thresh: float = number(
         0.7, "second detection of a new track: highest cost of a match, 0 to 1", high=1, used_by=BYTE
     )
     sure_margin: float = number(
         0.05,
-        "a detection speaks for a person as far as its score exceeds conf_thres by this, 0 to 1",
+        "what a detection's score must exceed conf_thres by to add to the score of its track, 0 to 1",
         high=1,
         used_by=BYTE,
     )
     confirm_evidence: float = number(
-        0.2, "sum of such excess scores that makes a track a person, at least two detections", used_by=BYTE
+        0.2,
+        "score of a track, the sum of such excesses, from which it is a person; it needs two detections",
+        used_by=BYTE,
     )
     max_evidence: float = number(
-        2.0, "highest sum; doubtful detections use it up, below 0 nothing is shown", used_by=BYTE
+        2.0, "highest score of a track; low-confidence detections lower it, below 0 a track is not shown", used_by=BYTE
     )
     duplicate_overlap: float = number(
         0.85, "IoU above which a track in sight and a lost one are one person, 0 to 1", high=1, used_by=BYTE
@@ -79,9 +83,7 @@ class TrackerConfig:
         3.0, "a lost track is found by appearance this many standard deviations below strangers", used_by=FUSED
     )
     max_speed: float = number(3.0, "and within this many body heights a second of where it is expected", used_by=FUSED)
-    camera_motion: bool = dataclasses.field(
-        default=True, metadata={"help": "make up for the motion of the camera", "used_by": BYTE}
-    )
+    camera_motion: bool = flag(True, "make up for the motion of the camera", used_by=BYTE)
 
     det_thresh: float = number(
         0.3, "score that starts a new track, 0 to 1; below conf_thres it changes nothing", high=1, used_by=JDE
@@ -100,34 +102,34 @@ class TrackerConfig:
     refine: RefineSettings = dataclasses.field(default_factory=RefineSettings)
 
     def __post_init__(self) -> None:
-        if self.association not in ASSOCIATIONS:
-            raise OptionError(f"association must be one of {', '.join(ASSOCIATIONS)}, not {self.association!r}")
-        check_numbers(self)
-        check_flag("camera_motion", self.camera_motion)
+        check_settings(self)
 
     def override(self, options: Mapping[str, Any]) -> TrackerConfig:
-        """A copy with some values replaced; None leaves a value as it is.
+        """Return a copy with some values replaced.
+
+        Args:
+            options: Values by the names in `SETTINGS`; None leaves a value as it is.
 
         Raises:
-            OptionError: an unknown name or a value out of range.
+            OptionError: A name is unknown, or a value is out of its range.
         """
         for name in options:
             if name not in SETTINGS:
-                raise OptionError(f"unknown tracker option {name!r}; known are {', '.join(sorted(SETTINGS))}")
+                raise OptionError(f"unknown tracker option {shown(name)}; known are {', '.join(sorted(SETTINGS))}")
         given = {name: value for name, value in options.items() if value is not None}
         refine = {name.removeprefix(REFINE): given.pop(name) for name in list(given) if name.startswith(REFINE)}
         return dataclasses.replace(self, **given, refine=dataclasses.replace(self.refine, **refine))
 
     def choose(self, options: Mapping[str, Any], refine: bool) -> TrackerConfig:
-        """As `override`, for options that somebody asked for: each must have an effect.
+        """Return a copy with options that somebody asked for, each of which must have an effect.
 
         Args:
-            options: see `override`.
-            refine: whether the tracks are refined.
+            options: Values by the names in `SETTINGS`; None leaves a value as it is.
+            refine: Whether the tracks are refined.
 
         Raises:
-            OptionError: an option that the association does not use, or one of the refinement without it, and as
-                `override`.
+            OptionError: A name is unknown, a value is out of its range, or an option has no effect: the association
+                does not use it, or it belongs to the refinement and refine is off.
         """
         chosen = self.override(options)
         for name, value in options.items():
@@ -143,32 +145,51 @@ class TrackerConfig:
         return chosen
 
     def uses(self, name: str) -> bool:
-        """Whether the chosen association looks at a setting."""
-        return self.association in used_by(name)
+        """Return whether the chosen association uses a setting."""
+        return self.association in SETTINGS[name].metadata.get("used_by", (self.association,))
 
     @classmethod
     def load(cls, path: Path) -> TrackerConfig:
-        """Read a YAML file of these names.
+        """Read a file such as ``config/tracker.yml``; what it does not name keeps its default.
+
+        Args:
+            path: The YAML file.
 
         Raises:
-            OptionError: no readable YAML mapping, an unknown name, or a value out of range.
+            OptionError: The file cannot be read, a name is unknown, or a value is out of its range.
         """
-        try:
-            values = yaml.safe_load(path.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise OptionError(f"cannot read tracker settings {path}: {' '.join(str(error).split())}") from error
-        if not isinstance(values, dict):
-            raise OptionError(f"tracker settings {path} must be a mapping of names to values")
-        return cls().override(values)
+        return cls().override(read_tracker_file(path))
 
 
-# all settings by the names that files, Python and the command line have for them
+# all settings by their names in files, Python and on the command line
 SETTINGS: dict[str, dataclasses.Field] = {
     **{field.name: field for field in dataclasses.fields(TrackerConfig) if field.name != "refine"},
     **{f"{REFINE}{field.name}": field for field in dataclasses.fields(RefineSettings)},
 }
 
 
+def read_tracker_file(path: str | os.PathLike) -> dict[str, Any]:
+    """Read the settings that a file such as ``config/tracker.yml`` names.
+
+    Args:
+        path: The YAML file.
+
+    Returns:
+        Values by the names in `SETTINGS`, those without a value left out.
+
+    Raises:
+        OptionError: The file cannot be read, a name is unknown, or a value is out of its range.
+    """
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
+        raise OptionError(f"a file of tracker settings must be a path, not {shown(path)}")
+    values = read_mapping(Path(path))
+    try:
+        TrackerConfig().override(values)
+    except OptionError as error:
+        raise OptionError(f"{path}: {error}") from error
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def used_by(name: str) -> tuple[str, ...]:
-    """The associations that look at a setting."""
+    """Return those of `ASSOCIATIONS` that use a setting."""
     return SETTINGS[name].metadata.get("used_by", ASSOCIATIONS)

@@ -24,7 +24,7 @@ def warnings_are_errors():
 
 
 def limits(nms=0.5, nms_top_k=1000, keep_top_k=1000):
-    return Thresholds(score=0.0, nms=nms, nms_top_k=nms_top_k, keep_top_k=keep_top_k, confident=0.0)
+    return Thresholds(score=0.0, nms=nms, nms_top_k=nms_top_k, keep_top_k=keep_top_k, high_conf_thres=0.0)
 
 
 def boxes_cell_by_cell(maps, config):

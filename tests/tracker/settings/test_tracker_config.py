@@ -104,22 +104,22 @@ def test_a_file_may_name_some_settings_only(tmp_path):
         pytest.param("track_buffer: .nan", "track_buffer", id="nan without upper bound"),
         pytest.param("track_buffer: .inf", "track_buffer must be a number of at least 0, not inf", id="infinity"),
         pytest.param("min_box_area: 1" + 400 * "0", "min_box_area", id="a number beyond floats"),
-        pytest.param(
-            "association: [jde]", "association must be one of fused, byte, jde, not ['jde']", id="association"
-        ),
-        pytest.param("association: 3", "association must be one of fused, byte, jde, not 3", id="a number"),
+        pytest.param("association: [jde]", "association must be", id="association"),
+        pytest.param("association: 3", "association must be", id="a number"),
         pytest.param("camera_motion: 1", "camera_motion must be True or False, not 1", id="a number as flag"),
         pytest.param("camera_motion: maybe", "camera_motion must be True or False, not 'maybe'", id="text as flag"),
         pytest.param("", "must be a mapping", id="empty"),
         pytest.param("- det_thresh", "must be a mapping", id="sequence"),
-        pytest.param("det_thresh: {", "cannot read tracker settings", id="broken"),
-        pytest.param("a: b: c", "cannot read tracker settings", id="not YAML"),
-        pytest.param("x: !!python/object/apply:os.getcwd []", "cannot read tracker settings", id="code"),
-        pytest.param(b"\xff\xfe\x00\x80", "cannot read tracker settings", id="binary"),
+        pytest.param("det_thresh: {", "cannot read", id="broken"),
+        pytest.param("a: b: c", "cannot read", id="not YAML"),
+        pytest.param("x: !!python/object/apply:os.getcwd []", "cannot read", id="code"),
+        pytest.param(b"\xff\xfe\x00\x80", "cannot read", id="binary"),
     ],
 )
 def test_a_bad_file_is_refused_in_one_line(tmp_path, content, part):
-    assert part in refusal(TrackerConfig.load, tracker_file(tmp_path, content))
+    path = tracker_file(tmp_path, content)
+    message = refusal(TrackerConfig.load, path)
+    assert part in message and str(path) in message
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
@@ -202,7 +202,7 @@ def test_the_association_chosen_with_an_option_counts():
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        pytest.param({"association": "other"}, "association must be one of", id="association"),
+        pytest.param({"association": ""}, "association must be", id="association"),
         pytest.param({"nothing": 1}, "unknown tracker option 'nothing'", id="unknown"),
         pytest.param({"refine": True}, "unknown tracker option 'refine'", id="what is no setting"),
         pytest.param({"det_thresh": 2}, "det_thresh must be a number", id="range before use"),

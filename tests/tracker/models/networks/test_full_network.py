@@ -181,7 +181,7 @@ def test_the_folder_says_what_the_configuration_says(config):
     assert (box.height, box.width, box.color, box.place, box.pad_value) == (608, 1088, "RGB", "center", 127.5)
     assert box.scale == pytest.approx(1 / 255)
     limits = config.thresholds
-    assert (limits.confident, limits.nms, limits.nms_top_k, limits.keep_top_k) == (0.5, 0.4, 2000, 500)
+    assert (limits.high_conf_thres, limits.nms, limits.nms_top_k, limits.keep_top_k) == (0.5, 0.4, 2000, 500)
     assert limits.score == 0.1  # lower than the reference's: doubtful boxes continue tracks
     assert [level.stride for level in config.levels] == [32, 16, 8]
     assert config.levels[0].anchors[0] == (128, 384) and config.levels[2].anchors[3] == (23, 68)
@@ -199,7 +199,7 @@ def test_a_second_use_converts_nothing(reference, folder):
 
 def test_detections_equal_the_reference_in_network_pixels(frame, network, config):
     count = len(config.levels)
-    candidates = decode_boxes(frame["outputs"][:count], config, config.thresholds.confident)
+    candidates = decode_boxes(frame["outputs"][:count], config, config.thresholds.high_conf_thres)
     kept = candidates.take(non_maximum_suppression(candidates.boxes, candidates.scores, config.thresholds))
     groups, place = gather_rows(frame["outputs"][count:], kept, frame["letterboxed"], config)
     embeddings = network.embed(groups)[place]
@@ -221,7 +221,7 @@ def test_detections_equal_the_reference_in_network_pixels(frame, network, config
 
 def test_detections_equal_the_rounded_result_in_the_frame(frame, network, config):
     height, width = frame["image"].shape[:2]
-    limits = dataclasses.replace(config.thresholds, score=config.thresholds.confident)  # the reference knows no doubt
+    limits = dataclasses.replace(config.thresholds, score=config.thresholds.high_conf_thres)  # the reference knows no doubt
     detections = Decoder(config, limits)(frame["outputs"], frame["letterboxed"], network.embed)
     ours = np.clip(detections.boxes, 0, [width, height] * 2)
     theirs = np.clip(frame["rounded"], 0, [width, height] * 2)
