@@ -9,7 +9,6 @@ from paddle import nn
 from tests.helpers.training_setups import TINY, tiny_config
 from tracker.errors import ModelError
 from tracker.models.networks.compact import CompactJDE
-from training.depthwise import use_opencv
 from training.pretrained import normalise, read_weights, start_from
 from training.tasks.compact_task import CompactTask
 
@@ -74,10 +73,7 @@ def detections(network, image):
         return [value.numpy() for value in network.det(to_tensor(image))]
 
 
-@pytest.mark.parametrize("by_opencv", [False, True])
-def test_normalise_changes_no_output(network, folded, by_opencv):
-    if by_opencv:
-        use_opencv(network)
+def test_normalise_changes_no_output(network, folded):
     start_from(network, read_weights(folded, network))
     images, other = pictures(3), pictures(1, seed=9)[0]
     before = detections(network, other)

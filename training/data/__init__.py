@@ -1,1 +1,1 @@
-"""Training material, and the batches made of it."""
+"""Training data: readers, augmentation and batches."""

@@ -1,4 +1,4 @@
-"""Crops of one person each: those that a folder holds, and new people made of them."""
+"""Crops of one person each: those of a folder, and new people made of them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class IdentityFolders:
     In the flat layout the identity stands before the first underscore; -1 (junk) and 0000 (distractors) are left out.
 
     Attributes:
-        labels: what the data calls each identity.
+        labels: Name of each identity in the data.
 
     Raises:
-        DataError: the folder is missing or has no crops.
+        DataError: The folder is missing or has no crops.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -55,20 +55,28 @@ class IdentityFolders:
         return path, self._number[label]
 
     def read(self, index: int) -> tuple[np.ndarray, int]:
+        """Read a crop.
+
+        Returns:
+            [H, W, 3] uint8 BGR, and its identity.
+
+        Raises:
+            DataError: The image is damaged.
+        """
         path, identity = self[index]
         return read_image(path), identity
 
 
 class RecomposedPeople:
-    """New people made of a folder of crops, each always the same; their identities are unknown.
+    """New people made of a folder of crops, the same ones every time; their identities are unknown.
 
     Args:
-        folder: as of `IdentityFolders`.
-        times: how many people are made on the base of every crop.
+        folder: Folder of crops in a layout of `IdentityFolders`.
+        times: How many people are made from every crop.
 
     Raises:
-        DataError: the folder is missing or has no crops.
-        OptionError: ``times`` is no whole number from 1 on.
+        DataError: The folder is missing or has no crops.
+        OptionError: ``times`` is not a whole number of at least 1.
     """
 
     def __init__(self, folder: Path | str, times: int = 1) -> None:
@@ -81,10 +89,13 @@ class RecomposedPeople:
         return len(self._crops) * self._times
 
     def read(self, index: int) -> tuple[np.ndarray, int]:
-        """The person made on the base of a crop, [H, W, 3] uint8 BGR of its size, and -1.
+        """Make a person of two crops.
+
+        Returns:
+            [H, W, 3] uint8 BGR, in the size of the crop of the upper part, and the identity -1.
 
         Raises:
-            DataError: one of the two crops cannot be read.
+            DataError: One of the two crops cannot be read.
         """
         rng = np.random.default_rng([7, index])
         upper, _ = self._crops.read(index % len(self._crops))

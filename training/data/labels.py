@@ -1,6 +1,6 @@
-"""Label files: where they lie, and what the boxes in them are.
+"""Label files: their paths and their boxes.
 
-Every function here raises `DataError`, naming file and line, where a file is missing or malformed.
+Every function here raises `DataError`, naming file and line, for a file that is missing or malformed.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ PENN_FUDAN_BOX = re.compile(
 
 
 def label_path(image: Path, folder: str) -> Path:
-    """Name the label file of an image: its folder `images` replaced by `folder`, its suffix by .txt."""
-    # The last folder of that name: what lies above the dataset may be called images as well.
+    """Return the path of an image's label file: its folder `images` replaced by `folder`, its suffix by .txt."""
+    # the last folder of that name: one above the dataset may be called images as well
     parts = list(image.parts[:-1])
     if "images" not in parts:
-        raise DataError(f"{image}: lies in no folder named images; its labels are expected in {folder} instead of it")
+        raise DataError(f"{image}: is in no folder named images, beside which its labels are expected in {folder}")
     parts[len(parts) - 1 - parts[::-1].index("images")] = folder
     return Path(*parts, f"{image.stem}.txt")
 
 
 def read_text(path: Path, expected: str) -> str:
-    """Read a text file; `expected` says in the error what it should be."""
+    """Read a text file; `expected` tells in the error message what it should be."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -44,7 +44,7 @@ def read_text(path: Path, expected: str) -> str:
 
 
 def _numbers(line: str, where: str, columns: str) -> list[float]:
-    """Turn a line into as many finite numbers as `columns` has words, the last two of them positive sizes."""
+    """Parse a line of as many finite numbers as `columns` has words, the last two of them positive sizes."""
     try:
         values = [float(field) for field in line.replace(",", " ").split()]
     except ValueError:
@@ -58,8 +58,8 @@ def read_relative(path: Path, columns: str) -> np.ndarray:
     """Read a label file with a box a line.
 
     Args:
-        path: the file.
-        columns: names of the numbers in a line, parted by blanks; the last four are a box, those before it whole.
+        path: The file.
+        columns: Names of the numbers in a line, separated by blanks; the last four are a box, the others are whole.
 
     Returns:
         [N, columns] float64.
@@ -74,38 +74,54 @@ def read_relative(path: Path, columns: str) -> np.ndarray:
 
 
 def to_pixels(boxes: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """[N, 4] relative centre and size to [N, 4] corners in pixels of the image."""
+    """Convert boxes [N, 4] of relative centre and size to [N, 4] left, top, right, bottom in pixels of the image."""
     height, width = image.shape[:2]
     centre, half = boxes[:, :2], boxes[:, 2:] / 2
     return np.hstack([centre - half, centre + half]) * (width, height, width, height)
 
 
 def read_penn_fudan(path: Path, text: str) -> tuple[list[list[int]], list[bool]]:
-    """Read the annotation of Penn-Fudan; returns left, top, right, bottom of people as written, and who is ignored."""
+    """Read the annotation of Penn-Fudan.
+
+    Args:
+        path: The file, for messages.
+        text: Its contents.
+
+    Returns:
+        Left, top, right, bottom of people as written, and which of them are ignored.
+    """
     stated = re.search(r"^Objects with ground truth : (\d+)", text, re.MULTILINE)
-    found = PENN_FUDAN_BOX.findall(text)
-    if stated is None or int(stated[1]) != len(found):
+    objects = PENN_FUDAN_BOX.findall(text)
+    if stated is None or int(stated[1]) != len(objects):
         raise DataError(f"{path}: expected PASCAL annotation with {stated[1] if stated else 'a count of'} objects")
-    boxes = [list(map(int, corners)) for label, *corners in found if "person" in label.lower()]
+    boxes = [list(map(int, corners)) for label, *corners in objects if "person" in label.lower()]
     return boxes, [False] * len(boxes)
 
 
 def read_voc(path: Path, text: str) -> tuple[list[list[float]], list[bool]]:
-    """Read the XML of PASCAL VOC; returns as `read_penn_fudan` does."""
+    """Read the XML of PASCAL VOC.
+
+    Args:
+        path: The file, for messages.
+        text: Its contents.
+
+    Returns:
+        Left, top, right, bottom of people as written, and which of them are ignored.
+    """
     boxes, ignored = [], []
     try:
-        for thing in ElementTree.fromstring(text).iter("object"):
-            if thing.findtext("name", "").strip() == "person":
-                corners = [float(thing.findtext(f"bndbox/{name}", "")) for name in ("xmin", "ymin", "xmax", "ymax")]
+        for item in ElementTree.fromstring(text).iter("object"):
+            if item.findtext("name", "").strip() == "person":
+                corners = [float(item.findtext(f"bndbox/{name}", "")) for name in ("xmin", "ymin", "xmax", "ymax")]
                 boxes.append(corners)
-                ignored.append(thing.findtext("difficult", "0").strip() == "1")
+                ignored.append(item.findtext("difficult", "0").strip() == "1")
     except (ElementTree.ParseError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as PASCAL VOC annotation ({error})") from None
     return boxes, ignored
 
 
 def read_siwr(path: Path) -> dict[str, np.ndarray]:
-    """Read bboxes_gt.txt: boxes [N, 4] float64 left, top, right, bottom of every image name."""
+    """Read bboxes_gt.txt: image name -> boxes [N, 4] float64, left, top, right, bottom in pixels."""
     lines = [(n, line) for n, line in enumerate(read_text(path, "boxes").splitlines(), start=1) if line.strip()]
     boxes, rest = {}, iter(lines)
     for _, name in rest:

@@ -1,6 +1,6 @@
-"""Readers of training data: one class a layout, and `open_dataset`, which opens what a configuration names.
+"""Readers of training data: one class for each layout, and `open_dataset` for the entries of a configuration.
 
-Images are read when a sample is asked for, and so are labels that have a file of their own for every image.
+An image, and a label file for one image alone, is read when its sample is.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ IMAGE_FOLDERS = ("images", "jpegimages", "pngimages")  # in lower case
 class MotSequence:
     """A MOTChallenge sequence: img1/000001.jpg ..., gt/gt.txt and seqinfo.ini (which may be absent).
 
-    Of the ground truth, pedestrians with flag 1 are people and get identities 0, 1, ... in the order of their numbers.
-    Ignored are boxes with flag 0 and, in MOT16 and later, people on vehicles, static people, distractors and
-    reflections. Other classes (cars, occluders) are left out.
+    Pedestrians with flag 1 are people, with identities 0, 1, ... in the order of their numbers. Boxes with flag 0 are
+    ignored and, in MOT16 and later, people on vehicles, static people, distractors and reflections. Other classes
+    (cars, occluders) are left out.
 
     Attributes:
-        frames: number of the frame each sample shows, as in the ground truth.
-        frame_rate: frames per second by seqinfo.ini; None without one.
-        gt_file: the ground truth.
+        frames: Number of each sample's frame in the ground truth.
+        frame_rate: Frames per second by seqinfo.ini; None without one.
+        gt_file: The ground truth.
 
     Raises:
-        DataError: a part of the sequence is missing or malformed.
+        DataError: A part of the sequence is missing or malformed.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -83,19 +83,19 @@ class MotSequence:
 
 
 class JdeList:
-    """A list of images in the layout of Towards-Realtime-MOT: a text file with the path of an image a line.
+    """A list of images in the layout of Towards-Realtime-MOT: a text file with one image path per line.
 
-    The label file has the path of its image with the folder `images` replaced by `labels_with_ids` and suffix .txt.
-    It has a box a line, `class identity cx cy w h`, relative to the size of the image; identity -1 is unknown. Class 0
-    is a person. Any other class is an ignored region, which the original does not know. An empty label file says that
-    nobody is there, a missing one that nobody looked.
+    A label file has the path of its image with the folder `images` replaced by `labels_with_ids` and suffix .txt.
+    It has one box per line, `class identity cx cy w h`, relative to the size of the image; identity -1 is unknown.
+    Class 0 is a person, any other class an ignored region, which the original layout does not have. An image with an
+    empty label file shows nobody, one without a label file is not annotated.
 
     Args:
-        list_file: the list.
-        root: what the paths are relative to; by default the folder of the list.
+        list_file: The list.
+        root: Folder that the paths start from; None for that of the list.
 
     Raises:
-        DataError: the list is missing or empty, or a path lies in no folder `images`.
+        DataError: The list is missing or empty, or a path is in no folder `images`.
     """
 
     def __init__(self, list_file: Path | str, root: Path | str | None = None) -> None:
@@ -105,20 +105,20 @@ class JdeList:
         lines = read_text(list_file, "a list of images").splitlines()
         self._files = [root / line.strip() for line in lines if line.strip()]
         if not self._files:
-            raise DataError(f"{list_file}: lists no image; expected a path a line")
+            raise DataError(f"{list_file}: lists no image; expected one path per line")
         self._label_files = [label_path(file, "labels_with_ids") for file in self._files]
 
     @cached_property
     def identities(self) -> int:
-        """How many identity numbers are used; reads all label files. Damaged ones count when they are asked for."""
-        most = NOBODY
+        """How many identities there are, by all label files; damaged ones raise an error when their sample is read."""
+        largest = NOBODY
         for file in self._label_files:
             try:
                 if file.is_file():
-                    most = max([most, *(int(row[1]) for row in read_relative(file, "class identity cx cy w h"))])
+                    largest = max([largest, *(int(row[1]) for row in read_relative(file, "class identity cx cy w h"))])
             except DataError:
                 continue
-        return most + 1
+        return largest + 1
 
     def __len__(self) -> int:
         return len(self._files)
@@ -134,13 +134,14 @@ class JdeList:
 
 
 class YoloImages:
-    """Images below images/ with labels at the same place below labels/, a box a line: `class cx cy w h`, relative.
+    """Images below images/ with label files at the same place below labels/.
 
-    Class 0 is a person, other classes are left out. A missing label file means that nobody looked, an empty one that
-    nobody is there. Identities are unknown.
+    A label file has one box per line, `class cx cy w h`, relative to the size of the image. Class 0 is a person, other
+    classes are left out. An image with an empty label file shows nobody, one without a label file is not annotated.
+    Identities are unknown.
 
     Raises:
-        DataError: the folder is missing or has no images.
+        DataError: The folder is missing or has no images.
     """
 
     identities = 0
@@ -165,12 +166,12 @@ class YoloImages:
 class PascalImages:
     """Images with an annotation file each, in the text form of Penn-Fudan or the XML of PASCAL VOC.
 
-    Images lie in images/, JPEGImages/ or PNGImages/, annotations in annotation/ or Annotations/ under the same stem.
-    Both count pixels from 1 and name the last one inside. Objects other than people are left out; people whom VOC
-    calls difficult are ignored. An image without annotation file was not looked at. Identities are unknown.
+    Images are in images/, JPEGImages/ or PNGImages/, annotations in annotation/ or Annotations/ under the same stem.
+    Both count pixels from 1, and the right and bottom pixel is inside the box. Objects other than people are left out;
+    people that VOC marks as difficult are ignored. An image without a file is not annotated. Identities are unknown.
 
     Raises:
-        DataError: the folder, its images or its annotations are missing.
+        DataError: The folder, its images or its annotations are missing.
     """
 
     identities = 0
@@ -181,7 +182,7 @@ class PascalImages:
         parts = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
         labels = parts.get("annotation") or parts.get("annotations")
         if labels is None:
-            raise DataError(f"{folder}: has no annotation/; expected a .txt or .xml file an image there")
+            raise DataError(f"{folder}: has no annotation/; expected a .txt or .xml file for each image there")
         self._files = _images(next((parts[name] for name in IMAGE_FOLDERS if name in parts), folder / "images"))
         self._label_files = {file.stem: file for file in sorted(labels.iterdir()) if file.suffix in (".txt", ".xml")}
 
@@ -204,12 +205,12 @@ class PascalImages:
 class SiwrStreet:
     """Images with one bboxes_gt.txt: the name of an image, a count, then as many lines `link left top width height`.
 
-    Values are parted by blanks or commas, boxes in pixels. The link, which ties a box to one of the image before, is
-    not used: identities are unknown. Images are searched in the whole folder; those without an entry count as not
-    looked at, and entries without an image (thinned out) are left out.
+    Values are separated by blanks or commas, boxes are in pixels. The link to a box of the image before is not used:
+    identities are unknown. Images are searched for in the whole folder. Those without an entry are not annotated, and
+    entries without an image are left out.
 
     Raises:
-        DataError: the folder, the file or all images are missing, or the file is malformed.
+        DataError: The folder, the file or all images are missing, or the file is malformed.
     """
 
     identities = 0
@@ -238,18 +239,18 @@ READERS = {
     "siwr": SiwrStreet,
     "recomposed": RecomposedPeople,
 }
-OPTIONS = {"jde": ("root",), "recomposed": ("times",)}  # what an entry may say beside kind and path
+OPTIONS = {"jde": ("root",), "recomposed": ("times",)}  # settings of an entry beside kind and path
 
 
 def open_dataset(spec: Mapping[str, object]) -> Dataset | Identities:
     """Open the dataset that an entry of a configuration describes.
 
     Args:
-        spec: `kind`, a key of `READERS`; `path`, its folder or list; `root`, for kind jde alone, and `times`, for kind
-            recomposed alone, may be left out.
+        spec: `kind`, a key of `READERS`; `path`, its folder or list; optionally `root`, for kind jde alone, or
+            `times`, for kind recomposed alone.
 
     Raises:
-        DataError: an entry is missing, unknown or of another type, or the dataset cannot be opened.
+        DataError: A setting is missing, unknown or of another type, or the dataset cannot be opened.
     """
     if not isinstance(spec, Mapping):
         raise DataError(f"a dataset must be given as kind and path, got {spec!r}")

@@ -1,7 +1,7 @@
-"""People who never were: the upper part of one and the lower part of another, dressed in other colours.
+"""New people: the upper part of one person and the lower part of another, in changed colours.
 
-Identities are what a small network lacks most. A teacher of embeddings has something to say of any crop, so new people
-can be made of the known ones.
+A small network needs many identities above all. A teacher gives an embedding for any crop, so new people can be made of
+known ones.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-WAIST = (0.42, 0.58)  # where two people are joined, as a part of their height
+WAIST = (0.42, 0.58)  # range of the height at which two people are joined, from the top, as a part of the whole
 DYED = 0.5  # probability that a part gets another hue
 
 
@@ -17,14 +17,18 @@ def recompose(upper: np.ndarray, lower: np.ndarray, rng: np.random.Generator) ->
     """Join the upper part of one crop with the lower part of another, in the size of the first.
 
     Args:
-        upper, lower: [H, W, 3] uint8 BGR.
-        rng: random numbers.
+        upper: [H, W, 3] uint8 BGR, crop of the upper part.
+        lower: [H', W', 3] uint8 BGR, crop of the lower part.
+        rng: Random number generator.
+
+    Returns:
+        [H, W, 3] uint8 BGR.
     """
     height, width = upper.shape[:2]
     lower = cv2.resize(lower, (width, height), interpolation=cv2.INTER_LINEAR)
     upper, lower = (_dyed(part, rng) if rng.random() < DYED else part for part in (upper, lower))
     waist = height * rng.uniform(*WAIST)
-    # over a few rows the one becomes the other
+    # blend over a few rows
     share = ((np.arange(height) - waist) / max(height * 0.05, 1) + 0.5).clip(0, 1)[:, None, None]
     return (upper * (1 - share) + lower * share).astype(np.uint8)
 

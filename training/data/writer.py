@@ -1,4 +1,4 @@
-"""Writes one dataset in the layouts that `JdeList` and `IdentityFolders` read, and counts what it holds."""
+"""Writer of a dataset in the layouts that `JdeList` and `IdentityFolders` read."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from training.data.samples import NOBODY, Sample, read_image
 
 COPIED = (".jpg", ".jpeg", ".png")  # image files of other kinds become PNG
 JPEG_QUALITY = 95
-SMALLEST = 1e-8  # the smallest size that the decimals of a label show: none is read back as zero
+SMALLEST = 1e-8  # relative size; smaller ones would be 0 with the decimals of a label
 
 
 @dataclass(frozen=True)
 class Found:
-    """One dataset within a source.
+    """A dataset within a source.
 
     Attributes:
-        kind: key of `READERS`, or video.
-        name: of the dataset in the output.
-        path: the folder or video to read.
-        origin: the source as it was given.
-        unpacked: the folder that an archive was unpacked to, no part of what users see.
+        kind: Key of `READERS`, or video.
+        name: Name of the dataset in the output.
+        path: The folder or video to read.
+        origin: The source as the user named it.
+        unpacked: Temporary folder that an archive was unpacked to; None for other sources.
     """
 
     kind: str
@@ -42,14 +42,23 @@ class Found:
     unpacked: Path | None = None
 
     def shown(self, error: DataError | str) -> str:
-        """Turn an error into text in which files of an archive are named as they are in there."""
+        """Return an error as text that names files of an archive by their paths in the archive."""
         if self.unpacked is None:
             return str(error)
         return str(error).replace(f"{self.unpacked}/", f"{self.origin}: ").replace(str(self.unpacked), self.origin)
 
 
 class Writer:
-    """Writes one dataset NAME of the output and keeps count for the manifest."""
+    """Writer of one dataset NAME of the output, which also counts for the manifest.
+
+    Args:
+        found: The dataset to write.
+        root: The output folder, for all datasets.
+
+    Attributes:
+        skipped: One line for each file that could not be used.
+        held_back: The manifest's entry of the held-back sequence; None without one.
+    """
 
     def __init__(self, found: Found, root: Path) -> None:
         self.found = found
@@ -63,7 +72,7 @@ class Writer:
         self._boxes = self._ignored = 0
 
     def add(self, sample: Sample) -> None:
-        """Write an image and its labels; identities are numbered anew in the order of their appearance."""
+        """Write an image and its labels, with identities numbered in the order of their first sample."""
         target = self._folder / "images" / self._unique(sample.path.stem)
         self._list.append(save_image(sample.path, sample.image, target).relative_to(self.root).as_posix())
         if sample.labelled:
@@ -84,13 +93,21 @@ class Writer:
         self._numbers.setdefault(label, len(self._numbers))
 
     def skip(self, error: DataError | str) -> None:
-        """Note a file that cannot be used, and say so."""
+        """Record and report a file that cannot be used."""
         line = self.found.shown(error)
         self.skipped.append(line)
         tqdm.write(f"skipped: {line}", file=sys.stderr)
 
     def hold_back(self, sequence: MotSequence, indices: Sequence[int]) -> None:
-        """Write samples of a sequence, in their order, as a sequence of its own with frames numbered from 1."""
+        """Write samples of a sequence, in their order, as a new sequence with frames numbered from 1.
+
+        Args:
+            sequence: The sequence.
+            indices: Indices of the samples.
+
+        Raises:
+            DataError: None of the samples can be read.
+        """
         folder = self.root / "validation" / self.found.name
         numbers, shape, suffix = {}, (), ""
         for index in indices:
@@ -104,7 +121,7 @@ class Writer:
             shape, suffix = sample.image.shape, written.suffix
         if not numbers:
             raise DataError(f"{self.found.name} of {self.found.origin}: no image to hold back can be read")
-        # The lines stay as they are but for the frame: what is ignored depends on columns that labels do not keep.
+        # of a line only the frame changes: which boxes are ignored depends on columns that a sample does not have
         lines = (line.strip().split(",", 1) for line in sequence.gt_file.read_text(encoding="utf-8").splitlines())
         kept = [(numbers.get(int(float(frame))), *rest) for frame, *rest in lines if frame]
         kept = [f"{number},{rest}\n" for number, rest in kept if number is not None]
@@ -125,7 +142,17 @@ class Writer:
         }
 
     def finish(self, licence: str) -> dict[str, object]:
-        """Write the list and return the entry of the manifest."""
+        """Write the list of images.
+
+        Args:
+            licence: Licence of the dataset.
+
+        Returns:
+            The entry of the manifest.
+
+        Raises:
+            DataError: No image could be read.
+        """
         if not self._list and self.held_back is None:
             raise DataError(f"{self.found.name} of {self.found.origin}: no image can be read ({self.skipped[0]})")
         if self._list and self.found.kind != "identities":
@@ -144,7 +171,7 @@ class Writer:
         }
 
     def _unique(self, stem: str) -> str:
-        # The suffix is not part of it: a.jpg and a.png would share a label file.
+        # unique without the suffix: a.jpg and a.png would share a label file
         stem, wanted, number = file_name(stem), file_name(stem), 1
         while stem.lower() in self._stems:
             number += 1
@@ -154,17 +181,17 @@ class Writer:
 
 
 def format_labels(boxes: np.ndarray, identities: Sequence[int], ignored: np.ndarray, shape: Sequence[int]) -> str:
-    """Lay out the label file of one image.
+    """Format the label file of one image.
 
     Args:
         boxes: [N, 4] left, top, right, bottom in pixels.
-        identities: [N], -1 unknown.
+        identities: [N]; -1 unknown.
         ignored: [N] bool.
-        shape: of the image, height and width first.
+        shape: Shape of the image, height and width first.
 
     Returns:
-        A line a box, `class identity cx cy w h`, relative to the size of the image. Eight decimals keep the corners to
-        a thousandth of a pixel in images of up to 60,000.
+        One line per box, `class identity cx cy w h`, relative to the size of the image. Eight decimals keep corners to
+        a thousandth of a pixel in images of up to 60,000 pixels.
     """
     size = np.array([shape[1], shape[0]], dtype=np.float64)
     start, end = boxes[:, :2].astype(np.float64) / size, boxes[:, 2:].astype(np.float64) / size
@@ -177,11 +204,20 @@ def format_labels(boxes: np.ndarray, identities: Sequence[int], ignored: np.ndar
 
 
 def save_image(path: Path, image: np.ndarray, target: Path) -> Path:
-    """Save an image as `target` plus a suffix, which is returned: as a copy where its file can be kept as it is."""
+    """Save an image: as a copy of its file if that is a JPEG or PNG.
+
+    Args:
+        path: Its file; one that does not exist for a frame of a video.
+        image: [H, W, 3] uint8 BGR.
+        target: Path to save to, without suffix.
+
+    Returns:
+        The path with suffix.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file() and path.suffix.lower() in COPIED:
         return Path(shutil.copyfile(path, f"{target}{path.suffix.lower()}"))
-    # Without a file it is a frame of a video, which was compressed with losses already.
+    # a frame of a video was compressed with losses already
     suffix, options = (".png", []) if path.is_file() else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     data = cv2.imencode(suffix, image, options)[1]
     written = Path(f"{target}{suffix}")
@@ -190,5 +226,5 @@ def save_image(path: Path, image: np.ndarray, target: Path) -> Path:
 
 
 def file_name(text: str) -> str:
-    """Make a name that lists, which have a path a line, and file systems can hold."""
+    """Return a text as a file name without blanks and special characters."""
     return re.sub(r"[^\w.-]+", "_", text).strip(".") or "unnamed"

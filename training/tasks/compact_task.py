@@ -24,7 +24,6 @@ from tracker.errors import OptionError
 from tracker.models.networks.compact import PIXEL, build
 from tracker.settings.checks import check_flag, check_number
 from training.data.batches import Batch
-from training.depthwise import use_opencv
 from training.pretrained import normalise, read_weights, start_from
 from training.tasks.detection_losses import detection_losses
 
@@ -127,8 +126,6 @@ class CompactTask(nn.Layer):
         # what all of the teacher's embeddings share, and the main directions in which they differ, see `fit_teacher`
         self.register_buffer("mean", paddle.zeros([vectors]))
         self.register_buffer("directions", paddle.zeros([vectors, dimension]))
-        if not paddle.is_compiled_with_cuda():
-            use_opencv(self.network)
         if self.settings.freeze_statistics or not self.settings.detector_factor:
             for name, layer in self.named_sublayers():
                 if isinstance(layer, nn.BatchNorm2D) and name.startswith(DETECTOR):

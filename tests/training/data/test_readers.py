@@ -22,7 +22,7 @@ from training.data.readers import (
     YoloImages,
     open_dataset,
 )
-from training.data.samples import read_image, skip_damaged
+from training.data.samples import read_image
 
 
 def noise(path, size=64):
@@ -230,33 +230,6 @@ def test_damaged_png_is_named(tmp_path):
     cut_short(path)
     with pytest.raises(DataError, match=r"a\.png"):
         read_image(path)
-
-
-def test_damaged_items_are_skipped_and_reported_once(tmp_path):
-    folder = write_yolo(tmp_path / "y", a="", b="", c="0 1 2\n", d="")
-    (folder / "images" / "b.jpg").write_bytes(b"nothing")
-    reports = []
-    dataset = skip_damaged(YoloImages(folder), reports.append)
-    for _ in range(2):
-        assert [sample.path.stem for sample in dataset] == ["a", "d"]
-    assert [dataset[index].path.stem for index in range(4)] == ["a", "d", "d", "d"]
-    assert (dataset.name, dataset.identities, len(dataset)) == ("y", 0, 4)
-    assert len(reports) == 2 and "b.jpg" in reports[0] and "c.txt, line 1" in reports[1]
-    with pytest.raises(IndexError):
-        dataset[4]
-
-
-def test_the_next_readable_one_may_be_the_first(tmp_path):
-    dataset = skip_damaged(YoloImages(write_yolo(tmp_path / "y", a="", b="x")), lambda line: None)
-    assert dataset[1].path.stem == "a" and dataset[-1].path.stem == "a"
-
-
-def test_nothing_but_damage_is_an_error(tmp_path):
-    dataset = skip_damaged(YoloImages(write_yolo(tmp_path / "y", a="x", b="x")), lambda line: None)
-    with pytest.raises(DataError, match="all 2"):
-        dataset[0]
-    with pytest.raises(DataError, match="all 2"):
-        list(dataset)
 
 
 # ---------------------------------------------------------------- opening
