@@ -83,7 +83,7 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, thresholds: T
     """
     order = np.argsort(-scores, kind="stable")[: int(thresholds.nms_top_k)]
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    kept = []
+    kept: list[np.int64] = []
     while len(order) and len(kept) < thresholds.keep_top_k:
         best, rest = order[0], order[1:]
         kept.append(best)

@@ -244,7 +244,7 @@ def _scores(name: str, runs: Sequence[_Run]) -> Scores:
         name=name,
         mota=tracks["MOTA"],
         idf1=tracks["IDF1"],
-        switches=tracks["IDs"],
+        switches=int(tracks["IDs"]),
         control_idf1=control["IDF1"],
         precision=tracks["precision"],
         recall=tracks["recall"],

@@ -104,7 +104,11 @@ class Prefetcher(Generic[T]):
     def run(self) -> None:
         """Make the items; the work of the thread."""
         try:
-            while self._room() and (item := next(self._items, self)) is not self:
+            while self._room():
+                try:
+                    item = next(self._items)
+                except StopIteration:
+                    break
                 self._put(item)
             self._items.close()
         except BaseException as error:  # noqa: BLE001 (whatever it is, it is raised where the items are read)
@@ -121,13 +125,13 @@ class Prefetcher(Generic[T]):
     def _room(self) -> bool:
         """Wait until another item may be made; False for none any more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ended() or self._merge or len(self._waiting) < self._size)
+            self._changed.wait_for(lambda: self._ended() or self._merge is not None or len(self._waiting) < self._size)
             return not self._ended()
 
     def _put(self, item: T) -> None:
         with self._changed:
             self._waiting.append(item)
-            if len(self._waiting) > self._size:
+            if self._merge and len(self._waiting) > self._size:
                 oldest = self._waiting.popleft()
                 self._waiting[0] = self._merge(oldest, self._waiting[0])
                 self.dropped += 1

@@ -52,8 +52,8 @@ class StreamTracker:
             images = [images]
         if not isinstance(images, Iterable) or isinstance(images, (str, bytes)):
             raise OptionError(f"images must be a list of arrays, not {type(images).__name__}")
-        times = itertools.repeat(None) if times is None else times
-        return [self._track(to_bgr8(image), time) for image, time in zip(images, times)]
+        stamps: Iterable[float | None] = itertools.repeat(None) if times is None else times
+        return [self._track(to_bgr8(image), time) for image, time in zip(images, stamps)]
 
     def _track(self, image: np.ndarray, time: float | None) -> FrameTracks:
         if time is None:
@@ -79,6 +79,6 @@ class StreamTracker:
     def __enter__(self) -> StreamTracker:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._open = False
-        self._run.__exit__(*error)
+        self._run.__exit__(kind)

@@ -106,7 +106,8 @@ class Network(ABC):
 
         def maps() -> list[np.ndarray]:
             outputs = wait()
-            self._check_shapes(pixels.shape[1:3], [output.shape for output in outputs])
+            _, height, width, _ = pixels.shape
+            self._check_shapes((height, width), [output.shape for output in outputs])
             return outputs
 
         return maps
@@ -159,7 +160,7 @@ class Network(ABC):
 
     def _check_shapes(self, size: tuple[int, int], maps: list[tuple[int, ...]]) -> None:
         height, width = size
-        expected = [(level.stride, 6 * len(level.anchors)) for level in self.config.levels]
+        expected: list[tuple[int, ...]] = [(level.stride, 6 * len(level.anchors)) for level in self.config.levels]
         # a feature map has as many channels as it likes
         features = zip(self.config.feature_strides, maps[len(expected) :])
         expected += [(stride, *found[1:2]) for stride, found in features]

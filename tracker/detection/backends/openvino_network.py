@@ -87,7 +87,7 @@ class OpenVINONetwork(Network):
 
     def _open(
         self,
-        core,  # noqa: ANN001 (openvino.Core, imported only where it is used)
+        core: openvino.Core,
         precision: str,
         settings: dict,
         capabilities: list[str],
@@ -102,6 +102,8 @@ class OpenVINONetwork(Network):
             int8.check(self.folder)
         box = self.config.letterbox
         model = self._read(core, "model", precision, settings, box)
+        if model.shapes is None:
+            raise ModelError(f"{self.folder} gives maps whose sizes follow from what is in the image: export it again")
         self._check_count(len(model.shapes))
         self._check_shapes((box.height, box.width), model.shapes)
         # what bf16 saves for a few rows is not worth what it rounds
@@ -110,16 +112,18 @@ class OpenVINONetwork(Network):
 
     def _read(
         self,
-        core,  # noqa: ANN001 (openvino.Core, imported only where it is used)
+        core: openvino.Core,
         graph: str,
         precision: str,
         settings: dict,
         box: LetterboxConfig | None = None,
     ) -> _Graph:
         check_files(self.folder, [graph])
-        files = int8.GRAPHS[graph] if precision == "int8" else (f"{graph}.pdmodel", f"{graph}.pdiparams")
+        program, parameters = (f"{graph}.pdmodel", f"{graph}.pdiparams")
+        if precision == "int8":
+            program, parameters = int8.GRAPHS[graph]
         settings = {**settings, "INFERENCE_PRECISION_HINT": HINTS[precision]}
-        return _Graph(core, *(self.folder / name for name in files), settings, box)
+        return _Graph(core, self.folder / program, self.folder / parameters, settings, box)
 
     def _start(self, pixels: np.ndarray) -> Callable[[], list[np.ndarray]]:
         if self.max_in_flight == 1:  # a second one would only wait, and make a live picture older
@@ -175,7 +179,7 @@ class _Graph:
 
     def __init__(
         self,
-        core,  # noqa: ANN001 (openvino.Core, imported only where it is used)
+        core: openvino.Core,
         program: Path,
         parameters: Path,
         settings: dict,
@@ -201,7 +205,7 @@ class _Graph:
         self._inputs = in_order(compiled.inputs)
         self._outputs = compiled.outputs
         known = all(port.get_partial_shape().is_static for port in self._outputs)
-        self.shapes = [tuple(port.shape) for port in self._outputs] if known else None
+        self.shapes: list[tuple[int, ...]] | None = [tuple(port.shape) for port in self._outputs] if known else None
 
     def start(self, inputs: list[np.ndarray]) -> _Pass:
         """Begin a pass over contiguous inputs."""
@@ -221,7 +225,7 @@ class _Graph:
                 request.set_tensor(port, self._tensor(value, shared_memory=True))
         return _Pass(self, request, inputs, outputs)
 
-    def finish(self, request, outputs: list[np.ndarray] | None) -> list[np.ndarray]:  # noqa: ANN001 (openvino.InferRequest)
+    def finish(self, request: openvino.InferRequest, outputs: list[np.ndarray] | None) -> list[np.ndarray]:
         """Return the outputs of a request that is done, in arrays of the caller's own."""
         if outputs is None:
             outputs = [request.get_tensor(port).data.copy() for port in self._outputs]
@@ -232,7 +236,13 @@ class _Graph:
 class _Pass:
     """A pass under way; calling it waits for its outputs. It holds the arrays that OpenVINO reads and writes."""
 
-    def __init__(self, graph: _Graph, request, inputs: list[np.ndarray], outputs: list[np.ndarray] | None) -> None:  # noqa: ANN001
+    def __init__(
+        self,
+        graph: _Graph,
+        request: openvino.InferRequest,
+        inputs: list[np.ndarray],
+        outputs: list[np.ndarray] | None,
+    ) -> None:
         self._graph, self._request, self._inputs, self._outputs = graph, request, inputs, outputs
         request.start_async()
 
