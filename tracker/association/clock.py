@@ -16,7 +16,7 @@ class Clock:
 
     Args:
         frame_rate: frames per second of the sequence.
-        memory: frame periods for which a track out of sight is kept.
+        memory: longest gap in frame periods after which a track may be found again.
 
     Attributes:
         now: time of this frame; the first is 1.
@@ -29,7 +29,7 @@ class Clock:
         self.now = self.last = self.elapsed = 0.0
         self.begins = True
         self._memory = memory
-        self._longest_step = max(1.0, LONGEST_STEP * frame_rate)
+        self._longest_step = max(1.0, LONGEST_STEP * frame_rate)  # in frame periods, as all other times
 
     def advance(self, elapsed: float) -> None:
         """Go on to the next frame.
@@ -42,15 +42,14 @@ class Clock:
         """
         if not 0 < elapsed < math.inf:
             raise OptionError(f"elapsed must be a positive number of frame periods, not {elapsed!r}")
-        self.begins = not self.now or elapsed > self._memory + self._longest_step
+        self.begins = not self.now or elapsed > max(self._memory, self._longest_step)
         self.elapsed = elapsed if self.now else 1.0
         self.last, self.now = self.now, self.now + self.elapsed
 
     def remembers(self, seen: np.ndarray) -> np.ndarray:
-        """Return which tracks may still be looked for in this frame.
+        """Return which tracks may be found again in this frame.
 
-        A track that was kept at the last frame is looked for in this one, even if its memory ends between them. Only
-        a long pause is too much for that.
+        Those whose memory is not over, and, unless this frame comes after a pause, those of the frame before.
 
         Args:
             seen: [N] time of the last detection of each track.
@@ -58,6 +57,7 @@ class Clock:
         Returns:
             [N] bool.
         """
+        remembered = self.now - seen <= self._memory
         if self.elapsed <= self._longest_step:
-            return np.ones(len(seen), bool)
-        return self.now - seen <= self._memory + self._longest_step
+            remembered |= seen == self.last
+        return remembered

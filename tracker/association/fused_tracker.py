@@ -84,7 +84,7 @@ class FusedTracker:
         self.num_identities = 0
         self._frame_rate = frame_rate
         self._memory = self.config.memory * frame_rate  # in frame periods
-        self._clock = Clock(frame_rate, self._memory)
+        self._clock = Clock(frame_rate, self._memory + 1)  # kept once more at the very end of the memory
         self._use_appearance = appearance
         self._calibration = EmbeddingCalibration()
         # a detection of this score changes nothing; however high conf_thres is, something is left to be earned above

@@ -82,7 +82,7 @@ class JDETracker:
         self.max_time_lost = int(frame_rate / 30.0 * self.config.track_buffer)
         self.num_identities = 0
         self._last_id = 0
-        self._clock = Clock(frame_rate, self.max_time_lost)
+        self._clock = Clock(frame_rate, self.max_time_lost + 2)  # whose time is up has one more frame
         self._table = JDETrackTable.empty()
 
     def update(self, detections: Detections, warp: np.ndarray | None = None, elapsed: float = 1.0) -> Tracks:
