@@ -205,5 +205,5 @@ def test_seqinfo_states_the_length_of_a_sequence(tmp_path):
     with pytest.raises(SourceError, match="beyond the last frame 3"):
         evaluate(tmp_path / "seq", write_boxes(tmp_path / "seq.txt", [(4, 1, B)]))
     info.write_text("[Sequence]\nseqLength=many\n")
-    with pytest.raises(SourceError, match=r"seqinfo\.ini: seqLength"):
+    with pytest.raises(SourceError, match=r"seqinfo\.ini' has seqLength 'many'"):
         evaluate(tmp_path / "seq", tmp_path / "seq.txt")
