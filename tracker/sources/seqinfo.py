@@ -44,7 +44,7 @@ class SeqInfo:
         except ValueError:
             rate = math.nan
         if not 0 < rate < math.inf:
-            raise SourceError(f"{self._path}: frameRate must be a positive number, got {text!r}; correct it")
+            raise SourceError(f"{str(self._path)!r} has frameRate {text!r}: make it a positive number")
         return rate
 
     @property
@@ -58,7 +58,7 @@ class SeqInfo:
         if text is None:
             return None
         if not (text.isascii() and text.isdigit()):
-            raise SourceError(f"{self._path}: seqLength must be a whole number, got {text!r}; correct it")
+            raise SourceError(f"{str(self._path)!r} has seqLength {text!r}: make it a whole number")
         return int(text)
 
 
@@ -73,5 +73,5 @@ def read_seqinfo(path: Path) -> SeqInfo:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise SourceError(f"{path}: cannot be read ({reason}); correct it") from error
+        raise SourceError(f"{str(path)!r} cannot be read ({reason}): correct it") from error
     return SeqInfo(path, parser["Sequence"] if parser.has_section("Sequence") else {})
