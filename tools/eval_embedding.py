@@ -219,7 +219,8 @@ def run(arguments: argparse.Namespace) -> None:
     embedders: dict[str, Embedder] = {}
     if arguments.model:
         model = Model(
-            find_model(arguments.model), RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads)
+            find_model(arguments.model),
+            RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads),
         )
         embedders[model.config.name] = model.detector().embed_boxes
     if arguments.reid:

@@ -218,7 +218,9 @@ class Predictor:
         check_association(config.association)
         runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
         choose_backends(runtime)
-        return _Job(outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in {**given, **settings}, progress)
+        return _Job(
+            outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in {**given, **settings}, progress
+        )
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
         detector = self.detector or self._load(job.runtime, job.progress).detector(job.thresholds)

@@ -16,6 +16,7 @@ from tracker.detection.decode import Decoder
 from tracker.detection.detector import Model
 from tracker.errors import ModelError
 from tracker.models.locate import COMPACT
+from tracker.settings.runtime import RuntimeOptions
 from training.onnx_networks import OnnxNetwork, ReidNetwork
 
 # few different values, so that many are equal
@@ -24,7 +25,7 @@ VALUES = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), max_size=12)
 
 @pytest.fixture(scope="module")
 def detector():
-    return Model(COMPACT, precision="fp32").detector()  # whose figures the model card has
+    return Model(COMPACT, RuntimeOptions(precision="fp32")).detector()  # whose figures the model card has
 
 
 @settings(max_examples=200, deadline=None)
@@ -104,11 +105,13 @@ def test_given_boxes_are_embedded_like_detections(detector, clip_frames):
     for image in (clip_frames[0], clip_frames[20]):
         found = detector(image)
         assert len(found) > 3
-        embedded = detector.embed(image, found.boxes)
+        embedded = detector.embed_boxes(image, found.boxes)
         assert embedded.dtype == np.float32
         np.testing.assert_allclose(embedded, found.embeddings, atol=1e-5)
-        np.testing.assert_allclose(detector.embed(image, found.boxes[[2, 0]]), found.embeddings[[2, 0]], atol=1e-5)
-    assert detector.embed(image, np.zeros((0, 4))).shape == (0, 128)
+        np.testing.assert_allclose(
+            detector.embed_boxes(image, found.boxes[[2, 0]]), found.embeddings[[2, 0]], atol=1e-5
+        )
+    assert detector.embed_boxes(image, np.zeros((0, 4))).shape == (0, 128)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tracker.boxes import ltwh_to_ltrb
 from tracker.errors import OptionError
 from tracker.evaluation import stored_detections
 from tracker.evaluation.mot_metrics import COLUMNS, evaluate
-from tracker.evaluation.stored_detections import nobody, read_detections, run_association, write_detections
+from tracker.evaluation.stored_detections import read_detections, run_association, write_detections
 from tracker.models.locate import ROOT
 from tracker.options import Option
 from tracker.settings import tracking as tracker_config
@@ -36,7 +36,7 @@ def sequence(tmp_path):
     """Makes a sequence folder and its detections: two people who both are out of sight for GAP frames."""
 
     def make(name, frame_rate=None, length=None):
-        frames = [seen(A, B)] * 5 + [nobody(4)] * GAP + [seen(A, B)] * 5
+        frames = [seen(A, B)] * 5 + [Detections.empty(4)] * GAP + [seen(A, B)] * 5
         boxes = [(n, i, box) for n, found in enumerate(frames, 1) if len(found) for i, box in ((1, A), (2, B))]
         write_boxes(tmp_path / f"data/{name}/gt/gt.txt", boxes)
         stated = {"frameRate": frame_rate, "seqLength": length}
@@ -127,7 +127,7 @@ def test_flags_mean_what_they_say(monkeypatch, sequence):
 
 def test_refined_tracks_stand_beside_the_others(sequence, tmp_path, capsys):
     arguments = sequence("walk")
-    frames = [seen(A, B)] * 5 + [nobody(4)] * GAP + [seen(A, B)] * 5
+    frames = [seen(A, B)] * 5 + [Detections.empty(4)] * GAP + [seen(A, B)] * 5
     frames[2] = seen(A)  # a short gap, which refinement fills
     write_detections(tmp_path / "npz/walk.npz", frames)
     assert main([*arguments, "--association", "byte", "--refine"]) == 0
@@ -259,7 +259,7 @@ def test_files_that_cannot_be_used_are_named(sequence, tmp_path, capsys, made):
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
         assert not made, "a mistake is told before anything is tracked"
 
-    late = [nobody(4)] * (10 + GAP) + [seen(A)]
+    late = [Detections.empty(4)] * (10 + GAP) + [seen(A)]
     write_detections(tmp_path / "npz/last.npz", late)
     refused(f"last.npz: frame {11 + GAP} lies beyond the last frame {10 + GAP} of")
     (tmp_path / "npz/last.npz").write_text("nothing")

@@ -6,12 +6,11 @@ import subprocess
 
 import numpy as np
 import pytest
-from tools.benchmarks.macs import count_macs
 
 from tools import benchmark
 from tools.benchmarks import forward, models
 from tools.benchmarks.forward import Pass
-from tools.benchmarks.models import Models
+from tools.benchmarks.models import Models, count_macs
 from tracker.errors import ModelError
 from tracker.models.locate import COMPACT
 from tracker.settings.model import ModelConfig

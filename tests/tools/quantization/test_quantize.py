@@ -20,6 +20,7 @@ from tracker.errors import OutputError
 from tracker.models import int8
 from tracker.models.locate import COMPACT
 from tracker.settings.model import ModelConfig
+from tracker.settings.runtime import RuntimeOptions
 
 MODEL_FILES = ("model.pdmodel", "model.pdiparams", "embed.pdmodel", "embed.pdiparams", "infer_cfg.yml")
 
@@ -113,7 +114,10 @@ def test_a_run(stand_in, copy, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "F1 1.000 (precision 1.000, recall 1.000), IoU 1.000, cosine of embeddings 1.000\n" in printed
     assert printed.endswith(f"int8 is in {output}\n")
-    assert OpenVINONetwork(output, ModelConfig.load(output), "int8").description == "openvino int8"
+    assert (
+        OpenVINONetwork(output, ModelConfig.load(output), RuntimeOptions(precision="int8")).description
+        == "openvino int8"
+    )
 
 
 def test_too_little_agreement_changes_nothing(stand_in, copy, tmp_path, monkeypatch, capsys):
@@ -215,7 +219,9 @@ def test_quantisation_from_end_to_end(copy, clip_frames):
         assert text.count('type="FakeQuantize"') > 5 and 'element_type="i8"' in text
     config = ModelConfig.load(copy)
     pixels = Letterbox(config.letterbox)(clip_frames[0])[0]
-    exact, found = (OpenVINONetwork(copy, config, precision) for precision in ("fp32", "int8"))
+    exact, found = (
+        OpenVINONetwork(copy, config, RuntimeOptions(precision=precision)) for precision in ("fp32", "int8")
+    )
     for ours, theirs in zip(found.run(pixels), exact.run(pixels), strict=True):
         assert 0.95 < np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] < 1
     people = rows(0, 5) * 255

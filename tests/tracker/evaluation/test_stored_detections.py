@@ -15,7 +15,6 @@ from tracker.evaluation import stored_detections
 from tracker.evaluation.mot_files import read_mot
 from tracker.evaluation.mot_metrics import evaluate
 from tracker.evaluation.stored_detections import (
-    nobody,
     read_detections,
     run_association,
     with_size,
@@ -116,7 +115,7 @@ def test_the_control_has_one_unit_vector_for_all():
     control = without_appearance(found)
     np.testing.assert_allclose(control.embeddings @ control.embeddings.T, np.ones((2, 2)), atol=1e-6)
     assert control.boxes is found.boxes and control.scores is found.scores
-    assert without_appearance(nobody(3)).embeddings.shape == (0, 3)
+    assert without_appearance(Detections.empty(3)).embeddings.shape == (0, 3)
     assert without_appearance(detections(A, dimension=0)).embeddings.shape == (1, 0)
 
 
@@ -153,7 +152,7 @@ def echoes(monkeypatch):
 
 
 def test_the_tracker_sees_every_frame_to_the_last(echoes, tmp_path):
-    frames = [detections(A), nobody(3), detections(B, A)]
+    frames = [detections(A), Detections.empty(3), detections(B, A)]
     run_association(frames, JDE, 12.5, tmp_path / "a.txt", last_frame=5)
     (echo,) = echoes
     assert echo.config is JDE and echo.frame_rate == 12.5
@@ -178,7 +177,7 @@ def test_tracks_without_size_are_not_written(echoes, tmp_path):
 def test_without_embeddings_a_file_tracks_like_the_control(tmp_path):
     """Two people change places while both are out of sight: only by their looks could they be told apart."""
     swapped = Detections(detections(A, NEAR).boxes, detections(A, NEAR).scores, np.eye(2, 3, dtype=np.float32)[::-1])
-    frames = [detections(A, NEAR)] * 5 + [nobody(3)] * 3 + [swapped] * 5
+    frames = [detections(A, NEAR)] * 5 + [Detections.empty(3)] * 3 + [swapped] * 5
     blind = [Detections(frame.boxes, frame.scores, np.zeros((len(frame), 0), np.float32)) for frame in frames]
     texts = {}
     for name, made in {

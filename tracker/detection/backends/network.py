@@ -16,10 +16,14 @@ from ...settings.runtime import RuntimeOptions
 MOST_THREADS = 1024  # Paddle takes no larger numbers for long
 
 
+def default_threads() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def thread_count(threads: int | None) -> int:
-    """Return the number of threads to use: the given one, or for None that of the cores this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(threads or cores, MOST_THREADS)
+    """Return the number of threads to use: the given one, or for None `default_threads`."""
+    return min(threads or default_threads(), MOST_THREADS)
 
 
 class Network(ABC):
@@ -31,7 +35,7 @@ class Network(ABC):
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``.
-        runtime: precision, device and threads to use.
+        runtime: precision, device and threads to use; None for the usual ones.
 
     Attributes:
         package: Python package of the backend.
@@ -57,7 +61,7 @@ class Network(ABC):
     max_in_flight: int = 1
 
     @abstractmethod
-    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> None: ...
+    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> None: ...
 
     @classmethod
     def missing(cls, reason: str) -> str:

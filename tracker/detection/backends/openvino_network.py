@@ -42,7 +42,7 @@ class OpenVINONetwork(Network):
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``; images have the size that it states.
-        runtime: precision and threads to use.
+        runtime: precision and threads to use; None for the usual ones.
 
     Raises:
         ModelError: the package is missing, or the folder holds no model that it can run, or in int8 none made from its
@@ -55,11 +55,12 @@ class OpenVINONetwork(Network):
     precisions = ("fp32", "bf16", "int8")
     has_throughput_form = True
 
-    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> None:
+    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> None:
         try:
             import openvino  # noqa: F401 (asked for here, where its absence can be told)
         except ImportError as error:
             raise ModelError(self.missing(f"cannot be imported ({_last_line(error)})")) from error
+        runtime = runtime or RuntimeOptions()
         core = openvino_core()
         self.folder = folder
         self.config = config

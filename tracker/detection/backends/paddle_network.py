@@ -25,7 +25,7 @@ class PaddleNetwork(Network):
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``.
-        runtime: device and threads to use.
+        runtime: device and threads to use; None for the usual ones.
 
     Raises:
         ModelError: the folder holds no usable model, or there is no GPU for Paddle.
@@ -35,7 +35,8 @@ class PaddleNetwork(Network):
     requirement = "paddlepaddle==3.3.1"
     runs_on_gpu = True
 
-    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> None:
+    def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> None:
+        runtime = runtime or RuntimeOptions()
         use_gpu, threads = runtime.use_gpu, thread_count(runtime.threads)
         self.folder = folder
         self.config = config

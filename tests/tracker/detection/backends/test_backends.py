@@ -15,13 +15,13 @@ import pytest
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tracker.detection.backends.choice import choose_backends, open_network
-from tracker.detection.backends.network import OPENVINO
 from tracker.detection.backends.openvino_network import OpenVINONetwork
 from tracker.detection.detector import Model
 from tracker.errors import ModelError, OptionError
 from tracker.models import int8
 from tracker.models.locate import COMPACT
 from tracker.settings.model import ModelConfig
+from tracker.settings.runtime import RuntimeOptions
 
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
 
@@ -63,22 +63,22 @@ def installed(request, monkeypatch):
 )
 def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, tried_without):
     if installed or tried_without:
-        assert choose_backends(*choice) == (tried if installed else tried_without)
+        assert choose_backends(RuntimeOptions(*choice)) == (tried if installed else tried_without)
         return
     with pytest.raises(ModelError) as caught:
-        choose_backends(*choice)
+        choose_backends(RuntimeOptions(*choice))
     assert str(caught.value) == (
-        f"backend openvino needs the package openvino, which is not installed: pip install '{OPENVINO}'"
+        f"backend openvino needs the package openvino, which is not installed: pip install '{OpenVINONetwork.requirement}'"
     )
 
 
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (("onnx", "auto", False), "backend must be one of auto, paddle, openvino, not 'onnx'"),
-        ((None, "auto", False), "backend must be one of auto, paddle, openvino, not None"),
+        (("onnx", "auto", False), "backend must be one of auto, openvino, paddle, not 'onnx'"),
+        ((None, "auto", False), "backend must be one of auto, openvino, paddle, not None"),
         (("auto", "int4", False), "precision must be one of auto, fp32, bf16, int8, not 'int4'"),
-        ((["paddle"], "auto", False), "backend must be one of auto, paddle, openvino, not ['paddle']"),
+        ((["paddle"], "auto", False), "backend must be one of auto, openvino, paddle, not ['paddle']"),
         (("paddle", "bf16", False), "precision bf16 needs backend openvino without use_gpu"),
         (("auto", "bf16", True), "precision bf16 needs backend openvino without use_gpu"),
         (("paddle", "int8", False), "precision int8 needs backend openvino without use_gpu"),
@@ -89,7 +89,7 @@ def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, trie
 def test_choices_that_are_none_are_refused_before_anything_is_loaded(installed, choice, message, tmp_path):
     backend, precision, use_gpu = choice
     with pytest.raises(OptionError, match=re.escape(message)) as caught:
-        open_network(tmp_path / "nothing", None, backend, precision, use_gpu)
+        open_network(tmp_path / "nothing", None, RuntimeOptions(*choice))
     assert "\n" not in str(caught.value)
 
 
@@ -102,11 +102,13 @@ def test_without_the_package_auto_is_paddle(config, monkeypatch, caplog):
 
 
 def test_the_message_names_the_bounds_of_the_requirements():
-    assert OPENVINO in [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    assert OpenVINONetwork.requirement in [
+        line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()
+    ]
 
 
 def test_no_backend_is_imported_before_it_is_asked_for():
-    modules = "tracker.model, tracker.pipeline, tracker.openvino_network, tracker.paddle_network"
+    modules = "tracker.detection.detector, tracker.pipeline.track, tracker.detection.backends.choice"
     script = f"import sys, {modules}; print({{'openvino', 'paddle'}} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout == "set()\n", done.stdout + done.stderr
@@ -126,9 +128,9 @@ def test_what_openvino_cannot_run_goes_to_paddle(config, installed, monkeypatch,
     (message,) = messages
     assert message.endswith("No creator found for swosh node.; using backend paddle instead") and "\n" not in message
     with pytest.raises(ModelError, match="swosh"):
-        open_network(COMPACT, config, "openvino")
+        open_network(COMPACT, config, RuntimeOptions(backend="openvino"))
     with pytest.raises(ModelError, match="swosh"):
-        open_network(COMPACT, config, "auto", "bf16")
+        open_network(COMPACT, config, RuntimeOptions(backend="auto", precision="bf16"))
 
 
 @pytest.mark.parametrize("backend", ["auto", "paddle", pytest.param("openvino", marks=needs_openvino)])
@@ -136,7 +138,7 @@ def test_what_openvino_cannot_run_goes_to_paddle(config, installed, monkeypatch,
 def test_a_missing_file_is_named(copy, config, backend, name, caplog):
     (copy / name).unlink()
     with pytest.raises(ModelError, match=f"no model folder: {name} is missing"):
-        open_network(copy, config, backend)
+        open_network(copy, config, RuntimeOptions(backend=backend))
     assert not caplog.records
 
 
@@ -194,7 +196,7 @@ def test_a_wrong_backend_is_told_before_the_source_is_opened(module, tmp_path, m
 
     errors = import_module(f"{module.name}.tracker.errors")
     monkeypatch.setattr(module, "backend", "onnx")
-    with pytest.raises(errors.OptionError, match="backend must be one of auto, paddle, openvino, not 'onnx'"):
+    with pytest.raises(errors.OptionError, match="backend must be one of auto, openvino, paddle, not 'onnx'"):
         module.mot_predict(tmp_path / "missing.mp4", tmp_path)
     monkeypatch.setattr(module, "backend", "openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)

@@ -95,7 +95,7 @@ ROWS = """
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
     folder = Path(sys.argv[1])
-    network = open_network(folder, ModelConfig.load(folder), sys.argv[2], "fp32")
+    network = open_network(folder, ModelConfig.load(folder), RuntimeOptions(backend=sys.argv[2], precision="fp32"))
     rows = np.zeros((256, int(sys.argv[3])), np.float32)
     for power in (1, 2, 4, 8, 16, 32, 64, 128, 256):
         network.embed([rows[:power]])
@@ -154,7 +154,7 @@ def test_threads_may_share_a_network(network, length):
 
 
 def test_the_number_of_threads_does_not_change_the_maps(network, config):
-    single = PaddleNetwork(COMPACT, config, threads=1)
+    single = PaddleNetwork(COMPACT, config, RuntimeOptions(threads=1))
     for one, all_cores in zip(single.run(pixels(0)), network.run(pixels(0))):
         np.testing.assert_allclose(one, all_cores, rtol=1e-3, atol=1e-3)
     assert default_threads() >= 1
@@ -163,7 +163,7 @@ def test_the_number_of_threads_does_not_change_the_maps(network, config):
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
 def test_wrong_numbers_of_threads_are_refused(config, threads):
     with pytest.raises(OptionError, match=f"threads must be a positive integer, not {threads!r}"):
-        PaddleNetwork(COMPACT, config, threads=threads)
+        PaddleNetwork(COMPACT, config, RuntimeOptions(threads=threads))
 
 
 @pytest.mark.parametrize(("with_cuda", "message"), [(False, "pip install paddlepaddle-gpu"), (True, "sees no GPU")])
@@ -173,7 +173,7 @@ def test_a_missing_gpu_is_told_apart_from_a_missing_build(config, monkeypatch, w
     monkeypatch.setattr(paddle, "is_compiled_with_cuda", lambda: with_cuda)
     monkeypatch.setattr(paddle.device.cuda, "device_count", lambda: 0)
     with pytest.raises(ModelError, match=f"use_gpu .*{message}.*leave use_gpu off") as caught:
-        PaddleNetwork(COMPACT, config, use_gpu=True)
+        PaddleNetwork(COMPACT, config, RuntimeOptions(use_gpu=True))
     assert "\n" not in str(caught.value)
 
 
@@ -255,6 +255,7 @@ import pathlib, sys
 from tracker.config import ModelConfig
 from tracker.errors import ModelError
 from tracker.paddle_network import PaddleNetwork
+from tracker.settings.runtime import RuntimeOptions
 for folder in map(pathlib.Path, sys.argv[1:]):
     try:
         PaddleNetwork(folder, ModelConfig.load(folder))

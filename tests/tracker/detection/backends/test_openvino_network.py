@@ -20,6 +20,7 @@ from tracker.errors import ModelError, OptionError
 from tracker.models import int8
 from tracker.models.locate import COMPACT
 from tracker.settings.model import ModelConfig
+from tracker.settings.runtime import RuntimeOptions
 
 openvino = pytest.importorskip("openvino")
 
@@ -31,12 +32,12 @@ def config():
 
 @pytest.fixture(scope="module")
 def paddle_network(config):
-    return open_network(COMPACT, config, "paddle")
+    return open_network(COMPACT, config, RuntimeOptions(backend="paddle"))
 
 
 @pytest.fixture(scope="module")
 def network(config):
-    return open_network(COMPACT, config, "openvino", "fp32")
+    return open_network(COMPACT, config, RuntimeOptions(backend="openvino", precision="fp32"))
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_a_signal_after_models_came_and_went_is_only_a_signal():
         import gc, signal
         from pathlib import Path
         from tracker.model import Model
-        models = [Model(Path({str(COMPACT)!r}), backend="openvino") for _ in range(2)]
+        models = [Model(Path({str(COMPACT)!r}), RuntimeOptions("openvino")) for _ in range(2)]
         while models:
             del models[0]
             gc.collect()
@@ -89,7 +90,7 @@ def test_pixels_are_scaled_as_the_configuration_says(copy, network):
     path.write_text(yaml.safe_dump(values))
     config = ModelConfig.load(copy)
     found = OpenVINONetwork(copy, config).run(pixels(0))
-    assert_same_maps(found, open_network(copy, config, "paddle").run(pixels(0)))
+    assert_same_maps(found, open_network(copy, config, RuntimeOptions(backend="paddle")).run(pixels(0)))
     assert np.abs(found[-1] - network.run(pixels(0))[-1]).max() > 0.1
 
 
@@ -146,7 +147,7 @@ def test_settings_reach_openvino(config, monkeypatch):
             return compiled
 
     monkeypatch.setattr("tracker.detection.backends.openvino_network.openvino_core", Core)
-    OpenVINONetwork(COMPACT, config, "fp32", threads=1)
+    OpenVINONetwork(COMPACT, config, RuntimeOptions(precision="fp32", threads=1))
     for graph in ("model", "embed"):
         device, threads, precision, pinned, hint = seen[graph]
         assert (device, threads, pinned, str(hint).rpartition(".")[2]) == ("CPU", 1, False, "LATENCY")
@@ -163,7 +164,7 @@ def test_wrong_numbers_of_threads_are_refused(config, threads):
 
 def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
     if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        rough = open_network(COMPACT, config, precision="bf16")
+        rough = open_network(COMPACT, config, RuntimeOptions(precision="bf16"))
         assert rough.description == "openvino bf16"
         found, exact = rough.run(pixels(0)), network.run(pixels(0))
         for ours, theirs in zip(found, exact):
@@ -177,7 +178,7 @@ def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
 
     monkeypatch.setattr("tracker.detection.backends.openvino_network.openvino_core", Core)
     with pytest.raises(OptionError, match="bf16 needs a processor with AVX-512 BF16 or AMX: take precision fp32"):
-        open_network(COMPACT, config, "openvino", "bf16")
+        open_network(COMPACT, config, RuntimeOptions(backend="openvino", precision="bf16"))
 
 
 def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
@@ -250,7 +251,7 @@ def capabilities(monkeypatch):
 
 def test_int8_takes_the_place_of_both_graphs(int8_copy, config, network, capabilities):
     capabilities("FP32", "INT8")
-    found = open_network(int8_copy, config, precision="int8")
+    found = open_network(int8_copy, config, RuntimeOptions(precision="int8"))
     assert found.description == "openvino int8"
     assert_same_maps(found.run(pixels(0)), network.run(pixels(0)), tolerance=1e-5)
     np.testing.assert_array_equal(found.embed([rows(0, 5)]), network.embed([rows(0, 5)]))
@@ -265,8 +266,12 @@ def test_rows_are_embedded_in_int8_too(int8_copy, config, network, capabilities)
     openvino.save_model(openvino.Model([half], model.get_parameters()), program, compress_to_fp16=False)
     int8.write_record(int8_copy, {})
     exact = network.embed([rows(0, 5)])
-    np.testing.assert_allclose(OpenVINONetwork(int8_copy, config, "int8").embed([rows(0, 5)]), exact / 2, rtol=1e-5)
-    np.testing.assert_array_equal(OpenVINONetwork(int8_copy, config, "fp32").embed([rows(0, 5)]), exact)
+    np.testing.assert_allclose(
+        OpenVINONetwork(int8_copy, config, RuntimeOptions(precision="int8")).embed([rows(0, 5)]), exact / 2, rtol=1e-5
+    )
+    np.testing.assert_array_equal(
+        OpenVINONetwork(int8_copy, config, RuntimeOptions(precision="fp32")).embed([rows(0, 5)]), exact
+    )
 
 
 def test_the_graph_in_int8_is_the_one_that_runs(int8_copy, config, network):
@@ -279,7 +284,7 @@ def test_the_graph_in_int8_is_the_one_that_runs(int8_copy, config, network):
         openvino.save_model(other, int8_copy / int8.GRAPHS["model"][0], compress_to_fp16=False)
         int8.write_record(int8_copy, {})
         with pytest.raises(ModelError, match=error):
-            OpenVINONetwork(int8_copy, config, "int8")
+            OpenVINONetwork(int8_copy, config, RuntimeOptions(precision="int8"))
 
 
 def test_auto_is_int8_where_there_is_one_and_the_processor_has_it(copy, int8_copy, config, capabilities, caplog):
@@ -292,7 +297,7 @@ def test_auto_is_int8_where_there_is_one_and_the_processor_has_it(copy, int8_cop
     with pytest.raises(
         OptionError, match="int8 needs a processor with instructions for 8-bit integers: take precision"
     ):
-        open_network(int8_copy, config, "openvino", "int8")
+        open_network(int8_copy, config, RuntimeOptions(backend="openvino", precision="int8"))
 
 
 def remake(name):
@@ -332,7 +337,7 @@ def test_an_int8_model_that_cannot_be_used(int8_copy, config, change, message, c
     capabilities("FP32", "INT8")
     change(int8_copy)
     with pytest.raises(ModelError, match=message) as caught:
-        open_network(int8_copy, config, "auto", "int8")
+        open_network(int8_copy, config, RuntimeOptions(backend="auto", precision="int8"))
     assert "\n" not in str(caught.value)
     if "loaded" not in message:
         assert str(caught.value).endswith(f"with python tools/quantize.py --model {int8_copy} --frames VIDEO")

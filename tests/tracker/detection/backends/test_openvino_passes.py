@@ -10,6 +10,7 @@ from tracker.detection.detector import Model
 from tracker.errors import ModelError
 from tracker.models.locate import COMPACT
 from tracker.settings.model import ModelConfig
+from tracker.settings.runtime import RuntimeOptions
 
 pytest.importorskip("openvino")
 
@@ -21,13 +22,13 @@ def config():
 
 @pytest.fixture(scope="module")
 def network(config):
-    return open_network(COMPACT, config, "openvino", "fp32")
+    return open_network(COMPACT, config, RuntimeOptions(backend="openvino", precision="fp32"))
 
 
 @pytest.fixture(scope="module")
 def sharing(config):
     """Two threads for several passes at once, whatever this processor has."""
-    return OpenVINONetwork(COMPACT, config, "fp32", threads=2, several=True)
+    return OpenVINONetwork(COMPACT, config, RuntimeOptions(precision="fp32", threads=2, throughput=True))
 
 
 def test_several_passes_at_once_give_what_each_gives_alone(network, sharing):
@@ -42,10 +43,10 @@ def test_several_passes_at_once_give_what_each_gives_alone(network, sharing):
 
 
 def test_an_image_may_be_decoded_while_others_are_placed(clip_frames):
-    detector = Model(COMPACT, threads=2, backend="openvino", precision="fp32", several=True).detector()
+    detector = Model(COMPACT, RuntimeOptions("openvino", "fp32", threads=2, throughput=True)).detector()
     expected = detector(clip_frames[0])
     letterboxed = detector.preprocess(clip_frames[0])
-    outputs = detector.forward(letterboxed)
+    outputs = detector.start(letterboxed)()
     for number in range(detector.max_in_flight + 1):
         detector.preprocess(clip_frames[20 + number])
     found = detector.decode(outputs, letterboxed)
@@ -54,7 +55,10 @@ def test_an_image_may_be_decoded_while_others_are_placed(clip_frames):
 
 
 def test_one_thread_has_one_pass(config):
-    assert OpenVINONetwork(COMPACT, config, "fp32", threads=1, several=True).max_in_flight == 1
+    assert (
+        OpenVINONetwork(COMPACT, config, RuntimeOptions(precision="fp32", threads=1, throughput=True)).max_in_flight
+        == 1
+    )
 
 
 def test_a_pass_that_nobody_waits_for_does_no_harm(network, sharing):
