@@ -254,7 +254,7 @@ def test_a_video_is_asked_for(command):
         (["--frame_rate", "0"], "frame_rate must be a positive number, got 0.0"),
         (["--timeout", "-1"], "timeout must be a positive number, got -1.0"),
         (["--threads", "0"], "threads must be"),
-        (["--from_device"], "is no camera index"),
+        (["--from_device"], "camera"),
         (["--output_dir", "~nobody-of-this-name/out"], "'~nobody-of-this-name/out'"),
         (["--model", "compakt"], "there is no model 'compakt'"),
         (["--backend", "onnx"], "backend must be one of auto,"),
