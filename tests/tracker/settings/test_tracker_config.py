@@ -219,9 +219,7 @@ def test_choosing_refuses_what_overriding_does(options, part):
 def test_each_association_has_its_tracker(association, kind):
     config = TrackerConfig(association=association, conf_thres=0.4)
     tracker = make_tracker(config, 12.0)
-    assert type(tracker) is kind and tracker.config == config and tracker.num_identities == 0
-    if kind is FusedTracker:
-        assert (tracker._appearance is not None) == (association == "fused") and tracker._frame_rate == 12.0
+    assert type(tracker) is kind and tracker.config == config
 
 
 def test_the_command_line_sets_nothing_by_itself():
