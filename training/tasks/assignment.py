@@ -1,4 +1,4 @@
-"""Which cells of an anchor-free detector answer for which person: SimOTA of YOLOX (arXiv 2107.08430)."""
+"""Assignment of people to the cells of an anchor-free detector: SimOTA of YOLOX (arXiv 2107.08430)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CENTRE = 2.5  # a cell may answer for a person if its middle is in the box, within so many strides of the centre
-CANDIDATES = 10  # the sum of the IoUs of so many best boxes is how many cells answer for a person
-IOU_WEIGHT = 3.0  # of the box's cost against the confidence's
-INSIDE = 0.5  # share of a box within an ignored one from which it is ignored too
+CENTRE = 2.5  # strides between a box's centre and the middle of a cell in the box, for the cell to be a candidate
+CANDIDATES = 10  # a person gets as many cells as the sum of this many largest IoUs
+IOU_WEIGHT = 3.0  # weight of the IoU cost against the confidence cost
+INSIDE = 0.5  # share of a predicted box within an ignored one from which it is ignored too
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the cells of one image learn.
+    """Training targets of the cells of one image.
 
     Attributes:
-        cells: [P] cells that answer for a person.
-        people: [P] which one, an index of the people given.
-        ious: [P] IoU of the predicted box of each with the true one.
-        counted: [M] bool, cells whose confidence is learnt.
+        cells: [P] int64, cells that a person is assigned to.
+        people: [P] int64, which person, as an index of the boxes given.
+        ious: [P] float32, IoU of the predicted box of each with the true one.
+        counted: [M] bool, cells with a confidence loss.
     """
 
     cells: np.ndarray
@@ -40,12 +40,12 @@ def assign(
     """Assign the cells of one image to its people.
 
     Args:
-        boxes: [N, 4] left, top, right, bottom of the people and of the regions in which nothing is learnt, in pixels.
-        ignored: [N] bool, which are such regions.
-        predicted: [M, 4] box that each cell predicts now.
+        boxes: [N, 4] left, top, right, bottom of people and ignored regions, in pixels.
+        ignored: [N] bool, which of them are ignored regions.
+        predicted: [M, 4] box that each cell predicts at present.
         logits: [M] confidence of each, before the sigmoid.
-        centres: [M, 2] x, y of each cell's middle.
-        strides: [M] of each cell's level, in pixels.
+        centres: [M, 2] x, y of each cell's middle, in pixels.
+        strides: [M] stride of each cell's level, in pixels.
     """
     counted = np.ones(len(predicted), bool)
     if ignored.any():
@@ -58,9 +58,8 @@ def assign(
         empty = np.zeros(0, np.int64)
         return Assignment(empty, empty, np.zeros(0, np.float32), counted)
     iou = _iou(boxes[people], predicted[cells])
-    # -log of the sigmoid, without overflow
-    unsure = np.logaddexp(0, -logits[cells])
-    cost = unsure + IOU_WEIGHT * -np.log(iou + 1e-8) + 1e5 * ~near[:, cells]
+    confidence_cost = np.logaddexp(0, -logits[cells])  # -log of the sigmoid, without overflow
+    cost = confidence_cost + IOU_WEIGHT * -np.log(iou + 1e-8) + 1e5 * ~near[:, cells]
     taken = np.zeros(cost.shape, bool)
     for person, (costs, ious) in enumerate(zip(cost, iou)):
         best = np.sort(ious)[-CANDIDATES:]
@@ -76,19 +75,19 @@ def assign(
 
 
 def _near(boxes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> np.ndarray:
-    """[N, M] whether the middle of a cell lies in a box or close to its centre."""
+    """Return [N, M] bool: whether the middle of a cell is in a box and near its centre."""
     x, y = centres.T
     left, top, right, bottom = (side[:, None] for side in boxes.T)
     inside = (x > left) & (x < right) & (y > top) & (y < bottom)
-    reach = CENTRE * strides
-    return inside & (np.abs(x - (left + right) / 2) < reach) & (np.abs(y - (top + bottom) / 2) < reach) | (
-        # a box smaller than a cell may hold the middle of none
+    radius = CENTRE * strides
+    return inside & (np.abs(x - (left + right) / 2) < radius) & (np.abs(y - (top + bottom) / 2) < radius) | (
+        # a box smaller than a cell may contain the middle of none
         (np.abs(x - (left + right) / 2) < strides / 2) & (np.abs(y - (top + bottom) / 2) < strides / 2)
     )
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """[N, M] area common to boxes [N, 4] and [M, 4]."""
+    """Return [N, M] intersection areas of boxes [N, 4] and [M, 4]."""
     corner = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
     return np.maximum(corner, 0).prod(axis=2)
 
