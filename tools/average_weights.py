@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         mean = average(arguments.weights, arguments.shares or [1.0] * len(arguments.weights))
-        from training.run import save_parameters  # brings in Paddle
+        from training.checkpoint import save_parameters  # imports Paddle
 
         save_parameters(mean, arguments.output)
     except TrackingError as error:

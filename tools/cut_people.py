@@ -28,7 +28,8 @@ from training.data.readers import JdeList
 from training.data.samples import NOBODY, Sample
 from training.data.writer import save_image
 from training.onnx_networks import REID_INPUT
-from training.teachers import BoxTeacher, TeacherSettings
+from training.settings import TeacherSettings
+from training.teachers import BoxTeacher
 
 LEAST_WIDTH, LEAST_HEIGHT = 20, 60  # pixels
 BEYOND = 0.1  # of its size, so much of a box may lie outside of the image
