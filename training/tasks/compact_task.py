@@ -21,7 +21,7 @@ from paddle import nn
 
 from tracker.detection.crops import read_crops
 from tracker.errors import OptionError
-from tracker.models.networks.compact import PIXEL, build
+from tracker.models.networks.compact import PIXEL_WEIGHT_SCALE, build
 from tracker.settings.checks import check_flag, check_number
 from training.data.batches import Batch
 from training.depthwise import use_opencv
@@ -198,7 +198,7 @@ class CompactTask(nn.Layer):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Everything that is trained, in groups for a Paddle optimizer, whose ``learning_rate`` is a factor there."""
         detector, appearance = self.settings.detector_factor, self.settings.appearance_factor
-        special = {DETECTOR: detector, "network.head.first.c.": PIXEL * appearance}
+        special = {DETECTOR: detector, "network.head.first.c.": PIXEL_WEIGHT_SCALE * appearance}
         factors: dict[tuple[float, bool], list[paddle.Tensor]] = {}
         for name, parameter in self.named_parameters():
             factor = next((value for prefix, value in special.items() if name.startswith(prefix)), appearance)
@@ -245,7 +245,7 @@ class CompactTask(nn.Layer):
         vectors, identities = np.concatenate(known_vectors), np.concatenate(known_identities)
         if not len(identities):
             return paddle.zeros([0, self.directions.shape[1]]), vectors, identities
-        looks = self.network.head.looks(paddle.to_tensor(np.concatenate(rows)))
+        looks = self.network.head.identity_features(paddle.to_tensor(np.concatenate(rows)))
         return F.normalize(looks, axis=1), vectors, identities
 
     def _targets(self, vectors: paddle.Tensor) -> paddle.Tensor:

@@ -43,12 +43,12 @@ def test_embeddings_are_of_the_rows_that_inference_reads(config, monkeypatch):
     task = make_task(config, box_jitter=0)
     batch = make_batch(*PEOPLE)
     seen = []
-    looks = task.network.head.looks
-    monkeypatch.setattr(task.network.head, "looks", lambda rows: seen.append(rows.numpy()) or looks(rows))
+    looks = task.network.head.identity_features
+    monkeypatch.setattr(task.network.head, "identity_features", lambda rows: seen.append(rows.numpy()) or looks(rows))
     task.losses(batch)
     grid = tuple(TINY["grid"])
     expected = [rows_in_inference(batch.images[i], batch.boxes[i], grid) for i in range(2)]
-    assert seen[0].shape == (4, task.network.head.row)
+    assert seen[0].shape == (4, task.network.head.input_length)
     np.testing.assert_array_equal(seen[0], np.concatenate(expected))
 
 
