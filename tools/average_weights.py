@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from tools.export_model import read_weights
 from tracker.errors import OptionError, TrackingError
+from tracker.models.export import read_weights
 from tracker.models.pdparams import check_parameters
 from tracker.settings.checks import check_positive
 
