@@ -28,7 +28,8 @@ from training.data.readers import JdeList
 from training.data.samples import NOBODY, Sample
 from training.data.writer import save_image
 from training.onnx_networks import REID_INPUT
-from training.teachers import BoxTeacher, TeacherSettings
+from training.settings import TeacherSettings
+from training.teachers import BoxTeacher
 
 MIN_WIDTH, MIN_HEIGHT = 20, 60  # of a box, pixels
 MAX_OUTSIDE = 0.1  # of its width or height: how far a box may reach beyond the image

@@ -8,7 +8,7 @@ bboxes_gt.txt, crops by identity. Every Nth frame of a video (--every N) is take
 
     DATASET/manifest.json                                   what came from where, and what was skipped
     DATASET/NAME.train                                      list of images, relative to DATASET
-    DATASET/NAME/images/*.jpg, labels_with_ids/*.txt        see JdeList in training/readers.py
+    DATASET/NAME/images/*.jpg, labels_with_ids/*.txt        see JdeList in training/data/readers.py
     DATASET/NAME/identities/ID/*.jpg                        crops; see IdentityFolders there
     DATASET/validation/SEQUENCE/{img1,gt/gt.txt,seqinfo.ini} the held-back ends of MOTChallenge sequences
 """

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace, scratch: Path) -> None:
-    from training.run import learn, train
+    from training.run import train, train_weights
     from training.settings import load_settings
 
     settings = load_settings(arguments.config, arguments.changes)
@@ -52,7 +52,7 @@ def _train(arguments: argparse.Namespace, scratch: Path) -> None:
         settings, output = smoke_settings(settings, scratch / "data"), output or scratch / "output"
         # in two parts, the second from the checkpoint of the first, so that resuming is tried as well
         half = dataclasses.replace(settings.schedule, steps=settings.schedule.steps // 2)
-        learn(dataclasses.replace(settings, schedule=half), output, arguments.processes, arguments.use_gpu)
+        train_weights(dataclasses.replace(settings, schedule=half), output, arguments.processes, arguments.use_gpu)
     if output is None:
         raise OptionError("--output FOLDER is needed, for checkpoint and results")
     train(settings, output, arguments.processes, arguments.use_gpu)

@@ -1,10 +1,11 @@
-"""What a run needs to go on: weights, their moving averages, the optimizer's moments and the step, in one file."""
+"""Files of weights, and checkpoints: all that a run needs to resume, in one file."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from tracker.models.pdparams import load_npz
 
 
 class MovingAverage:
-    """Exponential moving average of all numbers of a network: steadier than any single step's.
+    """Exponential moving average of a network's weights and statistics.
 
     Args:
-        network: whose state is averaged.
-        decay: weight of the average against the newest state; less in the first steps.
+        network: The network whose state is averaged.
+        decay: Weight of the average against the newest state; smaller in the first steps.
+
+    Attributes:
+        state: The averages by name.
+        steps: How many states were taken in.
     """
 
     def __init__(self, network: nn.Layer, decay: float) -> None:
@@ -29,12 +34,12 @@ class MovingAverage:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew with the network's state as it is."""
+        """Start over from the network's present state."""
         self.state = {name: value.detach().clone() for name, value in self._network.state_dict().items()}
         self.steps = 0
 
     def update(self) -> None:
-        """Take in the network's state."""
+        """Take in the network's present state."""
         self.steps += 1
         weight = 1 - min(self._decay, (1 + self.steps) / (10 + self.steps))
         with paddle.no_grad():
@@ -42,27 +47,52 @@ class MovingAverage:
                 self.state[name].lerp_(value.detach(), weight)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The averages by name."""
+        """Return the averages by name."""
         return {name: value.numpy() for name, value in self.state.items()}
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an ``.npz`` file, whole or not at all: an older file of this name stays until the new one is on disk.
 
+    Args:
+        path: The file; its folder is made where it is missing.
+        arrays: The arrays by name.
+
     Raises:
-        OutputError: it cannot be written.
+        OutputError: The file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with _written_whole(path) as part:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            # as numpy.savez, which leaves its archive open when the disk is full and reports that later again
+            # not numpy.savez: on a full disk it leaves its archive open, which raises once more when it is collected
             with zipfile.ZipFile(file, "w") as archive:
                 for name, value in arrays.items():
                     with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                         np.lib.format.write_array(entry, np.asanyarray(value), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
+
+
+def save_parameters(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write a ``.pdparams`` file, whole or not at all.
+
+    Args:
+        arrays: The weights by name.
+        path: The file, in an existing folder.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with _written_whole(path) as part:
+        paddle.save({name: paddle.to_tensor(value) for name, value in arrays.items()}, str(part))
+
+
+@contextlib.contextmanager
+def _written_whole(path: Path) -> Iterator[Path]:
+    """Yield the path of a new file, which replaces the one at ``path`` unless an error ends the block."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
         part.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -73,7 +103,14 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def collect(
     task: nn.Layer, average: MovingAverage, optimizer: paddle.optimizer.Optimizer, step: int
 ) -> dict[str, np.ndarray]:
-    """All numbers of a run as arrays."""
+    """Collect the state of a run as arrays.
+
+    Args:
+        task: The layer that is trained.
+        average: Its moving average.
+        optimizer: Its optimizer.
+        step: Steps done.
+    """
     arrays = {f"task/{name}": value.numpy() for name, value in task.state_dict().items()}
     arrays |= {f"average/{name}": value for name, value in average.arrays().items()}
     names = _names(task)
@@ -86,13 +123,19 @@ def collect(
 
 
 def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddle.optimizer.Optimizer) -> int:
-    """Set a run to where it was saved.
+    """Set a run to the state of a checkpoint.
+
+    Args:
+        path: A file of `save_arrays` with the arrays of `collect`.
+        task: The layer that is trained.
+        average: Its moving average.
+        optimizer: Its optimizer.
 
     Returns:
-        Steps that were done.
+        The steps done by then.
 
     Raises:
-        ModelError: the file is not whole, or of a run with another network or other data.
+        ModelError: The file is damaged, or of a run with another network or other data.
     """
     arrays = load_npz(path)
     groups: dict[str, dict[str, Any]] = {"task": {}, "average": {}, "optimizer": {}}
@@ -100,12 +143,12 @@ def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddl
         group, _, name = key.partition("/")
         if name and group in groups:
             groups[group][name] = value
-    for found, expected in ((groups["task"], task.state_dict()), (groups["average"], average.state)):
-        wrong = [name for name in expected if name not in found or list(found[name].shape) != expected[name].shape]
-        if wrong or len(found) != len(expected) or not {"step", "average_steps"} <= set(arrays):
+    for saved, expected in ((groups["task"], task.state_dict()), (groups["average"], average.state)):
+        wrong = [name for name in expected if name not in saved or list(saved[name].shape) != expected[name].shape]
+        if wrong or len(saved) != len(expected) or not {"step", "average_steps"} <= set(arrays):
             raise ModelError(
                 f"{path} is of a run with another network or other data ({', '.join(wrong[:2]) or 'more parameters'}); "
-                "give another --output to start anew"
+                "give another --output to start a new run"
             )
     task.set_state_dict(groups["task"])
     for name, value in groups["average"].items():
@@ -121,5 +164,5 @@ def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddl
 
 
 def _names(task: nn.Layer) -> dict[str, str]:
-    """Names that the optimizer knows parameters by, which count up within a process, to those of the network."""
+    """Return the names of parameters in the network by those in the optimizer, which are numbered within a process."""
     return {parameter.name: name for name, parameter in task.named_parameters()}

@@ -1,4 +1,4 @@
-"""ONNX networks to compare a model with, run by onnxruntime, which nothing else needs."""
+"""ONNX networks, as teachers and to compare a model with; only they need onnxruntime."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class OnnxNetwork:
     """A network with one image-like input, on the processor.
 
     Args:
-        path: of the .onnx file.
-        threads: processor threads.
+        path: The .onnx file.
+        threads: Processor threads.
 
     Attributes:
-        shape: of the input.
+        shape: Shape of the input.
 
     Raises:
-        ModelError: onnxruntime is missing, or the file holds no network with a single input of fixed shape.
+        ModelError: onnxruntime is missing, or the file does not hold a network with a single input of fixed shape.
     """
 
     def __init__(self, path: Path, threads: int) -> None:
@@ -38,7 +38,7 @@ class OnnxNetwork:
             raise ModelError(f"there is no ONNX file {path}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # idle threads would wait busily for a while and take the processor from whatever is measured next
+        # threads would keep spinning after a run, and slow down what is measured next
         options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -50,17 +50,22 @@ class OnnxNetwork:
         self._input, self.shape = inputs[0].name, tuple(inputs[0].shape)
 
     def __call__(self, blob: np.ndarray) -> np.ndarray:
-        """The first output for an input of ``shape``, float32."""
+        """Run the network on a float32 array of ``shape``, and return its first output."""
         return self._session.run(None, {self._input: blob})[0]
 
 
 class ReidNetwork(OnnxNetwork):
     """A network from the crop of one person, [1, 256, 128, 3] BGR 0 to 255, to an embedding [1, D].
 
-    Arguments and errors as `OnnxNetwork`, and:
+    Args:
+        path: The .onnx file.
+        threads: Processor threads.
+
+    Attributes:
+        dimension: Length D of an embedding.
 
     Raises:
-        ModelError: the input has another shape.
+        ModelError: onnxruntime is missing, or the file does not hold such a network.
     """
 
     def __init__(self, path: Path, threads: int) -> None:
@@ -70,11 +75,11 @@ class ReidNetwork(OnnxNetwork):
         self.dimension = self(np.zeros(self.shape, np.float32)).size
 
     def embed(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Appearance of given boxes, one crop a call.
+        """Embed boxes, in one forward pass each.
 
         Args:
             image: [H, W, 3] uint8 BGR.
-            boxes: [N, 4] left, top, right, bottom in pixels; what lies beyond the image is cut off.
+            boxes: [N, 4] left, top, right, bottom in pixels; parts beyond the image are cut off.
 
         Returns:
             [N, D] float32, L2-normalised.
@@ -82,7 +87,7 @@ class ReidNetwork(OnnxNetwork):
         height, width = image.shape[:2]
         rows = []
         for left, top, right, bottom in np.rint(boxes).astype(int):
-            # at least one pixel, whatever the box
+            # at least one pixel of any box
             left, top = np.clip([left, top], 0, [width - 1, height - 1])
             crop = image[top : max(bottom, top + 1), left : max(right, left + 1)]
             crop = cv2.resize(crop, (REID_INPUT[2], REID_INPUT[1]))

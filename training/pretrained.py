@@ -1,4 +1,4 @@
-"""Weights to begin with, in a form that can be trained on."""
+"""Weights to start from, made trainable."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from tracker.models.pdparams import load_npz, load_pdparams
 
 
 def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:
-    """Arrays of a ``.pdparams`` file, or of an ``.npz`` file with BatchNorm folded into the convolutions.
+    """Read a ``.pdparams`` file, or an ``.npz`` file with BatchNorm folded into the convolutions.
+
+    Args:
+        path: The file.
+        network: The network that the weights are for.
+
+    Returns:
+        Name in the network -> array.
 
     Raises:
-        ModelError: it is no such file, or not whole.
+        ModelError: The file is damaged or of another format.
     """
     if path.suffix != ".npz":
         return load_pdparams(path)
@@ -26,13 +33,13 @@ def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:
 
 
 def unfold_biases(arrays: Mapping[str, np.ndarray], names: set[str]) -> dict[str, np.ndarray]:
-    """Weights in PyTorch's layout, with BatchNorm folded into the convolutions, as parameters of a network.
+    """Convert weights in PyTorch's layout, with BatchNorm folded into the convolutions, to parameters of a network.
 
-    A folded convolution has a bias: it becomes a BatchNorm that does nothing but add it. Matrices are transposed.
+    The bias of a folded convolution becomes a BatchNorm that only adds it. Matrices are transposed.
 
     Args:
-        arrays: names and values; ``X.c.bias`` is a folded bias; BatchNorm statistics end in running_mean/running_var.
-        names: the parameter names of the network.
+        arrays: Names and values. ``X.c.bias`` is a folded bias; statistics end in running_mean and running_var.
+        names: The parameter names of the network.
     """
     values: dict[str, np.ndarray] = {}
     for name, value in arrays.items():
@@ -42,7 +49,7 @@ def unfold_biases(arrays: Mapping[str, np.ndarray], names: set[str]) -> dict[str
             continue
         prefix = name.removesuffix("c.bias")
         if prefix == name or f"{prefix}n.bias" not in names:
-            values[name] = value  # of another network: kept under its name for the refusal to say so
+            values[name] = value  # for another network: kept, so that an error can name it
             continue
         values[f"{prefix}n.bias"] = value
         values[f"{prefix}n.weight"] = np.ones_like(value)
@@ -52,13 +59,17 @@ def unfold_biases(arrays: Mapping[str, np.ndarray], names: set[str]) -> dict[str
 
 
 def start_from(network: nn.Layer, arrays: dict[str, np.ndarray]) -> list[str]:
-    """Set those parameters that the arrays have with the same name and shape.
+    """Set the parameters for which there is an array of the same name and shape.
+
+    Args:
+        network: The network to change.
+        arrays: Weights by name.
 
     Returns:
-        The names of the parameters that stay as they were.
+        The names of the parameters that were not set.
 
     Raises:
-        ModelError: not one fits.
+        ModelError: No array fits.
     """
     state = network.state_dict()
     fitting = {
@@ -71,15 +82,15 @@ def start_from(network: nn.Layer, arrays: dict[str, np.ndarray]) -> list[str]:
 
 
 def normalise(network: nn.Layer, images: Iterable[paddle.Tensor]) -> None:
-    """Give BatchNorm something to do again in a network whose weights came with BatchNorm folded into them.
+    """Restore BatchNorm in a network whose weights have BatchNorm folded into the convolutions.
 
-    Folded weights differ in size from channel to channel by orders of magnitude, so that one step size breaks some
-    while it leaves others as they are. Here the statistics of every convolution's output are measured, put into its
-    BatchNorm, and every filter is scaled to the size of a freshly drawn one. The network's output stays the same.
+    Folded weights differ in size between channels by orders of magnitude, so that no step size suits all of them. Here
+    the statistics of every convolution's output are measured and become those of its BatchNorm, and every filter is
+    scaled to the size that random initialisation gives. The network's output stays the same.
 
     Args:
-        network: pairs of a convolution ``c`` and a BatchNorm ``n`` in its blocks.
-        images: network inputs [N, 3, H, W] to measure on.
+        network: A network with blocks of a convolution ``c`` and a BatchNorm ``n``.
+        images: Network inputs [N, 3, H, W] to measure on.
     """
     blocks = [layer for layer in network.sublayers() if hasattr(layer, "c") and isinstance(layer.n, nn.BatchNorm2D)]
     sums = {id(block): np.zeros((2, block.n._num_features)) for block in blocks}
@@ -109,7 +120,7 @@ def _normalise(convolution: nn.Conv2D, norm: nn.BatchNorm2D, mean: np.ndarray, s
     old_scale = norm.weight.numpy() / np.sqrt(norm._variance.numpy() + norm._epsilon)
     old_shift = norm.bias.numpy() - norm._mean.numpy() * old_scale
     weight = convolution.weight.numpy()
-    # He's initialisation draws with a variance of 2 / inputs: filters of length sqrt(2)
+    # He initialisation has a variance of 2 / inputs: filters of length sqrt(2)
     length = np.sqrt(2) / np.maximum(np.linalg.norm(weight.reshape(len(weight), -1), axis=1), 1e-8)
     convolution.weight.set_value(weight * length[:, None, None, None].astype(weight.dtype))
     mean, variance, old_scale = mean * length, variance * length**2, old_scale / length

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import multiprocessing
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,8 +16,11 @@ import numpy as np
 import paddle
 import yaml
 
-from tracker.errors import ModelError, OptionError, OutputError, TrackingError
+from tracker.errors import ModelError, OptionError, TrackingError
+from tracker.evaluation import validation
+from tracker.models.export import export_in_child
 from tracker.settings.checks import check_whole
+from training.checkpoint import save_parameters
 from training.data.batches import BatchStream
 from training.data.readers import open_dataset
 from training.settings import TrainSettings
@@ -28,35 +29,40 @@ from training.trainer import Task, Trainer, prepare_process
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parent.parent
+CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
 
 
 @dataclass(frozen=True)
 class Data:
-    """Datasets with their weights, as the teachers left them."""
+    """The datasets of a run with the teachers' answers.
+
+    Attributes:
+        frames: Datasets of images with boxes, and how often each is drawn against the others.
+        crops: Datasets of crops of one person each, likewise.
+    """
 
     frames: list[tuple[TaughtDataset, float]]
     crops: list[tuple[TaughtCrops, float]]
 
     @property
-    def vectors(self) -> np.ndarray:
-        """[K, T] all embeddings of the teacher."""
-        return np.concatenate([dataset.vectors for dataset, _ in (*self.frames, *self.crops)])
+    def teacher_embeddings(self) -> np.ndarray:
+        """[K, T] float16, all embeddings of the teacher."""
+        return np.concatenate([dataset.teacher_embeddings for dataset, _ in (*self.frames, *self.crops)])
 
 
 def open_data(settings: TrainSettings, cache: Path, threads: int) -> Data:
-    """Open the data and have the teachers look at it, if they have not yet.
+    """Open the datasets, and run the teachers on those that they have not seen yet.
 
     Args:
-        settings: of the run.
-        cache: folder of the teachers' answers.
-        threads: for the teachers.
+        settings: Settings of the run.
+        cache: Folder of the teachers' answers.
+        threads: Processor threads of the teachers.
 
     Raises:
-        DataError: a folder is missing, or holds nothing that can be read.
-        ModelError: a teacher cannot be loaded.
+        DataError: A folder is missing, or holds nothing that can be read.
+        ModelError: A teacher cannot be loaded.
     """
-    # all are opened before the teachers begin, who take their time
+    # all datasets are opened before the teachers run, which takes long
     opened = {
         name: [(open_dataset(entry), str(Path(entry["path"]).resolve()), weight) for entry, weight in entries]
         for name, entries in ((name, settings.data.entries(name)) for name in ("frames", "crops"))
@@ -69,95 +75,115 @@ def open_data(settings: TrainSettings, cache: Path, threads: int) -> Data:
 
 
 def make_task(settings: TrainSettings, stream: BatchStream) -> Task:
-    """The task of the configured network, with fresh weights.
+    """Make the task of the configured network, with random weights.
+
+    Args:
+        settings: Settings of the run.
+        stream: The batches to train on; how many identities they have, and how long a teacher embedding is.
 
     Raises:
-        OptionError: the network's configuration cannot be used.
+        OptionError: The network's configuration or a setting of the task cannot be used.
     """
     path = model_config(settings)
     try:
         architecture = yaml.safe_load(path.read_text())["architecture"]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise OptionError(f"{path} is no model configuration: {' '.join(str(error).split())}") from error
+        raise OptionError(f"{path} is not a model configuration: {' '.join(str(error).split())}") from error
     if architecture == "CompactJDE":
         from training.tasks.compact_task import CompactTask
 
-        return CompactTask(path, dict(settings.task), stream.identities, stream.vectors)
+        return CompactTask(path, settings.task, stream.identities, stream.teacher_dimension)
     if architecture == "JDE":
         from training.tasks.full_task import FullTask
 
-        return FullTask(path, dict(settings.task), stream.identities)
+        return FullTask(path, settings.task, stream.identities)
     raise OptionError(f"{path} asks for architecture {architecture!r}; known are CompactJDE, JDE")
 
 
 def model_config(settings: TrainSettings) -> Path:
-    """The network's configuration: a path, or the name of one in ``config/``."""
+    """Return the network's configuration: the path in the settings, or the file of that name in ``config/``."""
     path = Path(settings.model)
-    return path if path.is_file() else ROOT / "config" / settings.model
+    return path if path.is_file() else CONFIG_FOLDER / settings.model
 
 
 def train(settings: TrainSettings, output: Path, processes: int = 1, use_gpu: bool = False) -> None:
-    """Train, from the last checkpoint on if there is one, and export what was learnt to ``output``/model.
-
-    Arguments and errors as of `learn`.
-    """
-    learn(settings, output, processes, use_gpu)
-    export(model_config(settings), output / "model.pdparams", output / "model")
-
-
-def learn(settings: TrainSettings, output: Path, processes: int = 1, use_gpu: bool = False) -> None:
-    """Train, from the last checkpoint on if there is one, and write what was learnt to ``output``/model.pdparams.
+    """Train a network, and export it to the inference folder ``output``/model.
 
     Args:
-        settings: of the run.
-        output: folder of checkpoint, teachers' answers and results.
-        processes: that train together, each with ``settings.batch`` images a step.
-        use_gpu: one GPU for each process.
+        settings: Settings of the run.
+        output: Folder of checkpoint, teachers' answers and results. A checkpoint in it is resumed.
+        processes: Processes that train together, each with ``settings.batch`` images a step.
+        use_gpu: Whether to train on GPUs, one for each process.
 
     Raises:
-        TrackingError: data, teacher, weights or configuration cannot be used, or the results not be written.
+        TrackingError: Data, teacher, weights or settings cannot be used, or the results cannot be written.
+    """
+    train_weights(settings, output, processes, use_gpu)
+    export_in_child(model_config(settings), output / "model.pdparams", output / "model")
+
+
+def train_weights(settings: TrainSettings, output: Path, processes: int = 1, use_gpu: bool = False) -> None:
+    """Train a network, and write its weights to ``output``/model.pdparams.
+
+    Args:
+        settings: Settings of the run.
+        output: Folder of checkpoint, teachers' answers and results. A checkpoint in it is resumed.
+        processes: Processes that train together, each with ``settings.batch`` images a step.
+        use_gpu: Whether to train on GPUs, one for each process.
+
+    Raises:
+        TrackingError: Data, teacher, weights or settings cannot be used, or the results cannot be written.
     """
     check_whole("processes", processes)
     if use_gpu and not (paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() >= processes):
         raise ModelError(f"use_gpu needs the GPU build of Paddle, and a GPU for each of the {processes} processes")
     threads = max(1, (os.cpu_count() or 1) // processes)
-    open_data(settings, output / "teachers", threads)  # mistakes show before all else, teachers look once
+    open_data(settings, output / "teachers", threads)  # shows mistakes at once, and fills the cache for all processes
     if processes == 1:
         run_process(settings, output, use_gpu, threads)
     else:
         os.environ["OMP_NUM_THREADS"] = str(threads)
-        mistakes = multiprocessing.get_context("spawn").SimpleQueue()
+        errors = multiprocessing.get_context("spawn").SimpleQueue()
         try:
             paddle.distributed.spawn(
-                _run_one_of_several,
-                args=(settings, output, use_gpu, threads, mistakes),
+                _run_spawned_process,
+                args=(settings, output, use_gpu, threads, errors),
                 nprocs=processes,
                 backend="nccl" if use_gpu else "gloo",
             )
-        except Exception:  # Paddle's own has no other name
-            if mistakes.empty():
+        except Exception:  # spawn raises no narrower class
+            if errors.empty():
                 raise
-            raise mistakes.get() from None
+            raise errors.get() from None
 
 
-def _run_one_of_several(
-    settings: TrainSettings, output: Path, use_gpu: bool, threads: int, mistakes: multiprocessing.SimpleQueue
+def _run_spawned_process(
+    settings: TrainSettings, output: Path, use_gpu: bool, threads: int, errors: multiprocessing.SimpleQueue
 ) -> None:
-    """As `run_process`; what it raises for users to read is also put where the first process finds it."""
     try:
         run_process(settings, output, use_gpu, threads)
     except TrackingError as error:
-        mistakes.put(error)
+        errors.put(error)  # the first process gets only the text of a traceback otherwise
         raise
 
 
 def run_process(settings: TrainSettings, output: Path, use_gpu: bool, threads: int) -> None:
-    """What one process does; arguments as of `train`."""
+    """Train as one process of a run; the first one of them writes the weights.
+
+    Args:
+        settings: Settings of the run.
+        output: Folder of checkpoint, teachers' answers and results.
+        use_gpu: Whether to train on a GPU.
+        threads: Processor threads of this process.
+
+    Raises:
+        TrackingError: Data, teacher, weights or settings cannot be used, or the results cannot be written.
+    """
     paddle.set_device("gpu" if use_gpu else "cpu")
     paddle.distributed.init_parallel_env()
     rank = paddle.distributed.get_rank()
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
-    prepare_process(threads, started=paddle.distributed.get_world_size() > 1)
+    prepare_process(threads, spawned=paddle.distributed.get_world_size() > 1)
     paddle.seed(settings.seed)
     data = open_data(settings, output / "teachers", threads)
     streams = [
@@ -165,65 +191,55 @@ def run_process(settings: TrainSettings, output: Path, use_gpu: bool, threads: i
         for number in (0, rank)
     ]
     task = make_task(settings, streams[1])
-    checks = partial(validate, task, settings, output) if settings.data.validation else None
-    trainer = Trainer(task, settings.schedule, output, checks)
+    trainer = Trainer(
+        task,
+        settings.schedule,
+        output,
+        partial(log_validation, task, settings, output) if settings.data.validation else None,
+    )
     if trainer.checkpoint.is_file():
         trainer.resume()
     else:
-        # the same ones in every process: what is measured on them is set into the weights
+        # the same batches in every process: what is measured on them becomes part of the weights
         batches = [streams[0].batch(step) for step in range(4)] if settings.pretrain_weights else []
         if settings.pretrain_weights:
             task.load(Path(settings.pretrain_weights), [batch.images for batch in batches])
-        task.fit_teacher(data.vectors, batches)
+        task.fit_teacher(data.teacher_embeddings, batches)
         trainer.average.reset()
     trainer.run(streams[1].batches)
     if rank == 0:
         save_parameters(task.export_state(trainer.average.arrays()), output / "model.pdparams")
 
 
-def save_parameters(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write a ``.pdparams`` file, whole or not at all.
+def log_validation(
+    task: Task, settings: TrainSettings, output: Path, state: Mapping[str, np.ndarray], step: int
+) -> None:
+    """Track the validation sequences with weights as they are now, and log the scores.
 
-    Raises:
-        OutputError: it cannot be written.
+    A failure is logged as well, and does not end the run.
+
+    Args:
+        task: The task that is trained.
+        settings: Settings of the run.
+        output: Existing folder, for temporary files.
+        state: Names and arrays of ``task.layer``.
+        step: Steps done, for the log.
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        paddle.save({name: paddle.to_tensor(value) for name, value in arrays.items()}, str(part))
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise OutputError(f"cannot save {path}: {error.strerror or error}") from error
-
-
-def export(config: Path, weights: Path, folder: Path) -> None:
-    """Make an inference folder, in a process of its own: Paddle's older program format must be chosen at its start.
-
-    Raises:
-        ModelError: it cannot be made.
-    """
-    _run_tool("export_model.py", "-c", config, "--weights", weights, "--output", folder)
-
-
-def validate(task: Task, settings: TrainSettings, output: Path, state: dict[str, np.ndarray], step: int) -> None:
-    """Track the held-back sequences with the weights as they are, and log how well; a failure is logged, too."""
     try:
         with tempfile.TemporaryDirectory(prefix="validation.", dir=output) as scratch:
             weights, folder = Path(scratch) / "model.pdparams", Path(scratch) / "model"
             save_parameters(task.export_state(state), weights)
-            export(model_config(settings), weights, folder)
-            report = _run_tool("eval_model.py", "--model", folder, "--sequences", *settings.data.sequences())
-    except (ModelError, OutputError, OSError) as error:
-        logger.warning("step %d cannot be validated: %s", step, error)
+            export_in_child(model_config(settings), weights, folder)
+            # in a process of its own, so that what inference sets up in Paddle does not reach training
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as worker:
+                scored = worker.submit(validation.validate, folder, settings.data.sequences())
+                error = scored.exception()
+    except (TrackingError, OSError) as failure:
+        error = failure
+    if error is not None:
+        unexpected = None if isinstance(error, (TrackingError, OSError)) else error  # with its traceback
+        logger.warning("step %d cannot be validated: %s", step, error, exc_info=unexpected)
         return
-    logger.info("validation after step %d:\n%s", step, report.rstrip())
-
-
-def _run_tool(name: str, *arguments: object) -> str:
-    command: Sequence[str] = [sys.executable, str(ROOT / "tools" / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise ModelError(f"tools/{name} failed: {reason.removeprefix('error: ')}")
-    return done.stdout
+    result = scored.result()
+    lines = [f"{scores.name}: {scores}" for scores in (*result.sequences, result.overall)]
+    logger.info("validation after step %d:\n%s", step, "\n".join(lines))

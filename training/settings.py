@@ -1,138 +1,255 @@
-"""A training configuration: YAML, with values replaced from the command line, checked before anything long begins."""
+"""Settings of a training run: a YAML file, with values replaced from the command line."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
 
 from tracker.errors import OptionError
-from tracker.settings.checks import check_number, check_whole
-from training.data.augment import AugmentSettings
-from training.teachers import TeacherSettings
-from training.trainer import Schedule
+from tracker.settings.checks import (
+    REQUIRED,
+    check_number,
+    check_positive,
+    check_settings,
+    from_mapping,
+    number,
+    setting,
+    shown,
+    whole,
+)
+from tracker.settings.files import read_mapping
+
+
+def _check_path(name: str, value: Any, optional: bool = False) -> None:
+    if not isinstance(value, str) and not (optional and value is None):
+        raise OptionError(f"{name} must be the path of a file or folder, not {shown(value)}")
+
+
+def _check_paths(name: str, value: Any) -> None:
+    _check_list(name, value)
+    for path in value:
+        _check_path(name, path)
+
+
+def _check_list(name: str, value: Any) -> None:
+    if not isinstance(value, (list, tuple)):
+        raise OptionError(f"{name} must be a list, not {shown(value)}")
+
+
+def _check_entries(name: str, value: Any, least: int = 0) -> None:
+    _check_list(name, value)
+    if len(value) < least:
+        raise OptionError(f"{name} must name at least {least} dataset")
+    for entry in value:
+        if not isinstance(entry, Mapping):
+            raise OptionError(f"{name} must be a list of mappings with kind and path, not of {shown(entry)}")
+        check_number(f"the weight of a dataset in {name}", entry.get("weight", 1), 0)
+    if value and not any(entry.get("weight", 1) for entry in value):
+        raise OptionError(f"{name} needs a dataset with a weight above 0")
+
+
+def _check_pair(name: str, value: Any, ascending: bool = True) -> None:
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise OptionError(f"{name} must be a pair of numbers, not {shown(value)}")
+    for side in value:
+        check_positive(name, side)
+    if ascending and value[0] > value[1]:
+        raise OptionError(f"{name} must have its smaller number first, not {shown(value)}")
+
+
+def _check_sizes(name: str, value: Any) -> None:
+    sizes = value if isinstance(value, (list, tuple)) and value else [value]
+    for size in sizes:
+        sides = size if isinstance(size, (list, tuple)) and len(size) == 2 else [None]
+        if not all(isinstance(side, int) and side > 0 and side % 32 == 0 for side in sides):
+            raise OptionError(f"{name} must be heights and widths in multiples of 32, not {shown(size)}")
+
+
+def _check_mapping(name: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise OptionError(f"{name} must be a mapping of names to values, not {shown(value)}")
+
+
+_check_optional_path = partial(_check_path, optional=True)
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """What is learnt from.
+    """The datasets of a run.
 
-    Attributes:
-        frames: images with boxes: entries for `open_dataset`, and ``weight``, how often each is drawn against the
-            others; 1 without it.
-        crops: folders of crops of one person each, to paste, likewise.
-        validation: MOTChallenge sequence folders.
-        root: what relative paths of the three are relative to.
+    An entry of ``frames`` or ``crops`` is a mapping for `open_dataset`, and ``weight``: how often the dataset is drawn
+    against the others, 1 without it.
+
+    Raises:
+        OptionError: A value is of the wrong type, or nothing can be drawn.
     """
 
-    frames: Sequence[Mapping[str, Any]]
-    crops: Sequence[Mapping[str, Any]] = ()
-    validation: Sequence[str] = ()
-    root: str = "."
+    frames: Sequence[Mapping[str, Any]] = setting(
+        REQUIRED, "datasets of images with boxes", partial(_check_entries, least=1)
+    )
+    crops: Sequence[Mapping[str, Any]] = setting((), "datasets of crops of one person each, to paste", _check_entries)
+    validation: Sequence[str] = setting((), "MOTChallenge sequence folders", _check_paths)
+    root: str = setting(".", "folder that relative paths of the other three start from", _check_path)
 
     def __post_init__(self) -> None:
-        for name in ("frames", "crops", "validation"):
-            if not isinstance(getattr(self, name), (list, tuple)):
-                raise OptionError(f"data.{name} must be a list, not {getattr(self, name)!r}")
-        if not self.frames:
-            raise OptionError("data.frames must name at least one dataset")
-        for entry in (*self.frames, *self.crops):
-            if not isinstance(entry, Mapping):
-                raise OptionError(f"an entry of data must be a mapping with kind and path, not {entry!r}")
-            check_number("weight of a dataset", entry.get("weight", 1), 0)
-        for name in ("frames", "crops"):
-            weights = [entry.get("weight", 1) for entry in getattr(self, name)]
-            if weights and not any(weights):
-                raise OptionError(f"data.{name} has no dataset with a weight above 0")
-        for path in (self.root, *self.validation):
-            if not isinstance(path, str):
-                raise OptionError(f"data.root and data.validation must be of paths, not {path!r}")
+        check_settings(self, "data.")
 
     def entries(self, name: str) -> list[tuple[dict[str, Any], float]]:
-        """Entries of ``frames`` or ``crops`` for `open_dataset`, paths resolved, and their weights."""
-        return [
-            (
-                {key: str(Path(self.root, value)) if key in ("path", "root") and isinstance(value, str) else value
-                 for key, value in entry.items() if key != "weight"},
-                float(entry.get("weight", 1)),
-            )
-            for entry in getattr(self, name)
-        ]  # fmt: skip
+        """Return the entries of ``frames`` or ``crops`` for `open_dataset`, paths resolved, and their weights."""
+        return [(self._resolved(entry), float(entry.get("weight", 1))) for entry in getattr(self, name)]
 
     def sequences(self) -> list[Path]:
-        """The folders to validate on."""
+        """Return the folders to validate on."""
         return [Path(self.root, name) for name in self.validation]
+
+    def _resolved(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: str(Path(self.root, value)) if key in ("path", "root") and isinstance(value, str) else value
+            for key, value in entry.items()
+            if key != "weight"
+        }
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """Teacher networks, as ONNX files, and how far their boxes are trusted.
+
+    Raises:
+        OptionError: A value is of the wrong type or out of its range.
+    """
+
+    boxes: str | None = setting(None, "a person detector, see `BoxTeacher`; null for none", _check_optional_path)
+    embeddings: str | None = setting(
+        None, "a person re-identification network, see `ReidNetwork`; null for none", _check_optional_path
+    )
+    sure: float = number(0.5, "score from which a detection is a person, in images without labels, 0 to 1", high=1)
+    doubtful: float = number(
+        0.25, "score from which a detection that no label matches is ignored: labels leave people out, 0 to 1", high=1
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "teachers.")
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """How training canvases are made.
+
+    Raises:
+        OptionError: A value is of the wrong type or out of its range.
+    """
+
+    mosaic: float = number(0.4, "probability that a canvas shows parts of four frames", high=1)
+    scale: tuple[float, float] = setting(
+        (0.5, 1.6), "least and largest factor on the scale that would fit the frame into ``reference``", _check_pair
+    )
+    reference: tuple[int, int] = setting(
+        (608, 1088), "height and width of the network's input in use, pixels", partial(_check_pair, ascending=False)
+    )
+    rotation: float = number(3.0, "largest angle, degrees")
+    flip: float = number(0.5, "probability of mirroring", high=1)
+    color: float = number(0.4, "strength of changes in brightness, contrast and saturation; 0 none, 1 extreme")
+    hue: float = number(4.0, "largest shift of the hue, of 180 degrees")
+    dusk: float = number(0.15, "probability of a darker, noisier image", high=1)
+    blur: float = number(0.15, "probability of a blur", high=1)
+    paste: float = number(0.6, "probability that crops are pasted", high=1)
+    pasted: int = whole(24, "most crops on one canvas")
+    pasted_height: tuple[float, float] = setting(
+        (36, 320), "least and largest height of a pasted crop, pixels", _check_pair
+    )
+    hidden: float = number(
+        0.15, "share of a person's box that pasted crops may hide; identity and teacher embedding stay", high=1
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "augment.")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a network is trained.
+
+    Raises:
+        OptionError: A value is of the wrong type or out of its range.
+    """
+
+    steps: int = whole(REQUIRED, "steps of the whole run")
+    learning_rate: float = setting(1e-3, "the largest learning rate", check_positive)
+    warmup: int = whole(200, "steps of linear increase to it; a cosine decay follows", low=0)
+    final: float = number(0.02, "the last learning rate as a part of the largest", high=1)
+    weight_decay: float = number(5e-4, "decay of weights; biases and norms have none")
+    clip: float = setting(10.0, "largest norm of all gradients together", check_positive)
+    average: float = number(0.998, "decay of the moving average of the weights", high=1)
+    log_every: int = whole(20, "steps between lines of progress; 0 for never", low=0)
+    save_every: int = whole(200, "steps between checkpoints; 0 for only at the end", low=0)
+    validate_every: int = whole(0, "steps between validations; 0 for never", low=0)
+
+    def __post_init__(self) -> None:
+        check_settings(self, "schedule.")
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0: linear warm-up, then cosine decay."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        progress = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        return self.learning_rate * (self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2)
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """Everything about a run but where its results go.
 
-    Attributes:
-        model: configuration of the network, in ``config/``.
-        data: what is learnt from.
-        schedule: how long and how fast.
-        pretrain_weights: file to begin with, ``.pdparams`` or ``.npz``; none to begin with nothing.
-        task: settings of the network's task, see `CompactSettings` and `FullSettings`.
-        teachers: who tells what the labels do not.
-        augment: how canvases are made of the data.
-        sizes: heights and widths of the network's input in training, in pixels, multiples of 32; each step draws one.
-        batch: images of a step, in each process.
-        seed: of all random numbers.
+    Raises:
+        OptionError: A value is of the wrong type or out of its range.
     """
 
-    model: str
+    model: str = setting(REQUIRED, "configuration of the network: a path, or a name in ``config/``", _check_path)
     data: DataSettings
     schedule: Schedule
-    pretrain_weights: str | None = None
-    task: Mapping[str, Any] = field(default_factory=dict)
+    pretrain_weights: str | None = setting(
+        None, "weights to start from, ``.pdparams`` or ``.npz``; null for random ones", _check_optional_path
+    )
+    task: Mapping[str, Any] = field(
+        default_factory=dict,
+        metadata={"help": "settings of the network's task: `CompactSettings`, `FullSettings`", "check": _check_mapping},
+    )
     teachers: TeacherSettings = field(default_factory=TeacherSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
-    sizes: Sequence[Sequence[int]] = ((608, 1088),)
-    batch: int = 4
-    seed: int = 0
+    sizes: Sequence[Sequence[int]] = setting(
+        ((608, 1088),), "heights and widths of canvases, multiples of 32 pixels; each step draws one", _check_sizes
+    )
+    batch: int = whole(4, "images of a step, in each process")
+    seed: int = whole(0, "seed of all random numbers", low=0)
 
     def __post_init__(self) -> None:
-        check_whole("batch", self.batch)
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise OptionError(f"seed must be a whole number of at least 0, not {self.seed!r}")
-        if not isinstance(self.model, str) or not isinstance(self.pretrain_weights, (str, type(None))):
-            wrong = self.model if not isinstance(self.model, str) else self.pretrain_weights
-            raise OptionError(f"model and pretrain_weights must be names of files, not {wrong!r}")
-        if not isinstance(self.task, Mapping):
-            raise OptionError(f"task must be a mapping of names to values, not {self.task!r}")
-        for size in self.sizes if isinstance(self.sizes, (list, tuple)) and self.sizes else [self.sizes]:
-            sides = size if isinstance(size, (list, tuple)) and len(size) == 2 else [None]
-            if not all(isinstance(side, int) and side > 0 and side % 32 == 0 for side in sides):
-                raise OptionError(f"sizes must be of heights and widths that are multiples of 32, not {size!r}")
+        check_settings(self)
 
 
 def load_settings(path: Path, changes: Sequence[str] = ()) -> TrainSettings:
-    """Read a configuration.
+    """Read the settings of a run.
 
     Args:
-        path: the YAML file.
-        changes: ``name=value`` each, the name dotted (``schedule.steps=100``), the value as in YAML.
+        path: The YAML file.
+        changes: Replacements ``name=value``, the name dotted (``schedule.steps=100``), the value as in YAML.
 
     Raises:
-        OptionError: it cannot be read, a name is unknown, or a value of no use.
+        OptionError: The file cannot be read, a name is unknown or missing, or a value is not accepted.
     """
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise OptionError(f"cannot read {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise OptionError(f"{path} must be a mapping of names to values")
+    values = read_mapping(path)
     for change in changes:
         _replace(values, change)
-    return _make(TrainSettings, values, "")
+    return from_mapping(TrainSettings, values)
 
 
 def _replace(values: dict[str, Any], change: str) -> None:
+    """Set one value of nested mappings, in place."""
     name, sign, text = change.partition("=")
     *groups, last = name.split(".")
     if not sign or not all((*groups, last)):
@@ -140,28 +257,11 @@ def _replace(values: dict[str, Any], change: str) -> None:
     for group in groups:
         values = values.setdefault(group, {})
         if not isinstance(values, dict):
-            raise OptionError(f"{name} cannot be set: {group} is no group of settings")
+            raise OptionError(f"{name} cannot be set: {group} is not a group of settings")
     try:
         values[last] = yaml.safe_load(text)
-        if isinstance(values[last], str):
-            with contextlib.suppress(ValueError):
-                values[last] = float(text)  # YAML takes 1e-4 for a word
     except yaml.YAMLError as error:
         raise OptionError(f"the value of {change!r} cannot be read: {' '.join(str(error).split())}") from error
-
-
-def _make(kind: type, values: Any, name: str) -> Any:
-    """A dataclass of a mapping, groups within groups."""
-    if not isinstance(values, Mapping):
-        raise OptionError(f"{name} must be a mapping of names to values, not {values!r}")
-    known, types = [item.name for item in fields(kind)], get_type_hints(kind)
-    prefix = f"{name}." if name else ""
-    for key in values:
-        if key not in known:
-            raise OptionError(f"unknown setting {prefix}{key}; known are {', '.join(known)}")
-    made = {key: _make(types[key], value, prefix + key) if is_dataclass(types[key]) else value
-            for key, value in values.items()}  # fmt: skip
-    try:
-        return kind(**made)
-    except TypeError as error:
-        raise OptionError(f"{name or 'the configuration'} is not complete: {error}") from error
+    if isinstance(values[last], str):
+        with contextlib.suppress(ValueError):
+            values[last] = float(text)  # YAML 1.1 reads 1e-4 as text

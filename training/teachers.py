@@ -1,6 +1,6 @@
-"""Teachers: ready ONNX networks that show a new one what to find and what to tell apart, where no label says so.
+"""Teachers: trained ONNX networks that give boxes and embeddings where labels have none.
 
-What they say of an image never changes, so it is asked once and kept on disk.
+Their answers for an image never change, so they are computed once and kept on disk.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,34 +17,34 @@ from tracker.boxes import box_iou
 from tracker.detection.backends.network import to_floats
 from tracker.detection.decode import non_maximum_suppression
 from tracker.detection.letterbox import Letterbox
-from tracker.errors import DataError, ModelError, OptionError
+from tracker.errors import DataError, ModelError
 from tracker.models.download import file_digest
 from tracker.models.pdparams import load_npz
-from tracker.settings.checks import check_number
 from tracker.settings.model import LetterboxConfig, Thresholds
 from training.checkpoint import save_arrays
 from training.data.samples import NOBODY, Dataset, Identities, Sample
 from training.onnx_networks import OnnxNetwork, ReidNetwork
+from training.settings import TeacherSettings
 
 logger = logging.getLogger(__name__)
 
 STRIDES = (8, 16, 32)
-SAME = 0.4  # IoU from which a found box is one that a label knows
-LEAST_CROP = (8, 20)  # width and height in pixels below which a crop says nothing of a person
+LABEL_IOU = 0.4  # from here on a detection is of the labelled person
+LEAST_CROP = (8, 20)  # width and height in pixels of a crop with a meaningful embedding
 
 
 class BoxTeacher:
-    """A YOLOX detector, without decoding in its graph: rows of cx, cy, w, h, objectness and class scores per cell.
+    """A YOLOX person detector with undecoded output: cx, cy, w, h, objectness and class scores of every cell.
 
-    The image lies at the top left of its input, scaled, the rest is 114; BGR, 0 to 255. The centre is (xy + cell) *
-    stride and the size exp(wh) * stride (https://github.com/Megvii-BaseDetection/YOLOX). Class 0 is a person.
+    The input is the scaled image at the top left, padded with 114; BGR, 0 to 255. The centre of a box is (xy + cell) *
+    stride, its size exp(wh) * stride (https://github.com/Megvii-BaseDetection/YOLOX). Class 0 is a person.
 
     Args:
-        path: the .onnx file.
-        threads: processor threads.
+        path: The .onnx file.
+        threads: Processor threads.
 
     Raises:
-        ModelError: onnxruntime is missing, or it is no such network.
+        ModelError: onnxruntime is missing, or the file does not hold such a network.
     """
 
     def __init__(self, path: Path, threads: int) -> None:
@@ -62,47 +62,33 @@ class BoxTeacher:
         self._cells = np.concatenate(cells).astype(np.float32)
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find people in [H, W, 3] uint8 BGR: boxes [N, 4] left, top, right, bottom in its pixels; scores [N]."""
+        """Detect people.
+
+        Args:
+            image: [H, W, 3] uint8 BGR.
+
+        Returns:
+            [N, 4] left, top, right, bottom in pixels of the image, and [N] scores.
+
+        Raises:
+            ModelError: The network's output has another shape.
+        """
         pixels, transform = self._letterbox(image)
         rows = self._network(to_floats(pixels, 1))[0]
         if rows.ndim != 2 or len(rows) != len(self._cells) or rows.shape[1] < 6:
             raise ModelError(f"{self._path} gives {list(rows.shape)}, not [{len(self._cells)}, 6 or more]")
         scores = rows[:, 4] * rows[:, 5]
-        found = np.flatnonzero(scores > self._thresholds.score)
-        stride = self._cells[found, 2:]
-        centre = (rows[found, :2] + self._cells[found, :2]) * stride
-        half = np.exp(rows[found, 2:4]) * stride / 2
-        boxes, scores = np.concatenate([centre - half, centre + half], axis=1), scores[found]
+        candidates = np.flatnonzero(scores > self._thresholds.score)
+        stride = self._cells[candidates, 2:]
+        centre = (rows[candidates, :2] + self._cells[candidates, :2]) * stride
+        half = np.exp(rows[candidates, 2:4]) * stride / 2
+        boxes, scores = np.concatenate([centre - half, centre + half], axis=1), scores[candidates]
         kept = non_maximum_suppression(boxes, scores, self._thresholds)
         return transform.to_image(boxes[kept]), scores[kept]
 
 
-@dataclass(frozen=True)
-class TeacherSettings:
-    """What is asked of the teachers; paths of ONNX files, none for no teacher.
-
-    Attributes:
-        boxes: finds people, see `BoxTeacher`.
-        embeddings: tells people apart, see `ReidNetwork`.
-        sure: score from which a found box counts as a person in images without labels.
-        doubtful: score from which a found box that no label knows is ignored: labels leave people out.
-    """
-
-    boxes: str | None = None
-    embeddings: str | None = None
-    sure: float = 0.5
-    doubtful: float = 0.25
-
-    def __post_init__(self) -> None:
-        for name in ("boxes", "embeddings"):
-            if not isinstance(getattr(self, name), (str, type(None))):
-                raise OptionError(f"teachers.{name} must be the name of a file, not {getattr(self, name)!r}")
-        for name in ("sure", "doubtful"):
-            check_number(f"teachers.{name}", getattr(self, name), 0, 1)
-
-
 class _Taught:
-    """Those items of a dataset that could be read, with the teachers' answers."""
+    """The readable items of a dataset, with the teachers' answers."""
 
     def __init__(self, dataset: Dataset | Identities, answers: dict[str, np.ndarray]) -> None:
         self.name, self.identities = dataset.name, dataset.identities
@@ -112,8 +98,8 @@ class _Taught:
             raise DataError(f"{self.name}: all {len(dataset)} images or their labels are damaged")
 
     @property
-    def vectors(self) -> np.ndarray:
-        """[K, D] all of the teacher's embeddings."""
+    def teacher_embeddings(self) -> np.ndarray:
+        """[K, T] float16, all embeddings of the teacher."""
         vectors = self._answers["vectors"]
         return vectors[vectors.any(axis=1)]
 
@@ -122,9 +108,10 @@ class _Taught:
 
 
 class TaughtDataset(_Taught):
-    """A dataset with what the teachers say of it.
+    """A dataset with the teachers' answers.
 
-    Items are a `Sample` and the vectors [N, D] float32 of its boxes, L2-normalised; zeros where no teacher looked.
+    An item is a `Sample` and [N, T] float32, the teacher embeddings of its boxes, L2-normalised; zeros where there is
+    none.
     """
 
     def __getitem__(self, index: int) -> tuple[Sample, np.ndarray]:
@@ -136,7 +123,10 @@ class TaughtDataset(_Taught):
 
 
 class TaughtCrops(_Taught):
-    """Crops with the teacher's vectors: items are an image [H, W, 3], its identity and a vector [D]."""
+    """Crops with the teacher's embeddings.
+
+    An item is an image [H, W, 3] uint8 BGR, its identity and [T] float32, its teacher embedding.
+    """
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int, np.ndarray]:
         index = self._readable[index]
@@ -145,15 +135,15 @@ class TaughtCrops(_Taught):
 
 
 class Teachers:
-    """Asks the teachers about whole datasets, once.
+    """The teachers of a run, which process every dataset once.
 
     Args:
-        settings: which teachers.
-        cache: folder of their answers.
-        threads: processor threads.
+        settings: Which teachers.
+        cache: Folder of their answers.
+        threads: Processor threads.
 
     Raises:
-        ModelError: onnxruntime is missing, or a file holds no such network.
+        ModelError: onnxruntime is missing, or a file does not hold such a network.
     """
 
     def __init__(self, settings: TeacherSettings, cache: Path, threads: int) -> None:
@@ -164,31 +154,46 @@ class Teachers:
         self._key = "-".join([*(file_digest(file)[:8] for file in files), f"{settings.sure:g}-{settings.doubtful:g}"])
 
     def teach(self, dataset: Dataset, origin: str = "") -> TaughtDataset:
-        """A dataset with the teachers' boxes where it has none, doubtful regions, and a vector for every person.
+        """Add the teachers' boxes to images without labels, ignored regions, and an embedding of every person.
 
         Args:
-            dataset: what to look at.
-            origin: where it comes from: answers are kept for the name, the origin and the number of items.
+            dataset: The images.
+            origin: Where they come from. Answers are kept by the name, the origin and the number of items.
+
+        Raises:
+            DataError: An image has no labels and there is no teacher of boxes, or no image can be read.
+            ModelError: Kept answers are damaged.
+            OutputError: The answers cannot be kept.
         """
-        return TaughtDataset(dataset, self._answers(dataset, origin, self._ask_images(dataset)))
+        return TaughtDataset(dataset, self._answers(dataset, origin, self._image_answers(dataset)))
 
     def teach_crops(self, crops: Identities, origin: str = "") -> TaughtCrops:
-        """Crops of people with a vector each; arguments as of `teach`."""
-        return TaughtCrops(crops, self._answers(crops, origin, self._ask_crops(crops)))
+        """Add an embedding to every crop.
+
+        Args:
+            crops: The crops.
+            origin: Where they come from. Answers are kept by the name, the origin and the number of items.
+
+        Raises:
+            DataError: No crop can be read.
+            ModelError: Kept answers are damaged.
+            OutputError: The answers cannot be kept.
+        """
+        return TaughtCrops(crops, self._answers(crops, origin, self._crop_answers(crops)))
 
     def _answers(
         self, dataset: Dataset | Identities, origin: str, items: Iterable[dict[str, np.ndarray] | None]
     ) -> dict[str, np.ndarray]:
-        place = hashlib.sha256(origin.encode()).hexdigest()[:8]
-        path = self._cache / f"{dataset.name}-{place}-{len(dataset)}-{self._key}.npz"
+        origin_digest = hashlib.sha256(origin.encode()).hexdigest()[:8]
+        path = self._cache / f"{dataset.name}-{origin_digest}-{len(dataset)}-{self._key}.npz"
         if path.is_file():
             return load_npz(path)
         answers = _join(items)
-        if answers["readable"].any():  # or what is repaired later would be refused on and on
+        if answers["readable"].any():  # otherwise images repaired later would still count as damaged
             save_arrays(path, answers)
         return answers
 
-    def _ask_images(self, dataset: Dataset) -> Iterable[dict[str, np.ndarray] | None]:
+    def _image_answers(self, dataset: Dataset) -> Iterable[dict[str, np.ndarray] | None]:
         for index in range(len(dataset)):
             try:
                 sample = dataset[index]
@@ -214,21 +219,21 @@ class Teachers:
                 "boxes": boxes,
                 "identities": identities,
                 "ignored": ignored,
-                "vectors": self._vectors(sample.image, boxes, ignored),
+                "vectors": self._embed(sample.image, boxes, ignored),
             }
 
-    def _vectors(self, image: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    def _embed(self, image: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
         if self._embeddings is None:
             return np.zeros((len(boxes), 0), np.float16)
         inside = np.clip(boxes, 0, np.array([image.shape[1], image.shape[0]] * 2))
         size = inside[:, 2:] - inside[:, :2]
-        seen = np.flatnonzero(~ignored & (size >= LEAST_CROP).all(axis=1))
-        vectors = np.zeros((len(boxes), self._embeddings.dimension), np.float16)
-        if len(seen):
-            vectors[seen] = self._embeddings.embed(image, boxes[seen])
-        return vectors
+        visible = np.flatnonzero(~ignored & (size >= LEAST_CROP).all(axis=1))
+        embeddings = np.zeros((len(boxes), self._embeddings.dimension), np.float16)
+        if len(visible):
+            embeddings[visible] = self._embeddings.embed(image, boxes[visible])
+        return embeddings
 
-    def _ask_crops(self, crops: Identities) -> Iterable[dict[str, np.ndarray] | None]:
+    def _crop_answers(self, crops: Identities) -> Iterable[dict[str, np.ndarray] | None]:
         for index in range(len(crops)):
             try:
                 image, _ = crops.read(index)
@@ -237,11 +242,11 @@ class Teachers:
                 yield None
                 continue
             box = np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)
-            yield {"vectors": self._vectors(image, box, np.zeros(1, bool))}
+            yield {"vectors": self._embed(image, box, np.zeros(1, bool))}
 
 
 def _join(items: Iterable[dict[str, np.ndarray] | None]) -> dict[str, np.ndarray]:
-    """Arrays of all items one after the other, ``starts`` [count + 1] of each, and which were ``readable``."""
+    """Concatenate the arrays of all items; add the ``starts`` [count + 1] of each, and which are ``readable``."""
     starts, readable, parts = [0], [], []
     for item in items:
         readable.append(item is not None)

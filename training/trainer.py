@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import paddle
 from paddle import nn
 
 from tracker.errors import OutputError
-from tracker.settings.checks import check_number, check_positive, check_whole
 from training.checkpoint import MovingAverage, collect, restore, save_arrays
 from training.data.batches import Batch
+from training.settings import Schedule
 
 logger = logging.getLogger(__name__)
 
@@ -29,74 +27,59 @@ CHECKPOINT = "checkpoint.npz"
 
 
 class Task(Protocol):
-    """A network and what it learns."""
+    """A network with its targets and losses."""
 
-    layer: nn.Layer
+    @property
+    def layer(self) -> nn.Layer:
+        """All that is trained and that a checkpoint holds."""
 
-    def losses(self, batch: Batch) -> dict[str, paddle.Tensor]: ...
+    def losses(self, batch: Batch) -> dict[str, paddle.Tensor]:
+        """Compute the losses of a batch: scalars, of which ``total`` is minimised and the others are for the log."""
 
-    def parameter_groups(self, learning_rate: float) -> list[dict]: ...
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return all trained parameters in groups for a Paddle optimizer.
 
-    def load(self, path: Path, images: Sequence[np.ndarray]) -> None: ...
+        The ``learning_rate`` of a group is a factor on the optimizer's own.
+        """
 
-    def fit_teacher(self, vectors: np.ndarray, batches: Sequence[Batch] = ()) -> None: ...
+    def load(self, path: Path, images: Sequence[np.ndarray]) -> object:
+        """Start from trained weights.
 
-    def seed(self, numbers: list[int]) -> None: ...
+        Args:
+            path: ``.pdparams``, or ``.npz`` with BatchNorm folded into the convolutions.
+            images: Batches [N, H, W, 3] uint8 of network inputs, on which folded weights are made trainable.
 
-    def export_state(self, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+        Raises:
+            ModelError: The file is damaged or for another network.
+        """
 
+    def fit_teacher(self, teacher_embeddings: np.ndarray, batches: Sequence[Batch] = ()) -> None:
+        """Prepare for a teacher of embeddings.
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast is learnt.
+        Args:
+            teacher_embeddings: [K, T], all embeddings of the teacher.
+            batches: Batches to compare the network's own embeddings on; none for a network with random weights.
+        """
 
-    Attributes:
-        steps: of the whole run.
-        learning_rate: the largest.
-        warmup: steps in which it rises to that, in a line; then it falls along a cosine.
-        final: the last learning rate as a part of the largest.
-        weight_decay: of weights, not of biases and norms.
-        clip: largest norm of all gradients together.
-        average: decay of the moving average of the weights.
-        log_every, save_every, validate_every: steps between lines of progress, checkpoints, validations; 0 never.
-    """
+    def seed(self, numbers: list[int]) -> None:
+        """Seed the random numbers of the next step, so that a resumed run draws the same ones."""
 
-    steps: int
-    learning_rate: float = 1e-3
-    warmup: int = 200
-    final: float = 0.02
-    weight_decay: float = 5e-4
-    clip: float = 10.0
-    average: float = 0.998
-    log_every: int = 20
-    save_every: int = 200
-    validate_every: int = 0
-
-    def __post_init__(self) -> None:
-        check_whole("schedule.steps", self.steps)
-        check_positive("schedule.learning_rate", self.learning_rate)
-        check_positive("schedule.clip", self.clip)
-        for name in ("warmup", "weight_decay", "log_every", "save_every", "validate_every"):
-            check_number(f"schedule.{name}", getattr(self, name), 0)
-        for name in ("final", "average"):
-            check_number(f"schedule.{name}", getattr(self, name), 0, 1)
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        progress = (step - self.warmup) / max(self.steps - self.warmup, 1)
-        return self.learning_rate * (self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2)
+    def export_state(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Select from a state of ``layer`` what inference needs, by the network's names."""
 
 
 class Trainer:
     """One process of a run.
 
     Args:
-        task: what is learnt.
-        schedule: how.
-        output: folder of the checkpoint.
-        validate: called with the averaged state after some steps, by the first process alone.
+        task: The network with its losses.
+        schedule: How long and how fast to train.
+        output: Folder of the checkpoint.
+        validate: Called with the averaged state and the number of steps done, by the first process alone.
+
+    Attributes:
+        average: Moving average of the weights.
+        step: Steps done.
     """
 
     def __init__(
@@ -110,7 +93,7 @@ class Trainer:
         self.rank, self.processes = paddle.distributed.get_rank(), paddle.distributed.get_world_size()
         self.optimizer = paddle.optimizer.AdamW(
             learning_rate=schedule.learning_rate,
-            parameters=task.parameter_groups(schedule.learning_rate),
+            parameters=task.parameter_groups(),
             weight_decay=schedule.weight_decay,
             grad_clip=nn.ClipGradByGlobalNorm(schedule.clip),
         )
@@ -119,14 +102,14 @@ class Trainer:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the run is saved."""
+        """The file that the run is saved to."""
         return self.output / CHECKPOINT
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one.
+        """Continue from the checkpoint, if there is one.
 
         Raises:
-            ModelError: it is not whole, or of another run.
+            ModelError: The checkpoint is damaged, or of another run.
         """
         if self.checkpoint.is_file():
             self.step = restore(self.checkpoint, self.task.layer, self.average, self.optimizer)
@@ -136,23 +119,23 @@ class Trainer:
         """Write the checkpoint.
 
         Raises:
-            OutputError: it cannot be written; an earlier one is still whole.
+            OutputError: The file cannot be written; an earlier one is kept.
         """
         if self.rank == 0:
             save_arrays(self.checkpoint, collect(self.task.layer, self.average, self.optimizer, self.step))
 
     def run(self, batches: Callable[[int, int], Iterator[Batch]]) -> None:
-        """Learn until the schedule's end, from wherever the run is.
+        """Train from the present step to the schedule's end.
 
         Args:
-            batches: from one step to another.
+            batches: Returns the batches of the steps from a first one up to, and without, a last one.
 
         Raises:
-            OutputError: the last checkpoint cannot be written.
+            OutputError: The last checkpoint cannot be written.
         """
         schedule, progress = self.schedule, _Progress(self.schedule.steps, self.step)
         for batch in batches(self.step, schedule.steps):
-            progress.add(self._learn(batch), len(batch.images) * self.processes)
+            progress.add(self._train(batch), len(batch.images) * self.processes)
             self.step += 1
             if self.rank == 0 and (_due(self.step, schedule.log_every) or self.step == schedule.steps):
                 logger.info(progress.line(self.step))
@@ -165,7 +148,7 @@ class Trainer:
                 self._validate(self.average.arrays(), self.step)
         self.save()
 
-    def _learn(self, batch: Batch) -> dict[str, float]:
+    def _train(self, batch: Batch) -> dict[str, float]:
         self.optimizer.set_lr(self.schedule.rate(self.step))
         self.task.seed([self.step, self.rank])
         losses = self.task.losses(batch)
@@ -179,7 +162,7 @@ class Trainer:
 
 
 class _Progress:
-    """Means of losses and speed since the last line."""
+    """The mean losses and the speed since the last line of progress."""
 
     def __init__(self, steps: int, step: int) -> None:
         self._steps = steps
@@ -209,7 +192,10 @@ class _Progress:
 def average_between_processes(layer: nn.Layer) -> None:
     """Replace gradients and running statistics by their means over all processes, in one exchange.
 
-    Gradients that a process lacks count as zero. Unlike ``paddle.DataParallel`` this keeps the statistics in step too.
+    Unlike ``paddle.DataParallel`` this averages the statistics of BatchNorm too.
+
+    Args:
+        layer: The layer that is trained. A gradient that this process lacks counts as zero.
     """
     trained = [p for p in layer.parameters() if not p.stop_gradient]
     for parameter in trained:
@@ -225,19 +211,19 @@ def average_between_processes(layer: nn.Layer) -> None:
             value.set_value(part.reshape(value.shape))
 
 
-def prepare_process(threads: int, started: bool) -> None:
-    """Set up a process that trains on a processor.
+def prepare_process(threads: int, spawned: bool) -> None:
+    """Set up OpenCV, signals and memory of a process that trains.
 
     Args:
-        threads: for OpenCV; Paddle's are set by ``OMP_NUM_THREADS`` before it is imported.
-        started: by another one, that waits for it: it must not go on alone when that one is killed.
+        threads: Threads of OpenCV; Paddle's are set by ``OMP_NUM_THREADS`` before it is imported.
+        spawned: Whether another process started this one and waits for it. It then ends when that one is killed.
     """
     import cv2
 
     cv2.setNumThreads(threads)
-    if started and sys.platform == "linux":
+    if spawned and sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    # keep freed memory: giving it back and getting it anew every step takes a tenth of the time
+    # keep freed memory: to return and to request it in every step takes a tenth of the time
     if os.name == "posix":
         library = ctypes.CDLL(None)
         if hasattr(library, "mallopt"):

@@ -1,4 +1,4 @@
-"""A loopback server that breaks off, changes its mind, lies or sleeps on request, and what a download left."""
+"""A loopback server that breaks off, changes its file, lies or is slow on request; checks of what was downloaded."""
 
 import contextlib
 import hashlib
@@ -17,6 +17,8 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serves ``server.content``; what goes wrong is set in the attributes of the server."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         server = self.server
@@ -38,21 +40,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             return self.end_headers()
         body = server.content[start:]
+        if server.chunked:
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
         self.send_response(206 if start else 200)
         if start:
             self.send_header(
                 "Content-Range",
                 f"bytes {start + server.shift}-{len(server.content) - 1}/{len(server.content) + server.extra}",
             )
-        if server.announces:
+        if server.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif server.announces:
             self.send_header("Content-Length", str(len(body) + server.extra))
         for name, value in server.version.items():
             self.send_header(name, value)
         self.end_headers()
         time.sleep(server.delay)
         cut = server.cuts.pop(0) if server.cuts else len(body)
+        while server.drip and body:
+            self.wfile.write(body[:100])
+            body = body[100:]
+            time.sleep(server.drip)
         self.wfile.write(body[:cut])
         self.wfile.flush()
+        self.close_connection = True
         if cut < len(body):
             server.on_cut()
 
@@ -79,9 +90,11 @@ class Server(http.server.ThreadingHTTPServer):
         self.knows_range = True
         self.ignores_if_range = False
         self.announces = True
+        self.chunked = False
         self.extra = 0  # bytes announced and never sent
         self.shift = 0  # error of the first byte in Content-Range
         self.delay = 0.0  # seconds between the headers and the body
+        self.drip = 0.0  # seconds between bytes that come a hundred at a time
         self.statuses = []  # of the next answers; then 200
         self.cuts = []  # bytes of the body after which the next answers end; then whole
         self.on_cut = lambda: None
@@ -117,5 +130,5 @@ def failure(url, target, kind=ModelError, **options):
 
 def assert_complete(target, content=CONTENT):
     assert target.read_bytes() == content
-    left = {path.name for path in target.parent.iterdir()} - {target.name, f"{target.name}.lock"}
-    assert not left, left
+    left = {path.name for path in target.parent.iterdir()}
+    assert left <= {target.name, f"{target.name}.lock", f"{target.name}.json"}, left

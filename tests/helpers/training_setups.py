@@ -22,9 +22,9 @@ def tiny_config(folder, **sizes):
 
 
 class Frames:
-    """What `TaughtDataset` is to others: samples with vectors. Every box is filled with its own colour."""
+    """In place of `TaughtDataset`: samples with teacher embeddings. Every box is filled with its own colour."""
 
-    def __init__(self, count=4, people=3, identities=None, vectors=4, size=(120, 160), seed=0, name="frames"):
+    def __init__(self, count=4, people=3, identities=None, teacher_dimension=4, size=(120, 160), seed=0, name="frames"):
         random = np.random.default_rng(seed)
         self.name, self.identities = name, people if identities is None else identities
         self._items = []
@@ -34,7 +34,7 @@ class Frames:
             for left, top, right, bottom in boxes:
                 image[top:bottom, left:right] = random.integers(0, 256, 3)
             numbers = random.permutation(self.identities)[:people] if self.identities else np.full(people, NOBODY)
-            made = random.normal(size=(people, vectors)).astype(np.float32)
+            made = random.normal(size=(people, teacher_dimension)).astype(np.float32)
             self._items.append((make_sample(Path("frame.png"), image, boxes, numbers), made))
 
     def __len__(self):
@@ -45,30 +45,30 @@ class Frames:
 
 
 class Crops:
-    """What `TaughtCrops` is to others: images of one person each, of one colour, with identity and vector."""
+    """In place of `TaughtCrops`: images of one colour each, with identity and teacher embedding."""
 
-    def __init__(self, count=5, identities=5, vectors=4, name="crops"):
+    def __init__(self, count=5, identities=5, teacher_dimension=4, name="crops"):
         self.name, self.identities = name, identities
-        self._count, self._vectors = count, vectors
+        self._count, self._teacher_dimension = count, teacher_dimension
 
     def __len__(self):
         return self._count
 
     def __getitem__(self, index):
         image = np.full((32, 14, 3), 20 + 40 * index, np.uint8)
-        return image, index % self.identities, np.full(self._vectors, index + 1, np.float32)
+        return image, index % self.identities, np.full(self._teacher_dimension, index + 1, np.float32)
 
 
-def make_batch(*people, size=(96, 128), vectors=4, seed=3):
-    """A random picture for each list of (box, identity, ignored), with a random vector for each known person."""
+def make_batch(*people, size=(96, 128), teacher_dimension=4, seed=3):
+    """A random image for each list of (box, identity, ignored), with a random teacher embedding for each box."""
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (len(people), size[0] // 16, size[1] // 16, 3), np.uint8)
     return Batch(
         images=images.repeat(16, 1).repeat(16, 2),
         boxes=[np.array([box for box, *_ in one], np.float32).reshape(-1, 4) for one in people],
-        identities=[np.array([who for _, who, _ in one], np.int64) for one in people],
+        identities=[np.array([identity for _, identity, _ in one], np.int64) for one in people],
         ignored=[np.array([ignored for *_, ignored in one], bool) for one in people],
-        vectors=[random.normal(size=(len(one), vectors)).astype(np.float32) for one in people],
+        teacher_embeddings=[random.normal(size=(len(one), teacher_dimension)).astype(np.float32) for one in people],
     )
 
 
@@ -77,10 +77,10 @@ ONE, TWO, LOW = [8, 10, 40, 90], [70, 20, 100, 88], [-10, 60, 30, 130]
 PEOPLE = [[(ONE, 0, False), (TWO, 1, False)], [(LOW, 2, False), (TWO, -1, False)]]
 
 
-def make_task(config, vectors=4, **values):
+def make_task(config, teacher_dimension=4, **values):
     paddle.seed(2)
-    task = CompactTask(config, {"freeze_statistics": False, **values}, 5, vectors)
-    task.fit_teacher(np.random.default_rng(0).normal(size=(30, vectors)))
+    task = CompactTask(config, {"freeze_statistics": False, **values}, 5, teacher_dimension)
+    task.fit_teacher(np.random.default_rng(0).normal(size=(30, teacher_dimension)))
     task.seed([0, 0])
     return task
 

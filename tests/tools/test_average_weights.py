@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tools.average_weights import average, main
-from tools.export_model import AVERAGE, NETWORK, read_weights
-from training.run import save_parameters
+from tracker.models.export import AVERAGE, NETWORK, read_weights
+from training.checkpoint import save_parameters
 
 FIRST = {"a.weight": np.array([[0.0, 1.0], [2.0, 3.0]], np.float32), "a.bias": np.array([4.0], np.float32)}
 SECOND = {"a.weight": np.array([[4.0, 1.0], [0.0, -3.0]], np.float32), "a.bias": np.array([0.0], np.float32)}

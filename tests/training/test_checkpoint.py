@@ -10,11 +10,11 @@ import pytest
 from tests.helpers.training_setups import Crops, Frames, tiny_config
 from tracker.errors import ModelError, OutputError
 from tracker.models.pdparams import load_npz
-from training.checkpoint import MovingAverage, restore, save_arrays
-from training.data.augment import AugmentSettings
+from training.checkpoint import MovingAverage, restore, save_arrays, save_parameters
 from training.data.batches import BatchStream
+from training.settings import AugmentSettings, Schedule
 from training.tasks.compact_task import CompactTask
-from training.trainer import Schedule, Trainer
+from training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("dynamic_mode")
 
@@ -67,6 +67,16 @@ def test_a_place_that_cannot_be_written(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder.npz"]
 
 
+def test_parameters_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "model.pdparams").mkdir()
+    with pytest.raises(OutputError, match=r"cannot save .*model\.pdparams"):
+        save_parameters({"a": np.ones(3, np.float32)}, tmp_path / "model.pdparams")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pdparams"]
+    monkeypatch.setattr(paddle, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OutputError, match="No space left"):
+        save_parameters({"a": np.ones(3, np.float32)}, tmp_path / "other.pdparams")
+
+
 @pytest.fixture(scope="module")
 def stream():
     augment = AugmentSettings(reference=(96, 128), pasted_height=(20, 50))
@@ -77,8 +87,8 @@ def new_trainer(folder, stream, seed=0, steps=STEPS, **schedule):
     """With fresh weights, which depend on the seed."""
     paddle.seed(seed)
     (folder / "out").mkdir(exist_ok=True)
-    task = CompactTask(tiny_config(folder), {"freeze_statistics": False}, stream.identities, stream.vectors)
-    task.fit_teacher(np.random.default_rng(0).normal(size=(20, stream.vectors)))
+    task = CompactTask(tiny_config(folder), {"freeze_statistics": False}, stream.identities, stream.teacher_dimension)
+    task.fit_teacher(np.random.default_rng(0).normal(size=(20, stream.teacher_dimension)))
     return Trainer(task, Schedule(steps, **{**SCHEDULE, **schedule}), folder / "out")
 
 
@@ -101,7 +111,7 @@ class Numbers:
         self.layer = paddle.nn.Linear(3, 4)
         self.random, self.seeds = None, []
 
-    def parameter_groups(self, learning_rate):
+    def parameter_groups(self):
         return [
             {"params": [self.layer.weight], "learning_rate": 0.5},
             {"params": [self.layer.bias], "learning_rate": 1.0, "weight_decay": 0.0},

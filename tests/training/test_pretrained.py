@@ -175,7 +175,7 @@ def test_a_task_starts_from_either_kind_of_file(tmp_path, folded, caplog):
     left = task.load(folded, pictures())
     state = task.network.state_dict()
     assert left and not [name for name in left if name.startswith("det.")]
-    assert f"{len(state) - len(left)} parameters from {folded}, {len(left)} freshly drawn" in caplog.text
+    assert f"{len(state) - len(left)} parameters from {folded}, {len(left)} with random weights" in caplog.text
     lengths = np.linalg.norm(task.network.det.stem.c.weight.flatten(1).numpy(), axis=1)
     np.testing.assert_allclose(lengths, np.sqrt(2), rtol=1e-4)
 

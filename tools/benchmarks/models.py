@@ -78,7 +78,7 @@ class Models:
         folder = Path(self._folder.name)
         command = [sys.executable, "-m", "tools.benchmarks.models", str(folder)]
         root = Path(__file__).resolve().parent.parent.parent
-        # the older program format, see tracker/networks/export.py
+        # the older program format, see tracker/models/networks/inference_folder.py
         environment = {**os.environ, "FLAGS_enable_pir_api": "0"}
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -99,7 +99,7 @@ def make_untrained(folder: Path) -> None:
     """
     import paddle
 
-    from tools.export_model import export
+    from tracker.models.export import export
     from tracker.models.networks import darknet53
 
     paddle.seed(0)

@@ -1,1 +1,1 @@
-"""Which model runs: bundled, cached, downloaded or converted; and the networks themselves."""
+"""The models: where they are found, downloaded and converted, and the networks themselves."""

@@ -1,4 +1,4 @@
-"""The int8 form of a model folder's graphs: which files it is, and whether it belongs to the graphs beside it.
+"""The int8 form of a model folder's graphs: its files, and the check that it belongs to the graphs beside it.
 
 tools/quantize.py makes it. OpenVINO runs ``model_int8.xml`` and ``.bin`` in place of ``model.pdmodel``, and likewise
 ``embed_int8.*``; the record ``int8.yml`` states the sha256 of all of them and of the files they were made from.
@@ -21,20 +21,20 @@ RECORD = "int8.yml"
 FILES = (*PARTS, RECORD)  # the record last, see tools/quantize.py
 
 
-def is_there(folder: Path) -> bool:
-    """Whether the folder has an int8 form, or part of one."""
+def exists(folder: Path) -> bool:
+    """Return whether a model folder has an int8 form, or part of one."""
     return any((folder / name).exists() for name in FILES)
 
 
 def write_record(folder: Path, details: dict[str, Any]) -> None:
-    """Write the record of the graphs and their int8 form as they lie in the folder.
+    """Write the record of the graphs in a folder and of their int8 form.
 
     Args:
-        folder: with all files but the record.
-        details: what else to note in it, by name.
+        folder: The model folder, with all files but the record.
+        details: Further entries of the record.
 
     Raises:
-        OSError: a file cannot be read, or the record not be written.
+        OSError: A file cannot be read, or the record cannot be written.
     """
     digests = {
         "made_from": {name: file_digest(folder / name) for name in MADE_FROM},
@@ -44,10 +44,13 @@ def write_record(folder: Path, details: dict[str, Any]) -> None:
 
 
 def check(folder: Path) -> None:
-    """See that the int8 form can be used in place of the graphs it was made from.
+    """Check that the int8 form can be used in place of the graphs it was made from.
+
+    Args:
+        folder: The model folder.
 
     Raises:
-        ModelError: there is none, a graph is another one by now, or a file is damaged.
+        ModelError: There is no int8 form, a graph has changed since it was made, or a file is damaged.
     """
     command = f"python tools/quantize.py --model {folder} --frames VIDEO"
     for name in FILES:

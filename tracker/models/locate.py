@@ -1,4 +1,4 @@
-"""Which inference model: the bundled compact one, the full one from the cache, or one made from given weights."""
+"""The choice of the inference model: the bundled compact one, the cached full one, or one made from given weights."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import logging
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import filelock
 
 from ..errors import ModelError, OptionError, OutputError
 from ..settings.files import read_mapping
-from .download import download, file_digest
+from .download import download, file_digest, note_path
+from .export import export_in_child
 
 logger = logging.getLogger(__name__)
 
@@ -23,27 +22,32 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPACT = ROOT / "weights" / "jde_compact"
 FULL_CONFIG = ROOT / "config" / "jde_darknet53_30e_1088x608.yml"
 FULL_URL = "https://paddledet.bj.bcebos.com/models/mot/jde_darknet53_30e_1088x608.pdparams"
+# To be set to the file's digest by whoever can download it and compare it with another source. Until then, the digest
+# of the first download is what later ones are compared with.
+FULL_SHA256: str | None = None
 
 
 def cache_folder() -> Path:
-    """Where downloaded and converted weights are kept, beside PaddleHub's own data."""
+    """Return the folder of downloaded and converted weights, beside PaddleHub's own data."""
     return Path(os.environ.get("HUB_HOME") or Path.home() / ".paddlehub") / "cache" / "jde_darknet53_30e_1088x608"
 
 
 def find_model(model: str | os.PathLike = "auto", progress: bool | None = None) -> Path:
-    """The inference folder of a model.
+    """Return the inference folder of a model, after downloading and converting its weights where needed.
 
     Args:
         model: ``auto``, ``full``, ``compact``; or a path or URL of a ``.pdparams`` file of the full network; or an
             inference folder. ``auto`` is the full model when it is cached or can be downloaded, else the compact one.
-        progress: show a bar while downloading; None for when there is a terminal.
+        progress: Show a bar while downloading: True always, False never, None when stderr is a terminal.
 
     Returns:
-        A folder whose files are whole.
+        A folder whose files have the digests that its ``infer_cfg.yml`` states.
 
     Raises:
-        OptionError: model is no such thing.
-        ModelError: the model cannot be had, or its files are damaged or belong to another network.
+        OptionError: ``model`` is empty, or neither text nor a path.
+        ModelError: The model does not exist or cannot be downloaded, or its files are damaged or belong to another
+            network.
+        OutputError: A download cannot be saved.
     """
     if not isinstance(model, (str, os.PathLike)) or not os.fspath(model):
         raise OptionError(f"model must be auto, full, compact or a path, not {model!r}")
@@ -71,10 +75,16 @@ def find_model(model: str | os.PathLike = "auto", progress: bool | None = None) 
 
 
 def verified(folder: Path) -> Path:
-    """The folder, when its files have the digests that its ``infer_cfg.yml`` states.
+    """Check that the files of an inference folder have the digests that its ``infer_cfg.yml`` states.
+
+    Args:
+        folder: The inference folder.
+
+    Returns:
+        The folder.
 
     Raises:
-        ModelError: a file is missing or damaged.
+        ModelError: A file is missing or damaged.
     """
     try:
         digests = read_mapping(folder / "infer_cfg.yml").get("sha256", {})
@@ -114,44 +124,40 @@ def _full(progress: bool | None) -> Path:
     folder = cache_folder() / "full"
     if (folder / "infer_cfg.yml").is_file():
         return folder
-    weights = download(FULL_URL, cache_folder() / "downloads" / FULL_URL.rsplit("/", 1)[1], progress=progress)
-    return _export(weights, folder)
+    target = cache_folder() / "downloads" / FULL_URL.rsplit("/", 1)[1]
+    return _convert(download(FULL_URL, target, FULL_SHA256, progress=progress), folder)
 
 
 def _converted(weights: Path) -> Path:
-    """The inference folder of a weights file, made on the first use of its contents."""
+    """Return the inference folder of a weights file, which is made when its contents are used for the first time."""
     folder = cache_folder() / f"{weights.stem}-{_digest(weights)[:16]}"
-    return folder if (folder / "infer_cfg.yml").is_file() else _export(weights, folder)
+    return folder if (folder / "infer_cfg.yml").is_file() else _convert(weights, folder)
 
 
-def _export(weights: Path, folder: Path) -> Path:
-    """Convert in a process of its own: it needs ppdet, dynamic mode and a flag that is read when paddle is imported."""
+def _convert(weights: Path, folder: Path) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{folder}.lock"):
-            if (folder / "infer_cfg.yml").is_file():
-                return folder
-            for leftover in folder.parent.glob(f".{folder.name}.*"):  # of a conversion that was killed
-                shutil.rmtree(leftover, ignore_errors=True)
-            logger.info("converting %s for inference, once", weights)
-            command = [sys.executable, str(ROOT / "tools" / "export_model.py"), "--config", str(FULL_CONFIG)]
-            command += ["--weights", str(weights), "--output", str(folder)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+            if not (folder / "infer_cfg.yml").is_file():  # another process may have made it meanwhile
+                for leftover in folder.parent.glob(f".{folder.name}.*"):  # of a conversion that was killed
+                    shutil.rmtree(leftover, ignore_errors=True)
+                logger.info("converting %s for inference, once", weights)
+                export_in_child(FULL_CONFIG, weights, folder)
     except OSError as error:
         raise ModelError(
             f"cannot convert {weights} in {folder.parent}: {error.strerror}; set HUB_HOME to a folder with room"
         ) from error
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
-        if done.returncode < 0:  # ended by a signal: what it printed last explains nothing
-            last = f"the conversion of {weights} crashed (signal {-done.returncode}), the file may be damaged"
-        again = f"; delete {weights} to have it downloaded again" if cache_folder() in weights.parents else ""
-        raise ModelError(f"{last}{again}")
+    except ModelError as error:
+        if cache_folder() not in weights.parents:
+            raise
+        raise ModelError(
+            f"{error}; delete {weights} and {note_path(weights).name} to have it downloaded again"
+        ) from error
     return folder
 
 
 def _url_file_name(url: str) -> str:
-    """A file name for the cache that two different URLs do not share."""
+    """Return a file name for the cache that two different URLs do not share."""
     stem = re.sub(r"[^\w.-]", "_", url.split("?")[0].rsplit("/", 1)[-1])
     return f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{stem}"
 

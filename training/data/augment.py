@@ -1,4 +1,4 @@
-"""Training canvases: parts of frames at random scales side by side, with people pasted in, in changed colours."""
+"""Training canvases: parts of frames at random scales side by side, with pasted people and changed colours."""
 
 from __future__ import annotations
 
@@ -11,81 +11,38 @@ from tracker.boxes import intersection
 from tracker.errors import OptionError
 from tracker.settings.checks import check_number, check_positive, check_whole
 from training.data.samples import NOBODY, Sample
+from training.settings import AugmentSettings
 
 PAD = 114
-# of what is cut off by the border of a tile, so much has to remain to be learnt as a person
-VISIBLE = 0.4
-LEAST_SIDE = 3.0  # pixels; smaller boxes are ignored
-PROPORTION = 0.5  # width to height of a crop, when a place is looked for
-
-
-@dataclass(frozen=True)
-class AugmentSettings:
-    """How canvases are made; probabilities and ranges.
-
-    Attributes:
-        mosaic: probability that a canvas shows parts of four frames.
-        scale: least and largest factor on the scale that would fit the frame into ``reference``.
-        reference: height and width of the network's input when it is used, in pixels.
-        rotation: largest angle in degrees.
-        flip: probability of mirroring.
-        color: strength of changes in brightness, contrast, saturation; 0 none, 1 extreme.
-        hue: largest shift in degrees of 180.
-        dusk: probability of a darker, noisier picture.
-        blur: probability of a blur.
-        paste: probability that crops are pasted.
-        pasted: most crops on one canvas.
-        pasted_height: least and largest height of a pasted crop, in pixels.
-        hidden: share of anybody's box that pasted crops may hide. What tells who it is stays as it was: an embedding
-            of what is still to be seen is learnt.
-    """
-
-    mosaic: float = 0.4
-    scale: tuple[float, float] = (0.5, 1.6)
-    reference: tuple[int, int] = (608, 1088)
-    rotation: float = 3.0
-    flip: float = 0.5
-    color: float = 0.4
-    hue: float = 4.0
-    dusk: float = 0.15
-    blur: float = 0.15
-    paste: float = 0.6
-    pasted: int = 24
-    pasted_height: tuple[float, float] = (36, 320)
-    hidden: float = 0.15
-
-    def __post_init__(self) -> None:
-        for name in ("mosaic", "flip", "dusk", "blur", "paste", "hidden"):
-            check_number(f"augment.{name}", getattr(self, name), 0, 1)
-        for name in ("rotation", "color", "hue"):
-            check_number(f"augment.{name}", getattr(self, name), 0)
-        for name in ("scale", "reference", "pasted_height"):
-            value = getattr(self, name)
-            if not isinstance(value, (tuple, list)) or len(value) != 2:
-                raise OptionError(f"augment.{name} must be a pair of numbers, not {value!r}")
-            for number in value:
-                check_positive(f"augment.{name}", number)
-            if name != "reference" and value[0] > value[1]:
-                raise OptionError(f"augment.{name} must be the smaller number first, not {value!r}")
-        check_whole("augment.pasted", self.pasted)
+VISIBLE = 0.4  # share of a box within its tile below which it is ignored
+TEACHABLE = 0.8  # share of a box within its tile below which the teacher embedding, of the whole person, is dropped
+LEAST_SIDE = 3.0  # pixels; boxes with a smaller side are ignored
+ASPECT = 0.5  # width to height of the place that is searched for a crop
 
 
 @dataclass
 class Canvas:
-    """An image being made, and who is in it; fields as in `Batch`, of one image, and ``hidden`` [N], the share of each
-    box that pasted crops hide.
+    """An image being made, and the people in it.
+
+    Attributes:
+        image: [H, W, 3] uint8 BGR.
+        boxes: [N, 4] float32, left, top, right, bottom in pixels.
+        identities: [N] int64; -1 unknown.
+        ignored: [N] bool, as in `Batch`.
+        teacher_embeddings: [N, T] float32; zeros where there is none.
+        hidden: [N] float32, share of each box that pasted crops hide.
     """
 
     image: np.ndarray
     boxes: np.ndarray
     identities: np.ndarray
     ignored: np.ndarray
-    vectors: np.ndarray
+    teacher_embeddings: np.ndarray
     hidden: np.ndarray
 
     @classmethod
     def empty(cls, height: int, width: int, dimension: int) -> Canvas:
-        """A grey canvas with nobody in it; ``dimension`` is the length of the teacher's vectors."""
+        """Make a grey canvas without people; ``dimension`` is the length of a teacher embedding."""
         return cls(
             np.full((height, width, 3), PAD, np.uint8),
             np.zeros((0, 4), np.float32),
@@ -95,12 +52,14 @@ class Canvas:
             np.zeros(0, np.float32),
         )
 
-    def add(self, boxes: np.ndarray, identities: np.ndarray, ignored: np.ndarray, vectors: np.ndarray) -> None:
-        """Add people, whom nothing hides."""
+    def add(
+        self, boxes: np.ndarray, identities: np.ndarray, ignored: np.ndarray, teacher_embeddings: np.ndarray
+    ) -> None:
+        """Add people with nothing of them hidden; arrays as the attributes."""
         self.boxes = np.concatenate([self.boxes, boxes.astype(np.float32)])
         self.identities = np.concatenate([self.identities, identities])
         self.ignored = np.concatenate([self.ignored, ignored])
-        self.vectors = np.concatenate([self.vectors, vectors.astype(np.float32)])
+        self.teacher_embeddings = np.concatenate([self.teacher_embeddings, teacher_embeddings.astype(np.float32)])
         self.hidden = np.concatenate([self.hidden, np.zeros(len(boxes), np.float32)])
 
 
@@ -108,19 +67,19 @@ def draw_frame(
     canvas: Canvas,
     tile: tuple[int, int, int, int],
     sample: Sample,
-    vectors: np.ndarray,
+    teacher_embeddings: np.ndarray,
     settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> None:
     """Draw a part of a frame into a tile of a canvas.
 
     Args:
-        canvas: to draw on.
-        tile: left, top, right, bottom in pixels of the canvas.
-        sample: the frame.
-        vectors: [N, T] of its boxes.
-        settings: of scale, rotation, flip and colours.
-        rng: random numbers.
+        canvas: The canvas.
+        tile: Left, top, right, bottom in pixels of the canvas.
+        sample: The frame and the N people in it.
+        teacher_embeddings: [N, T], of the same people.
+        settings: Ranges of scale, rotation, flip and colours.
+        rng: Random number generator.
     """
     left, top, right, bottom = tile
     size = np.array([right - left, bottom - top], np.float32)
@@ -133,14 +92,14 @@ def draw_frame(
         shrunk = np.array([image.shape[1] / width, image.shape[0] / height])
         boxes = boxes * np.tile(shrunk, 2)
         scale, (height, width) = scale / shrunk[1], image.shape[:2]
-    image = recolor(image, settings, rng)  # before it is placed: the padding around it never changes colour
+    image = recolor(image, settings, rng)  # before the warp: the padding keeps its colour
     people = np.flatnonzero(~sample.ignored)
-    if len(people) and rng.random() < 0.8:  # look where somebody is
+    if len(people) and rng.random() < 0.8:  # centre on a person
         centre = boxes[people[rng.integers(len(people))]].reshape(2, 2).mean(axis=0)
         target = size * rng.uniform(0.2, 0.8, 2)
     else:
         centre, target = rng.uniform(0, [width, height]), size / 2
-    # where the frame is larger than the tile it covers it, where smaller it stays within
+    # a frame larger than the tile covers it, a smaller one stays within
     free = size - np.array([width, height]) * scale
     shift = np.clip(target - centre * scale, np.minimum(free, 0), np.maximum(free, 0))
     angle = rng.uniform(-1, 1) * settings.rotation
@@ -149,32 +108,40 @@ def draw_frame(
     if rng.random() < settings.flip:
         matrix[0] *= -1
         matrix[0, 2] += size[0]
-    # OpenCV counts from the middle of the first pixel, boxes from its corner
-    of_middles = matrix.copy()
-    of_middles[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
+    # OpenCV has its origin in the middle of the first pixel, boxes in its corner
+    pixel_matrix = matrix.copy()
+    pixel_matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     warped = cv2.warpAffine(
-        image, of_middles, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD)
+        image, pixel_matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD)
     )
     canvas.image[top:bottom, left:right] = warped
     moved = transform_boxes(boxes, matrix)
     inside = moved.clip(0, np.tile(size, 2))
-    seen = (inside[:, 2:] - inside[:, :2]).clip(min=0)
-    share = seen.prod(axis=1) / np.maximum((moved[:, 2:] - moved[:, :2]).prod(axis=1), 1e-6)
-    there = seen.min(axis=1) > 1
-    lost = (share < VISIBLE) | (seen.min(axis=1) < LEAST_SIDE)
+    visible = (inside[:, 2:] - inside[:, :2]).clip(min=0)
+    share = visible.prod(axis=1) / np.maximum((moved[:, 2:] - moved[:, :2]).prod(axis=1), 1e-6)
+    present = visible.min(axis=1) > 1
+    lost = (share < VISIBLE) | (visible.min(axis=1) < LEAST_SIDE)
     identities = np.where(lost, NOBODY, sample.identities)
-    vectors = np.where((share < 0.8)[:, None], 0, vectors)  # the teacher saw all of the person
+    teacher_embeddings = np.where((share < TEACHABLE)[:, None], 0, teacher_embeddings)
     canvas.add(
-        inside[there] + [left, top, left, top],
-        identities[there],
-        (sample.ignored | lost)[there],
-        vectors[there],
+        inside[present] + [left, top, left, top],
+        identities[present],
+        (sample.ignored | lost)[present],
+        teacher_embeddings[present],
     )
 
 
 def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """[N, 4] boxes moved by a 2x3 matrix. Of a slightly turned person the size is kept, not the box around its corners,
-    which would grow.
+    """Transform boxes by a similarity: centres move, sides are scaled.
+
+    A slightly rotated person keeps the size of the box. The box around the rotated corners would be larger.
+
+    Args:
+        boxes: [N, 4] left, top, right, bottom.
+        matrix: [2, 3] rotation, scale, flip and shift.
+
+    Returns:
+        [N, 4] float32 left, top, right, bottom.
     """
     centre = boxes.reshape(-1, 2, 2).mean(axis=1) @ matrix[:, :2].T + matrix[:, 2]
     half = (boxes[:, 2:] - boxes[:, :2]) * np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / 2
@@ -182,13 +149,18 @@ def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def find_place(canvas: Canvas, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray | None:
-    """Look once for a place where a crop would hide nobody, or not too much of them.
+    """Draw a random place for a crop, and check that it hides nobody by more than is allowed.
+
+    Args:
+        canvas: The canvas.
+        settings: Range of heights, and how much may be hidden.
+        rng: Random number generator.
 
     Returns:
-        [4] left, top, right, bottom in whole pixels, of a person's usual proportions; None where it is taken.
+        [4] left, top, right, bottom in whole pixels, with the usual proportions of a person; None if it hides too much.
     """
     height = int(np.exp(rng.uniform(*np.log(settings.pasted_height))))
-    width = max(4, int(height * PROPORTION))
+    width = max(4, int(height * ASPECT))
     rows, columns = canvas.image.shape[:2]
     if height >= rows or width >= columns:
         return None
@@ -202,22 +174,23 @@ def paste(
     place: np.ndarray,
     crop: np.ndarray,
     identity: int,
-    vector: np.ndarray,
+    teacher_embedding: np.ndarray,
     settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> bool:
-    """Paste the crop of a person. Its frame is nothing to learn boxes from, its appearance is.
+    """Paste the crop of a person, for its appearance: its box is ignored, since a pasted border is no real one.
 
     Args:
-        canvas: to paste on.
-        place: [4] from `find_place`. Its height and its middle are taken, and the width as the crop's proportions ask.
+        canvas: The canvas.
+        place: [4] from `find_place`. Height and centre are kept, the width follows the crop's proportions.
         crop: [H, W, 3] uint8 BGR.
-        identity, vector: whose crop it is.
-        settings: of how much it may hide.
-        rng: random numbers.
+        identity: Identity of the person; -1 unknown.
+        teacher_embedding: [T] float32 of the crop.
+        settings: How much may be hidden.
+        rng: Random number generator.
 
     Returns:
-        Whether the crop found room there.
+        Whether there was room for the crop.
     """
     columns = canvas.image.shape[1]
     left, top, right, bottom = place.astype(int)
@@ -233,19 +206,19 @@ def paste(
     person = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     if rng.random() < 0.5:
         person = person[:, ::-1]
-    # soft edges: a sharp frame would be what is learnt
+    # soft edges, as a network recognises sharp ones
     mask = np.zeros((height, width, 1), np.float32)
     border = max(1, width // 12)
     mask[border:-border, border:-border] = 1
     mask = cv2.blur(mask, (2 * border + 1, 2 * border + 1))[:, :, None]
     region = canvas.image[top:bottom, left : left + width]
     region[:] = (person * mask + region * (1 - mask)).astype(np.uint8)
-    canvas.add(box[None], np.array([identity]), np.array([True]), vector[None])
+    canvas.add(box[None], np.array([identity]), np.array([True]), teacher_embedding[None])
     return True
 
 
 def _is_free(canvas: Canvas, hides: np.ndarray, settings: AugmentSettings) -> bool:
-    """Whether a place that hides these shares [N] of people has room for a crop."""
+    """Return whether a crop may hide these further shares [N] of people."""
     return not (canvas.hidden + hides > settings.hidden)[hides > 0].any()
 
 
@@ -256,7 +229,16 @@ def _hides(canvas: Canvas, box: np.ndarray) -> np.ndarray:
 
 
 def recolor(image: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
-    """Change light, colours and sharpness of [H, W, 3] uint8 BGR."""
+    """Change light, colours and sharpness at random.
+
+    Args:
+        image: [H, W, 3] uint8 BGR; stays as it is.
+        settings: Strengths and probabilities.
+        rng: Random number generator.
+
+    Returns:
+        [H, W, 3] uint8 BGR.
+    """
     strength = settings.color
     gain = np.exp(rng.uniform(-strength, strength))
     bias = rng.uniform(-60, 60) * strength

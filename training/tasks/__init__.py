@@ -1,1 +1,1 @@
-"""What a network learns: targets and losses."""
+"""Targets and losses of the networks."""

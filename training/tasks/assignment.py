@@ -1,4 +1,4 @@
-"""Which cells of an anchor-free detector answer for which person: SimOTA of YOLOX (arXiv 2107.08430)."""
+"""Assignment of people to the cells of an anchor-free detector: SimOTA of YOLOX (arXiv 2107.08430)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ INSIDE = 0.5  # share of a box within an ignored one from which it is ignored to
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the cells of one image learn.
+    """Training targets of the cells of one image.
 
     Attributes:
-        cells: [P] cells that answer for a person.
-        people: [P] which one, an index of the people given.
-        ious: [P] IoU of the predicted box of each with the true one.
-        counted: [M] bool, cells whose confidence is learnt.
+        cells: [P] int64, cells that a person is assigned to.
+        people: [P] int64, which person, as an index of the boxes given.
+        ious: [P] float32, IoU of the predicted box of each with the true one.
+        counted: [M] bool, cells with a confidence loss.
     """
 
     cells: np.ndarray
@@ -42,12 +42,12 @@ def assign(
     """Assign the cells of one image to its people.
 
     Args:
-        boxes: [N, 4] left, top, right, bottom of the people and of the regions in which nothing is learnt, in pixels.
-        ignored: [N] bool, which are such regions.
-        predicted: [M, 4] box that each cell predicts now.
+        boxes: [N, 4] left, top, right, bottom of people and ignored regions, in pixels.
+        ignored: [N] bool, which of them are ignored regions.
+        predicted: [M, 4] box that each cell predicts at present.
         logits: [M] confidence of each, before the sigmoid.
-        centres: [M, 2] x, y of each cell's middle.
-        strides: [M] of each cell's level, in pixels.
+        centres: [M, 2] x, y of each cell's middle, in pixels.
+        strides: [M] stride of each cell's level, in pixels.
     """
     counted = np.ones(len(predicted), bool)
     if ignored.any():
@@ -78,12 +78,12 @@ def assign(
 
 
 def _near(boxes: np.ndarray, centres: np.ndarray, strides: np.ndarray) -> np.ndarray:
-    """[N, M] whether the middle of a cell lies in a box or close to its centre."""
+    """Return [N, M] bool: whether the middle of a cell is in a box and near its centre."""
     x, y = centres.T
     left, top, right, bottom = (side[:, None] for side in boxes.T)
     inside = (x > left) & (x < right) & (y > top) & (y < bottom)
-    reach = CENTRE * strides
-    return inside & (np.abs(x - (left + right) / 2) < reach) & (np.abs(y - (top + bottom) / 2) < reach) | (
-        # a box smaller than a cell may hold the middle of none
+    radius = CENTRE * strides
+    return inside & (np.abs(x - (left + right) / 2) < radius) & (np.abs(y - (top + bottom) / 2) < radius) | (
+        # a box smaller than a cell may contain the middle of none
         (np.abs(x - (left + right) / 2) < strides / 2) & (np.abs(y - (top + bottom) / 2) < strides / 2)
     )

@@ -1,15 +1,14 @@
-"""What the compact network learns: boxes, confidence and appearance, in one pass.
+"""Training of the compact network: losses of boxes, scores and embeddings, and their sum.
 
-The loss is a sum with fixed weights. JDE learns its weights as task uncertainties; here the detector starts from a
-trained one while the appearance starts from nothing, and learned weights would give way to whichever loss is
-large at the time: the appearance of the first hundreds of steps.
+The sum has fixed weights. JDE trains its weights as task uncertainties. Here the detector starts from a trained one
+while the embedding head starts from random weights, and trained loss weights would favour the loss that is large at
+the time: that of the embeddings, in the first hundreds of steps.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from paddle import nn
 
 from tracker.detection.crops import read_crops
 from tracker.errors import OptionError
-from tracker.models.networks.compact import PIXEL, build
-from tracker.settings.checks import check_flag, check_number
+from tracker.models.networks.compact import PIXEL_WEIGHT_SCALE, build
+from tracker.settings.checks import check_settings, flag, from_mapping, number
 from training.data.batches import Batch
 from training.pretrained import normalise, read_weights, start_from
 from training.tasks.detection_losses import detection_losses
@@ -34,56 +33,47 @@ DETECTOR = "network.det."
 
 @dataclass(frozen=True)
 class CompactSettings:
-    """What a training configuration may say about this task.
+    """Settings of the compact network's task: weights of the losses, and what is trained.
 
-    Attributes:
-        box: factor of 1 - GIoU of a cell's box with that of the person it answers for.
-        confidence: of the binary cross-entropy, whose target is the IoU of the box, and 0 for cells that answer for
-            nobody.
-        vector: of 1 - cosine of an embedding and the teacher's, without what all of these share and reduced to as many
-            dimensions.
-        relation: of the mean squared difference of the cosines among all embeddings and among the teacher's.
-        identity: of the cross-entropy of the identity, from cosines with a learned vector for each.
-        detector_factor: learning rate of the detector as a part of the schedule's; with 0 it stays as it is, and a
-            step takes a fraction of the time.
-        appearance_factor: of the appearance, likewise.
-        freeze_statistics: normalise the detector by the statistics of the loaded weights, and leave these as they are.
-        box_jitter: standard deviation of the sides of boxes that embeddings are read from, as a part of its size.
+    Raises:
+        OptionError: A value is of the wrong type or out of its range, or nothing would be trained.
     """
 
-    box: float = 5.0
-    confidence: float = 1.0
-    vector: float = 4.0
-    relation: float = 5.0
-    identity: float = 0.25
-    detector_factor: float = 0.1
-    appearance_factor: float = 1.0
-    freeze_statistics: bool = True
-    box_jitter: float = 0.06
+    box: float = number(5.0, "weight of 1 - GIoU of a cell's box and the box of the person assigned to it")
+    confidence: float = number(
+        1.0, "weight of the binary cross-entropy of the score, whose target is the IoU of the box, 0 in the background"
+    )
+    vector: float = number(
+        4.0, "weight of 1 - cosine of an embedding and the teacher's, without the teacher's mean and reduced in length"
+    )
+    relation: float = number(
+        5.0, "weight of the mean squared difference between the cosines among all embeddings and among the teacher's"
+    )
+    identity: float = number(
+        0.25, "weight of the cross-entropy of the identity, from cosines with a trained vector of each"
+    )
+    detector_factor: float = number(
+        0.1, "learning rate of the detector as a part of the schedule's; 0 keeps it, and a step is several times faster"
+    )
+    appearance_factor: float = number(1.0, "learning rate of the embedding head, likewise")
+    freeze_statistics: bool = flag(True, "normalise the detector by the loaded statistics, and keep these")
+    box_jitter: float = number(
+        0.06, "standard deviation of the sides of boxes that embeddings are read from, as a part of its size"
+    )
 
-    @classmethod
-    def checked(cls, values: dict[str, Any]) -> CompactSettings:
-        """Settings from a dict of some of the attributes.
-
-        Raises:
-            OptionError: one is unknown or of no use.
-        """
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name, value in values.items():
-            if name not in known:
-                raise OptionError(f"the compact network has no setting {name!r}; known are {', '.join(known)}")
-            if name == "freeze_statistics":
-                check_flag(f"task.{name}", value)
-            else:
-                check_number(f"task.{name}", value, 0)
-        settings = cls(**values)
-        if not settings.detector_factor and not settings.appearance_factor:
-            raise OptionError("task.detector_factor and task.appearance_factor are both 0: nothing would be learnt")
-        return settings
+    def __post_init__(self) -> None:
+        check_settings(self, "task.")
+        if not self.detector_factor and not self.appearance_factor:
+            raise OptionError("task.detector_factor and task.appearance_factor are both 0: nothing would be trained")
 
 
 class Classifier(nn.Layer):
-    """Tells identities apart by the cosine of an embedding with a learned vector of each."""
+    """Classifier of identities, by the cosine of an embedding with a trained vector of each.
+
+    Args:
+        dimension: Length of an embedding.
+        identities: How many identities there are.
+    """
 
     SCALE = 16.0
     SMOOTHING = 0.1
@@ -95,37 +85,44 @@ class Classifier(nn.Layer):
         )
 
     def forward(self, embeddings: paddle.Tensor, identities: paddle.Tensor) -> paddle.Tensor:
-        """Mean loss of embeddings [K, D] of length 1 and identities [K]."""
+        """Return the mean loss.
+
+        Args:
+            embeddings: [K, D], L2-normalised.
+            identities: [K] int64.
+        """
         logits = self.SCALE * embeddings @ F.normalize(self.weight, axis=0)
         return F.cross_entropy(logits, identities, label_smoothing=self.SMOOTHING)
 
 
 class CompactTask(nn.Layer):
-    """The compact network and its losses; the layer's state is what a checkpoint holds.
+    """The compact network with its losses.
 
     Args:
-        config_path: the model configuration, for its ``CompactJDE`` sizes.
-        settings: fields of `CompactSettings`.
-        identities: how many people the data tells apart.
-        vectors: length of the teacher's embeddings, 0 without one.
+        config_path: The model configuration, for its ``CompactJDE`` sizes.
+        settings: Fields of `CompactSettings`.
+        identities: How many identities the data has.
+        teacher_dimension: Length of a teacher embedding; 0 without a teacher.
 
     Attributes:
-        network: the network itself.
+        network: The network itself.
 
     Raises:
-        OptionError: a setting is unknown or of no use.
-        ModelError: the configuration is none of this network.
+        OptionError: A setting is unknown or not accepted.
+        ModelError: The configuration is not one of this network.
     """
 
-    def __init__(self, config_path: Path, settings: dict[str, Any], identities: int, vectors: int = 0) -> None:
+    def __init__(
+        self, config_path: Path, settings: Mapping[str, Any], identities: int, teacher_dimension: int = 0
+    ) -> None:
         super().__init__()
-        self.settings = CompactSettings.checked(settings)
+        self.settings = from_mapping(CompactSettings, settings, "task")
         self.network = build(config_path)[0]
-        dimension = self.network.head.out.weight.shape[1]  # of what tells people apart
+        dimension = self.network.head.out.weight.shape[1]
         self.classifier = Classifier(dimension, identities)
-        # what all of the teacher's embeddings share, and the main directions in which they differ, see `fit_teacher`
-        self.register_buffer("mean", paddle.zeros([vectors]))
-        self.register_buffer("directions", paddle.zeros([vectors, dimension]))
+        # of the teacher's embeddings, see `fit_teacher`
+        self.register_buffer("mean", paddle.zeros([teacher_dimension]))
+        self.register_buffer("directions", paddle.zeros([teacher_dimension, dimension]))
         if self.settings.freeze_statistics or not self.settings.detector_factor:
             for name, layer in self.named_sublayers():
                 if isinstance(layer, nn.BatchNorm2D) and name.startswith(DETECTOR):
@@ -134,68 +131,70 @@ class CompactTask(nn.Layer):
 
     @property
     def layer(self) -> nn.Layer:
-        """What is trained and saved."""
+        """The layer that is trained and saved: the network and the classifier."""
         return self
 
     def seed(self, numbers: list[int]) -> None:
-        """Start the random numbers of the next step, so that a resumed run draws the same."""
+        """Seed the random numbers of the next step, so that a resumed run draws the same ones."""
         self._rng = np.random.default_rng(numbers)
 
-    def load(self, path: Path, images: list[np.ndarray]) -> list[str]:
-        """Start from trained weights, whatever part of the network they are for.
+    def load(self, path: Path, images: Sequence[np.ndarray]) -> list[str]:
+        """Start from trained weights, of the whole network or of a part.
 
         Args:
             path: ``.pdparams``, or ``.npz`` with folded BatchNorm.
-            images: [N, H, W, 3] uint8 network inputs, on which folded weights are made trainable.
+            images: Batches [N, H, W, 3] uint8 of network inputs, on which folded weights are made trainable.
 
         Returns:
-            Parameters that stay freshly drawn.
+            Names of the parameters that keep their random weights.
 
         Raises:
-            ModelError: the file is not whole or for another network.
+            ModelError: The file is damaged or for another network.
         """
         left = start_from(self.network, read_weights(path, self.network))
         logger.info(
-            "%d parameters from %s, %d freshly drawn", len(self.network.state_dict()) - len(left), path, len(left)
+            "%d parameters from %s, %d with random weights", len(self.network.state_dict()) - len(left), path, len(left)
         )
         if path.suffix == ".npz":
             normalise(self.network.det, [_to_tensor(image) for image in images])
         return left
 
-    def fit_teacher(self, vectors: np.ndarray, batches: Sequence[Batch] = ()) -> None:
-        """Find the mean of the teacher's embeddings and their main directions (singular value decomposition).
+    def fit_teacher(self, teacher_embeddings: np.ndarray, batches: Sequence[Batch] = ()) -> None:
+        """Find the mean of the teacher's embeddings and their principal directions (singular value decomposition).
 
-        Without their mean, which says nothing of anybody, they tell people apart better than with it. The directions
-        are turned to where the network's embeddings have them already (orthogonal Procrustes problem, Schoenemann
-        1966): one that has learned from such a teacher would have to learn them anew otherwise.
+        The mean says nothing about anybody, and without it the embeddings tell people apart better. The directions are
+        rotated to those that the network's own embeddings have (orthogonal Procrustes problem, Schoenemann 1966).
+        Otherwise a network that was trained with such a teacher would have to be trained to new directions.
 
         Args:
-            vectors: [K, T] all embeddings of the teacher.
-            batches: to compare the network's embeddings with the teacher's on; none for a network from nothing.
+            teacher_embeddings: [K, T], all embeddings of the teacher.
+            batches: Batches to compare the network's own embeddings on; none for a network with random weights.
         """
-        vectors = vectors.astype(np.float64)
-        mean = vectors.mean(axis=0) if len(vectors) else np.zeros(vectors.shape[1])
+        teacher_embeddings = teacher_embeddings.astype(np.float64)
+        count, dimension = teacher_embeddings.shape
+        mean = teacher_embeddings.mean(axis=0) if count else np.zeros(dimension)
         self.mean.set_value(mean.astype(np.float32))
-        _, _, rows = np.linalg.svd(vectors - mean, full_matrices=False)
+        _, _, rows = np.linalg.svd(teacher_embeddings - mean, full_matrices=False)
         directions = np.zeros(self.directions.shape, np.float32)
-        count = min(len(rows), directions.shape[1])
-        directions[:, :count] = rows[:count].T
+        rank = min(len(rows), directions.shape[1])
+        directions[:, :rank] = rows[:rank].T
         self.directions.set_value(directions)
         self.network.eval()
         with paddle.no_grad():
-            pairs = [self._embeddings(batch) for batch in batches]
-        pairs = [(found.numpy(), said) for found, said, _ in pairs if len(said)]
+            pairs = [self._embeddings(batch)[:2] for batch in batches]
+        pairs = [(own.numpy(), teacher) for own, teacher in pairs if len(teacher)]
         if pairs:
-            found, said = (np.concatenate(part) for part in zip(*pairs))
-            known = said.any(axis=1)
+            own, teacher = (np.concatenate(part) for part in zip(*pairs))
+            known = teacher.any(axis=1)
             if known.any():
-                left, _, right = np.linalg.svd(self._targets(paddle.to_tensor(said[known])).numpy().T @ found[known])
+                targets = self._targets(paddle.to_tensor(teacher[known])).numpy()
+                left, _, right = np.linalg.svd(targets.T @ own[known])
                 self.directions.set_value(directions @ (left @ right))
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Everything that is trained, in groups for a Paddle optimizer, whose ``learning_rate`` is a factor there."""
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return all trained parameters in groups for a Paddle optimizer, whose ``learning_rate`` is a factor."""
         detector, appearance = self.settings.detector_factor, self.settings.appearance_factor
-        special = {DETECTOR: detector, "network.head.first.c.": PIXEL * appearance}
+        special = {DETECTOR: detector, "network.head.first.c.": PIXEL_WEIGHT_SCALE * appearance}
         factors: dict[tuple[float, bool], list[paddle.Tensor]] = {}
         for name, parameter in self.named_parameters():
             factor = next((value for prefix, value in special.items() if name.startswith(prefix)), appearance)
@@ -207,12 +206,12 @@ class CompactTask(nn.Layer):
             for (factor, decays), parameters in factors.items()
         ]
 
-    def export_state(self, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Of the state of ``layer`` what inference needs, by the network's names."""
+    def export_state(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Select from a state of ``layer`` what inference needs, by the network's names."""
         return {name: state[f"network.{name}"] for name in self.network.state_dict()}
 
     def losses(self, batch: Batch) -> dict[str, paddle.Tensor]:
-        """Losses of a batch; ``total`` is the weighted sum of the others."""
+        """Compute the losses of a batch; ``total`` is the weighted sum of the others."""
         self.train()
         parts = {}
         if self.settings.detector_factor:
@@ -223,37 +222,43 @@ class CompactTask(nn.Layer):
         return {"total": total, **parts}
 
     def _appearance(self, batch: Batch) -> dict[str, paddle.Tensor]:
-        embeddings, vectors, identities = self._embeddings(batch)
+        embeddings, teacher_embeddings, identities = self._embeddings(batch)
         if not len(identities):
             nothing = 0 * self.network.head.out.weight.sum()
             return {"vector": nothing, "relation": nothing, "identity": nothing}
-        return self._teacher_losses(embeddings, vectors) | {"identity": self._identity_loss(embeddings, identities)}
+        losses = self._teacher_losses(embeddings, teacher_embeddings)
+        return losses | {"identity": self._identity_loss(embeddings, identities)}
 
     def _embeddings(self, batch: Batch) -> tuple[paddle.Tensor, np.ndarray, np.ndarray]:
-        """Of all K people of whom something is known: embeddings [K, D] of length 1, the teacher's vectors [K, T] and
-        identities [K].
+        """Embed the K people whose identity or teacher embedding is known.
+
+        Returns:
+            [K, D] their embeddings, L2-normalised; [K, T] the teacher's, zeros where there is none; [K] identities.
         """
-        rows, known_vectors, known_identities = [], [], []
-        for image, boxes, who, says in zip(batch.images, batch.boxes, batch.identities, batch.vectors):
-            known = (who >= 0) | says.any(axis=1)
-            rows.append(read_crops(image, self._jittered(boxes[known]), self.network.head.grid))
-            known_vectors.append(says[known])
-            known_identities.append(who[known])
-        vectors, identities = np.concatenate(known_vectors), np.concatenate(known_identities)
-        if not len(identities):
-            return paddle.zeros([0, self.directions.shape[1]]), vectors, identities
-        looks = self.network.head.looks(paddle.to_tensor(np.concatenate(rows)))
-        return F.normalize(looks, axis=1), vectors, identities
+        crops, teacher_embeddings, identities = [], [], []
+        for image, boxes, own_identities, own_teacher in zip(
+            batch.images, batch.boxes, batch.identities, batch.teacher_embeddings
+        ):
+            known = (own_identities >= 0) | own_teacher.any(axis=1)
+            crops.append(read_crops(image, self._jittered(boxes[known]), self.network.head.grid))
+            teacher_embeddings.append(own_teacher[known])
+            identities.append(own_identities[known])
+        teacher, identity = np.concatenate(teacher_embeddings), np.concatenate(identities)
+        if not len(identity):
+            return paddle.zeros([0, self.directions.shape[1]]), teacher, identity
+        embeddings = self.network.head.identity_features(paddle.to_tensor(np.concatenate(crops)))
+        return F.normalize(embeddings, axis=1), teacher, identity
 
-    def _targets(self, vectors: paddle.Tensor) -> paddle.Tensor:
-        """What the teacher's vectors [K, T] are to an embedding, [K, D] of length 1."""
-        return F.normalize((vectors - self.mean) @ self.directions, axis=1)
+    def _targets(self, teacher_embeddings: paddle.Tensor) -> paddle.Tensor:
+        """Project teacher embeddings [K, T] to targets of embeddings, [K, D], L2-normalised."""
+        return F.normalize((teacher_embeddings - self.mean) @ self.directions, axis=1)
 
-    def _teacher_losses(self, embeddings: paddle.Tensor, vectors: np.ndarray) -> dict[str, paddle.Tensor]:
-        known = np.flatnonzero(vectors.any(axis=1))
+    def _teacher_losses(self, embeddings: paddle.Tensor, teacher_embeddings: np.ndarray) -> dict[str, paddle.Tensor]:
+        known = np.flatnonzero(teacher_embeddings.any(axis=1))
         if not len(known):
             return {"vector": 0 * embeddings.sum(), "relation": 0 * embeddings.sum()}
-        embeddings, target = embeddings[paddle.to_tensor(known)], self._targets(paddle.to_tensor(vectors[known]))
+        embeddings = embeddings[paddle.to_tensor(known)]
+        target = self._targets(paddle.to_tensor(teacher_embeddings[known]))
         cosines = paddle.matmul(embeddings, embeddings, transpose_y=True)
         difference = cosines - paddle.matmul(target, target, transpose_y=True)
         return {"vector": (1 - (embeddings * target).sum(axis=1)).mean(), "relation": (difference**2).mean()}
@@ -265,7 +270,7 @@ class CompactTask(nn.Layer):
         return self.classifier(embeddings[paddle.to_tensor(known)], paddle.to_tensor(identities[known]))
 
     def _jittered(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes as a detector would find them: not quite the true ones."""
+        """Move the sides of boxes at random, as a detector would."""
         size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
         return boxes + self._rng.normal(scale=self.settings.box_jitter, size=boxes.shape).astype(np.float32) * size
 

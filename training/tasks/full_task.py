@@ -1,14 +1,13 @@
-"""The full DarkNet53 JDE network with the losses and targets of PaddleDetection, as `tools/train.py` drives it.
+"""Training of the full DarkNet53 JDE network with the losses and targets of PaddleDetection.
 
-Everything that computes is ppdet's: the model, `Gt2JDETargetThres`, `JDEDetectionLoss`, `JDEEmbeddingLoss` and
-`JDELoss`. Here are only the way in and out, and what ppdet does not know: ignored boxes, and images without people.
+All computation is ppdet's: the model, `Gt2JDETargetThres`, `JDEDetectionLoss`, `JDEEmbeddingLoss` and `JDELoss`. This
+file adds inputs and outputs, and two cases that ppdet does not handle: ignored boxes, and images without people.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +19,16 @@ from tracker.boxes import intersection
 from tracker.errors import OptionError
 from tracker.models.networks import darknet53
 from tracker.models.pdparams import check_parameters, load_pdparams
+from tracker.settings.checks import check_settings, flag, from_mapping, number
 
 if TYPE_CHECKING:
     from training.data.batches import Batch
 
-# PaddleDetection's configs/mot/jde/_base_/jde_reader_1088x608.yml; an IoU between the last two is neither.
+# from PaddleDetection's configs/mot/jde/_base_/jde_reader_1088x608.yml; an IoU between the last two is ignored
 IDENTITY_IOU = 0.5
 PERSON_IOU = 0.5
 BACKGROUND_IOU = 0.4
-IGNORED_SHARE = 0.5  # of an anchor, inside an ignored box
+IGNORED_SHARE = 0.5  # share of an anchor inside an ignored box from which it is ignored too
 
 CLASSIFIER = ("reid.classifier.weight", "reid.classifier.bias")
 NO_BOX = np.zeros((1, 4), np.float32)
@@ -36,58 +36,41 @@ NO_BOX = np.zeros((1, 4), np.float32)
 
 @dataclass(frozen=True)
 class FullSettings:
-    """What a training configuration may say about this task.
+    """Settings of the full network's task.
 
-    Attributes:
-        backbone_factor: learning rate of DarkNet53 as a part of that of the rest.
-        freeze_statistics: normalise by the running statistics of the loaded weights, and leave these as they are.
-            ppdet's `freeze_norm` freezes scale and offset only; its training normalises by the batch, which takes
-            several images at a time. Weights from scratch need the batch's statistics: False.
+    ppdet's ``freeze_norm`` freezes scale and offset of BatchNorm only, and normalises by the batch in training, which
+    takes several images at a time. ``freeze_statistics`` normalises by the running statistics. Random weights have
+    none: set it to False for them.
+
+    Raises:
+        OptionError: A value is of the wrong type or out of its range.
     """
 
-    backbone_factor: float = 0.1
-    freeze_statistics: bool = True
+    backbone_factor: float = number(0.1, "learning rate of DarkNet53 as a part of that of the rest")
+    freeze_statistics: bool = flag(True, "normalise by the statistics of the loaded weights, and keep these")
 
-    @classmethod
-    def checked(cls, settings: dict[str, Any]) -> FullSettings:
-        """Settings from a dict of some of the attributes.
-
-        Raises:
-            OptionError: one is unknown or of no use.
-        """
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise OptionError(f"the full network has no setting {name!r}; known are {', '.join(known)}")
-        chosen = cls(**settings)
-        factor = chosen.backbone_factor
-        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor < math.inf:
-            raise OptionError(f"backbone_factor is {factor!r}; it has to be a number, 0 or more")
-        if not isinstance(chosen.freeze_statistics, bool):
-            raise OptionError(f"freeze_statistics is {chosen.freeze_statistics!r}; it has to be true or false")
-        return chosen
+    def __post_init__(self) -> None:
+        check_settings(self, "task.")
 
 
 class FullTask:
-    """The full DarkNet53 JDE network with PaddleDetection's losses.
+    """The full DarkNet53 JDE network with PaddleDetection's losses, with random weights at first.
+
+    Args:
+        config_path: The model configuration, in PaddleDetection's keys.
+        settings: Fields of `FullSettings`.
+        identities: How many identities the data has.
 
     Attributes:
         network: ppdet's ``JDE``; its ``state_dict()`` has PaddleDetection's names.
-        identities: classes of the identity classifier, at least 1.
+        identities: Classes of the identity classifier, at least 1.
+
+    Raises:
+        OptionError: A setting is unknown or not accepted.
     """
 
-    def __init__(self, config_path: Path, settings: dict[str, Any], identities: int) -> None:
-        """Build the network with fresh weights.
-
-        Args:
-            config_path: the model configuration, in PaddleDetection's keys.
-            settings: fields of `FullSettings`.
-            identities: how many identities the data set has; 0 where it has none.
-
-        Raises:
-            OptionError: a setting is unknown or of no use.
-        """
-        chosen = FullSettings.checked(settings)
+    def __init__(self, config_path: Path, settings: Mapping[str, Any], identities: int) -> None:
+        chosen = from_mapping(FullSettings, settings, "task")
         self.backbone_factor = chosen.backbone_factor
         self.identities = max(identities, 1)  # there is no linear layer of no outputs
 
@@ -96,11 +79,11 @@ class FullTask:
 
         reid = self.network.reid
         levels, losses = (reid.anchor_levels, reid.anchor_scales, reid.embedding_dim), (reid.emb_loss, reid.jde_loss)
-        # made anew: ppdet's create() takes the number from a configuration that is global to the process
+        # not by ppdet's create(), which takes the number of identities from a global configuration
         reid = type(reid)(reid.num_classes, self.identities, *levels, *losses)
-        # sqrt(2) log(n - 1) is for thousands of identities: it is 0 for two of them, and nothing would be learnt.
+        # sqrt(2) log(n - 1) is meant for thousands of identities: for two it is 0, and so would be the gradient
         reid.emb_scale = max(reid.emb_scale, 1.0)
-        reid.emb_loss.phony.stop_gradient = True  # stands for a zero loss; a parameter only in name
+        reid.emb_loss.phony.stop_gradient = True  # a placeholder for a loss of 0, not a weight
         self.network.reid = reid
 
         head = config["YOLOv3Head"]
@@ -118,65 +101,68 @@ class FullTask:
 
     @property
     def layer(self) -> nn.Layer:
-        """What is trained and saved."""
+        """The layer that is trained and saved: the network."""
         return self.network
 
     def seed(self, numbers: list[int]) -> None:
-        """Start the random numbers of the next step: there are none."""
+        """Do nothing: no step draws random numbers."""
 
-    def fit_teacher(self, vectors: np.ndarray, batches: Sequence[Batch] = ()) -> None:
-        """Take note of a teacher's embeddings: this network learns identities alone."""
+    def fit_teacher(self, teacher_embeddings: np.ndarray, batches: Sequence[Batch] = ()) -> None:
+        """Do nothing: this network is trained on identities alone."""
 
-    def load(self, weights: Path, images: Sequence[np.ndarray] = ()) -> None:
-        """Take the weights of a ``.pdparams`` file of this network.
+    def load(self, path: Path, images: Sequence[np.ndarray] = ()) -> None:
+        """Start from the weights of a ``.pdparams`` file of this network.
 
-        What only training needs may be absent: the weights of the losses and the identity classifier. A classifier of
-        another number of identities is passed over. One of the same number is taken, whoever its identities were.
+        What only training needs may be missing: the weights of the losses and the identity classifier. A classifier of
+        another number of identities is left out; one of the same number is used, whatever its identities were.
 
         Args:
-            weights: the file.
-            images: not needed, as the weights of this network come with BatchNorm.
+            path: The file.
+            images: Not used: the weights of this network come with BatchNorm.
 
         Raises:
-            ModelError: the file cannot be read, or its arrays are not for this network.
+            ModelError: The file cannot be read, or its arrays are not for this network.
         """
         state = self.network.state_dict()
         shapes = {name: tuple(value.shape) for name, value in state.items()}
-        found = load_pdparams(weights)
-        if any(found[name].shape != shapes[name] for name in CLASSIFIER if name in found):
-            found = {name: array for name, array in found.items() if name not in CLASSIFIER}
+        arrays = load_pdparams(path)
+        if any(arrays[name].shape != shapes[name] for name in CLASSIFIER if name in arrays):
+            arrays = {name: array for name, array in arrays.items() if name not in CLASSIFIER}
         needed = darknet53.needed_parameters(self.network)
-        expected = {name: shape for name, shape in shapes.items() if name in needed or name in found}
-        check_parameters(found, expected, str(weights))
-        for name, array in found.items():
+        expected = {name: shape for name, shape in shapes.items() if name in needed or name in arrays}
+        check_parameters(arrays, expected, str(path))
+        for name, array in arrays.items():
             state[name].set_value(array.astype(np.float32))
 
     def losses(self, batch: Batch) -> dict[str, paddle.Tensor]:
-        """The losses of a batch, whose images have sides that are multiples of 32.
+        """Compute the losses of a batch, whose images have sides that are multiples of 32.
 
         Returns:
-            Scalars. ``total`` is to be minimised: the sum over the levels, each loss by its learned weight. For the
-            log, without gradient and weights, are ``box``, ``confidence`` and ``identity``, also summed over levels.
+            Scalars. ``total`` is minimised: the sum over the levels, each loss by its trained weight. ``box``,
+            ``confidence`` and ``identity`` are for the log: sums over the levels without weights and gradients.
         """
-        self.network.train()  # by this ppdet gives losses in place of detections
+        self.network.train()  # makes ppdet return losses in place of detections
         image = np.ascontiguousarray(batch.images[:, :, :, ::-1].transpose(0, 3, 1, 2), np.float32) / 255
         inputs = {"image": image, **self.targets(batch)}
-        found = self.network({name: paddle.to_tensor(array) for name, array in inputs.items()})
-        self.network.inputs = {}  # ppdet would hold the batch until the next one
+        losses = self.network({name: paddle.to_tensor(array) for name, array in inputs.items()})
+        self.network.inputs = {}  # where ppdet keeps the batch until the next one
         return {
-            "total": found["loss"].sum(),
-            "box": found["loss_box"].detach().sum(),
-            "confidence": found["loss_conf"].detach().sum(),
-            "identity": found["loss_ide"].detach().sum(),
+            "total": losses["loss"].sum(),
+            "box": losses["loss_box"].detach().sum(),
+            "confidence": losses["loss_conf"].detach().sum(),
+            "identity": losses["loss_ide"].detach().sum(),
         }
 
     def targets(self, batch: Batch) -> dict[str, np.ndarray]:
-        """What the maps of the network should be, by `Gt2JDETargetThres`.
+        """Compute the targets of the network's output maps, with `Gt2JDETargetThres`.
+
+        Args:
+            batch: The batch; of ``teacher_embeddings`` nothing is used.
 
         Returns:
             For level i of h x w cells and A anchors: ``tconf<i>`` [B, A, h, w], 1 for a person, 0 for background and
-            -1 for neither; ``tbox<i>`` [B, A, h, w, 4]; ``tide<i>`` [B, A, h, w, 1], -1 where unknown. And
-            ``gt_bbox`` [B, N, 4] of people, center and size as a part of the image, filled up by zeros.
+            -1 for ignored; ``tbox<i>`` [B, A, h, w, 4]; ``tide<i>`` [B, A, h, w, 1], -1 where unknown. And
+            ``gt_bbox`` [B, N, 4] of people, centre and size relative to the image, padded with zeros.
         """
         height, width = batch.images.shape[1:3]
         samples = []
@@ -186,10 +172,10 @@ class FullTask:
             relative = (center_size / np.array([width, height] * 2)).astype(np.float32)
             sample = {
                 "image": np.empty((3, height, width), np.bool_),  # for its shape only
-                # ppdet fails on an image without boxes; a box of no size is background everywhere
+                # ppdet fails on an image without boxes; a box of size 0 is background everywhere
                 "gt_bbox": relative if len(people) else NO_BOX,
                 "gt_ide": identities[~ignored].reshape(-1, 1) if len(people) else np.array([[-1]]),
-                "gt_class": None,  # is taken out unread
+                "gt_class": None,  # ppdet deletes it unread
             }
             samples.append(sample)
         self._encode(samples)
@@ -202,14 +188,11 @@ class FullTask:
                 confidence[inside & (confidence == 0)] = -1
         return targets
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Everything that is trained, in groups for a Paddle optimizer.
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return all trained parameters in groups for a Paddle optimizer, whose ``learning_rate`` is a factor.
 
-        Paddle's groups tell their learning rate as a factor of that of the optimizer, and forget what ppdet set for
-        single parameters: the classifier's bias learns twice as fast, biases and weights of losses do not decay.
-
-        Args:
-            learning_rate: of the optimizer; the factors do not depend on it.
+        Groups override what ppdet sets for single parameters, so it is repeated here: the classifier's bias has twice
+        the learning rate, and neither biases nor the weights of losses decay.
         """
         factors = {}
         for name, parameter in self.network.named_parameters():
@@ -224,33 +207,33 @@ class FullTask:
             for (factor, decays), parameters in factors.items()
         ]
 
-    def export_state(self, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Of the state of ``layer`` what inference needs, by PaddleDetection's names."""
+    def export_state(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Select from a state of ``layer`` what inference needs, by PaddleDetection's names."""
         return {name: state[name] for name in darknet53.needed_parameters(self.network)}
 
 
 def _inside(boxes: np.ndarray, anchors: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
-    """Which anchors lie by more than half of their area in one of the boxes.
+    """Find the anchors that lie in one of the boxes by more than half of their area.
 
-    An anchor whose IoU with a box is above 0.5 does so too. Near a border the anchor's part in the image may do instead
-    of the whole: a region ends there that people stand in beyond.
+    An anchor at the border counts as well when this holds for its part in the image: an ignored region ends at the
+    border, even though the crowd that it covers does not.
 
     Args:
         boxes: [N, 4] left, top, right, bottom in pixels.
         anchors: [A, 2] width, height in pixels.
-        stride: pixels from one cell to the next.
-        size: height and width of the image.
+        stride: Pixels from one cell to the next.
+        size: Height and width of the image.
 
     Returns:
         [A, h, w] bool.
     """
     height, width = size
-    rows, columns = np.mgrid[: height // stride, : width // stride] * stride  # of centers, as ppdet has them
+    rows, columns = np.mgrid[: height // stride, : width // stride] * stride  # of centres, as in ppdet
     center = np.stack([columns, rows], -1)[None]
     half = anchors[:, None, None] / 2
     whole = np.concatenate([center - half, center + half], -1)
-    seen = np.clip(whole, 0, [width, height] * 2)
-    found = np.zeros(whole.shape[:3], bool)
+    visible = np.clip(whole, 0, [width, height] * 2)
+    inside = np.zeros(whole.shape[:3], bool)
     for box in boxes:
         for anchor in (whole, seen):
             area = (anchor[..., 2:] - anchor[..., :2]).prod(-1)

@@ -15,7 +15,7 @@ import pytest
 import tracker.models.download
 from tests.helpers.http_server import CONTENT, DIGEST, assert_complete, failure, part, serving
 from tests.helpers.paths import ROOT
-from tracker.models.download import download
+from tracker.models.download import download, note_path
 
 SCRIPT = """
 import pathlib, sys
@@ -65,6 +65,14 @@ def test_unknown_length(server, target):
     assert_complete(target)
 
 
+def test_broken_connection_of_unknown_length_is_not_taken_for_the_end(server, target):
+    """A chunked answer tells its end, unless the connection is closed."""
+    server.chunked = True
+    server.cuts = [100_000]
+    download(server.url, target)
+    assert_complete(target)
+
+
 def test_redirect(server, target):
     download(server.url.replace("/file", "/moved"), target)
     assert_complete(target)
@@ -94,6 +102,34 @@ def test_lock_left_behind_is_no_obstacle(server, target):
 def test_progress(server, target, capsys, progress, shown):
     download(server.url, target, progress=progress)
     assert ("weights.pdparams" in capsys.readouterr().err) is shown
+
+
+# ---- the digest of the first download
+
+
+def test_other_content_later_is_refused_until_the_note_is_deleted(server, target):
+    download(server.url, target)
+    target.unlink()
+    download(server.url, target)
+    target.unlink()
+    server.content = CONTENT[::-1]
+    message = failure(server.url, target)
+    assert DIGEST in message and f"delete {note_path(target)}" in message
+    assert not target.exists() and not part(target).exists()
+    note_path(target).unlink()
+    download(server.url, target)
+    assert_complete(target, CONTENT[::-1])
+
+
+def test_the_digest_is_that_of_one_address_and_gives_way_to_a_given_one(server, target):
+    download(server.url, target)
+    target.unlink()
+    server.content = b"other"
+    download(f"{server.url}?other", target)
+    assert_complete(target, b"other")
+    server.content = CONTENT
+    download(f"{server.url}?other", target, sha256=DIGEST)
+    assert_complete(target)
 
 
 # ---- breaks
@@ -169,19 +205,6 @@ def test_file_that_grew_between_tries(server, target):
     assert_complete(target, CONTENT[::-1] + b"more")
 
 
-def test_target_appears_in_one_step(server, target, monkeypatch):
-    finish = tracker.models.download._Partial.finish
-    written = []
-
-    def watched(self, place):
-        written.append((place.exists(), self.path.stat().st_ino))
-        finish(self, place)
-
-    monkeypatch.setattr(tracker.models.download._Partial, "finish", watched)
-    download(server.url, target)
-    assert written == [(False, target.stat().st_ino)]
-
-
 def test_answer_from_another_place_is_not_appended(server, target):
     server.cuts = [100_000]
     server.shift = 7
@@ -190,13 +213,11 @@ def test_answer_from_another_place_is_not_appended(server, target):
     assert "Range" not in server.requests[2]
 
 
-@pytest.mark.parametrize(
-    "note", [None, "", "[]", '{"address": 1}', '{"address": 1, "length": "x", "version": {}}', "\0"]
-)
+@pytest.mark.parametrize("note", [None, "", "[]", '{"address": 1}', "\0"])
 def test_beginning_without_a_note_that_fits_is_dropped(server, target, note):
     part(target).write_bytes(b"from elsewhere")
     if note is not None:
-        Path(f"{part(target)}.json").write_text(note)
+        note_path(target).write_text(note)
     download(server.url, target)
     assert_complete(target)
     assert "Range" not in server.requests[0]

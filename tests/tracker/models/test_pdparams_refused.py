@@ -16,153 +16,152 @@ from tracker.errors import ModelError
 from tracker.models.pdparams import load_pdparams
 
 
-class Call:
-    """Pickles as a call of ``function`` named ``module.name``, without needing it here."""
+def pickled(value):
+    """The opcodes that put a value on the unpickler's stack, with no memo."""
+    return pickle.dumps(value, protocol=3)[2:-1].replace(b"q\x00", b"")
 
-    def __init__(self, function, *arguments):
-        self.function = function
-        self.arguments = arguments
+
+def named(module, name):
+    return f"c{module}\n{name}\n".encode()
+
+
+def save(path, opcodes, protocol=3):
+    path.write_bytes(bytes([0x80, protocol]) + opcodes + b".")
+    return path
+
+
+def array_opcodes(code="f4", shape=(1,), data=b"\0\0\0\0", order="<", flags=0):
+    """A dict of one array, as numpy pickles it, but every part may be wrong."""
+    rebuilt = named("numpy.core.multiarray", "_reconstruct") + named("numpy", "ndarray") + b"K\x00\x85C\x01b\x87R"
+    dtype = named("numpy", "dtype") + pickled(code) + b"\x89\x88\x87R("
+    dtype += b"".join(map(pickled, (3, order, None, None, None, -1, -1, flags))) + b"tb"
+    return b"}" + pickled("a") + rebuilt + b"(K\x01" + pickled(shape) + dtype + b"\x89" + pickled(data) + b"tbs"
+
+
+# ---- hostile
+
+
+class Hostile:
+    """Pickles as a call that leaves a file behind."""
+
+    def __init__(self, mark):
+        self.mark = mark
 
     def __reduce__(self):
-        return self.function, self.arguments
-
-
-def call(module, name, arguments, protocol=2):
-    """A pickle which calls ``module.name(*arguments)``, written by hand for names which cannot be imported."""
-    if protocol == 2:
-        head = b"\x80\x02c" + f"{module}\n{name}\n".encode()
-    else:
-        head = b"\x80\x04" + b"".join(b"\x8c" + bytes([len(t)]) + t.encode() for t in (module, name)) + b"\x93"
-    return head + pickle.dumps(arguments, protocol=2)[2:-1] + b"R."
-
-
-# ---- what must not get in
-
-
-@pytest.mark.parametrize("protocol", [2, 4])
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        ("os", "system"),
-        ("posix", "system"),
-        ("nt", "system"),
-        ("builtins", "eval"),
-        ("builtins", "exec"),
-        ("__builtin__", "eval"),
-        ("builtins", "getattr"),
-        ("builtins", "dict.get"),
-        ("subprocess", "Popen"),
-        ("numpy", "load"),
-        ("numpy", "fromfile"),
-        ("numpy", "ndarray.tofile"),
-        ("numpy", "core.multiarray._reconstruct"),
-        ("numpy.core.multiarray", "fromstring"),
-        ("numpy.core.multiarray", "__builtins__"),
-        ("numpy.testing._private.utils", "runstring"),
-        ("collections", "OrderedDict.fromkeys"),
-        ("copyreg", "_reconstructor"),
-        ("tracker.models.pdparams", "load_pdparams"),
-    ],
-)
-def test_other_names_are_refused(tmp_path, module, name, protocol):
-    path = tmp_path / "evil.pdparams"
-    path.write_bytes(call(module, name, ("x",), protocol))
-    message = refused(path)
-    assert f"{module}.{name}" in message
-    assert "refused" in message
+        return os.system, (f"touch {self.mark}",)
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_nothing_is_run(tmp_path, protocol):
     mark = tmp_path / "was-here"
-    content = {"x": Call(os.system, f"touch {mark}"), **PARAMETERS}
-    message = refused(write(tmp_path / "evil.pdparams", content, protocol))
-    assert "system" in message
+    path = write(tmp_path / "evil.pdparams", {"x": Hostile(mark), **PARAMETERS}, protocol)
+    refused(path)
     assert not mark.exists()
-
-
-def test_names_by_the_oldest_opcodes_are_refused(tmp_path):
-    path = tmp_path / "evil.pdparams"
-    path.write_bytes(b"(S'true'\nios\nsystem\n.")
-    assert "os.system" in refused(path)
-
-
-def test_a_long_name_with_line_breaks_stays_one_short_line(tmp_path):
-    path = tmp_path / "evil.pdparams"
-    name = "a\nb" * 40
-    path.write_bytes(call("os", name, (), protocol=4))
-    assert len(refused(path)) < 400
-
-
-@pytest.mark.parametrize("opcode", [b"P1\n", b"\x80\x02K\x01Q"])
-def test_persistent_objects_are_refused(tmp_path, opcode):
-    path = tmp_path / "evil.pdparams"
-    path.write_bytes(opcode + b".")
-    assert "outside the file" in refused(path)
-
-
-def array_pickle(dtype=b"f4", shape=(1,), raw=b"\0\0\0\0", kind=b"cnumpy\nndarray\n", order="<"):
-    """The pickle of one array, put together by hand so that every part can be wrong."""
-
-    def bare(value):
-        return pickle.dumps(value, protocol=3)[2:-1].replace(b"q\x00", b"")
-
-    rebuilt = b"cnumpy.core.multiarray\n_reconstruct\n" + kind + bare((0,)) + bare(b"b") + b"\x87R"
-    typed = b"cnumpy\ndtype\n" + bare(dtype.decode()) + b"\x89\x88\x87R("
-    typed += b"".join(map(bare, (3, order, None, None, None, -1, -1, 0))) + b"tb"
-    return b"\x80\x03}" + bare("a") + rebuilt + b"(K\x01" + bare(shape) + typed + b"\x89" + bare(raw) + b"tbs."
-
-
-def test_array_put_together_by_hand_is_read(tmp_path):
-    path = tmp_path / "a.pdparams"
-    path.write_bytes(array_pickle())
-    assert_same(load_pdparams(path), {"a": np.zeros(1, np.float32)})
+    pickle.loads(path.read_bytes())
+    assert mark.exists(), "the file is harmless, this test shows nothing"
 
 
 @pytest.mark.parametrize(
-    ("parts", "reason"),
+    "name",
     [
-        ({"dtype": b"O8"}, "O8"),
-        ({"dtype": b"V4"}, "V4"),
-        ({"dtype": b"S4"}, "S4"),
-        ({"dtype": b"M8[ns]"}, "M8"),
-        ({"dtype": b"f4,O"}, "f4,O"),
-        ({"shape": (1 << 40,)}, "shape"),
-        ({"shape": (-1,)}, "sizes"),
-        ({"shape": (2,)}, "shape"),
-        ({"shape": (1,) * 40}, "dim"),
-        ({"shape": ("1",)}, "sizes"),
-        ({"shape": 1}, "lacks"),
-        ({"raw": b""}, "0 bytes"),
-        ({"raw": [1]}, "bytes"),
-        ({"kind": b"cnumpy\ndtype\n"}, "plain array"),
-        ({"order": "O"}, "structured"),
+        *("os system", "posix system", "subprocess Popen", "builtins eval", "__builtin__ exec", "builtins getattr"),
+        *("builtins dict.get", "builtins bytearray", "collections OrderedDict.fromkeys", "copyreg _reconstructor"),
+        *("numpy load", "numpy zeros", "numpy ndarray.tofile", "numpy.core.multiarray fromstring"),
+        *("numpy.core.multiarray __builtins__", "numpy.testing._private.utils runstring"),
+        "tracker.models.pdparams load_pdparams",
     ],
 )
-def test_allowed_names_with_evil_arguments(tmp_path, parts, reason):
-    path = tmp_path / "evil.pdparams"
-    path.write_bytes(array_pickle(**parts))
-    message = refused(path)
-    assert "damaged" in message
-    assert reason in message
+def test_other_names_are_refused(tmp_path, name):
+    module, attribute = name.split()
+    for opcodes in (named(module, attribute), pickled(module) + pickled(attribute) + b"\x93"):
+        message = refused(save(tmp_path / "evil.pdparams", opcodes + pickled(("x",)) + b"R", protocol=4))
+        assert f"{module}.{attribute}" in message
+
+
+def test_names_by_the_oldest_opcode_are_refused(tmp_path):
+    assert "os.system" in refused(save(tmp_path / "evil.pdparams", b"(S'true'\nios\nsystem\n"))
+
+
+def test_a_long_name_stays_one_short_line(tmp_path):
+    opcodes = pickled("os") + pickled("a\nb" * 40) + b"\x93"
+    assert len(refused(save(tmp_path / "evil.pdparams", opcodes, protocol=4))) < 400
+
+
+@pytest.mark.parametrize("opcodes", [b"Pid\n", b"K\x01Q", b"\x82\x01"], ids=["persistent", "binary", "extension"])
+def test_objects_outside_the_file_are_refused(tmp_path, opcodes):
+    refused(save(tmp_path / "evil.pdparams", opcodes))
+
+
+def test_the_array_put_together_here_is_read(tmp_path):
+    assert_same(load_pdparams(save(tmp_path / "a.pdparams", array_opcodes())), {"a": np.zeros(1, np.float32)})
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        *({"code": code} for code in ("O8", "V4", "S4", "M8[ns]", "f4,O", "(3,)f4", 4)),
+        *({"shape": shape} for shape in ((1 << 40,), (1 << 62, 1 << 62), (2,), (1,) * 40, ("1",))),
+        *({"data": data} for data in (b"", [1], 1 << 40, None)),
+        {"order": "O"},
+    ],
+    ids=str,
+)
+def test_arrays_that_are_no_plain_numbers_of_their_size_are_refused(tmp_path, parts):
+    refused(save(tmp_path / "evil.pdparams", array_opcodes(**parts)))
+
+
+def test_numbers_do_not_pass_for_pointers(tmp_path):
+    """numpy's own dtype takes such flags, and then follows the numbers as if they were addresses of objects."""
+    found = load_pdparams(save(tmp_path / "evil.pdparams", array_opcodes("f8", data=b"A" * 8, flags=63)))
+    assert not found["a"].dtype.hasobject
 
 
 def test_object_arrays_are_refused(tmp_path):
-    content = {"a": np.array([{}, None], dtype=object)}
-    assert "O8" in refused(write(tmp_path / "evil.pdparams", content))
+    refused(write(tmp_path / "evil.pdparams", {"a": np.array([{}, None], dtype=object)}))
 
 
-@pytest.mark.parametrize("target", ["collections OrderedDict", "builtins tuple", "_codecs encode", "numpy dtype"])
-@pytest.mark.parametrize("state", [{"x": 1}, ({}, {"__new__": 1}), ({}, {"__setstate__": 1})])
-def test_a_file_cannot_alter_what_stands_in_for_a_name(tmp_path, target, state):
-    module, name = target.split()
-    path = tmp_path / "evil.pdparams"
-    path.write_bytes(f"c{module}\n{name}\n".encode() + pickle.dumps(state, protocol=0)[:-1] + b"b.")
-    refused(path)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("collections OrderedDict", "builtins tuple", "builtins bytes", "_codecs encode", "numpy ndarray"),
+        *("numpy dtype", "numpy.core.multiarray _reconstruct", "numpy.core.multiarray scalar"),
+    ],
+)
+@pytest.mark.parametrize("state", [{"x": 1}, (None, {"__init__": 1}), (None, {"__setstate__": 1})], ids=str)
+def test_no_file_can_alter_what_names_are_resolved_to(tmp_path, name, state):
+    refused(save(tmp_path / "evil.pdparams", named(*name.split()) + pickled(state) + b"b"))
     assert_same(load_pdparams(write(tmp_path / "good.pdparams", PARAMETERS, 2)), PARAMETERS)
 
 
-# ---- files which are something else, or broken
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        pytest.param(b"Nr\xff\xff\xff\x0f", id="memo index"),
+        pytest.param(b"Np4294967295\n", id="memo index as text"),
+        pytest.param(b"\x8e" + struct.pack("<Q", 1 << 40), id="bytes"),
+        pytest.param(b"\x96" + struct.pack("<Q", 1 << 40), id="bytearray"),
+        pytest.param(b"\x8d" + struct.pack("<Q", 1 << 62), id="text"),
+        pytest.param(b"\x95" + struct.pack("<Q", 1 << 40) + b"N", id="frame"),
+        pytest.param(named("builtins", "bytes") + pickled((1 << 34,)) + b"R", id="bytes made"),
+        pytest.param(named("numpy", "ndarray") + pickled(((1 << 34,), "b")) + b"R", id="array made"),
+        pytest.param(named("numpy", "ndarray") + pickled(((1 << 34,), "b")) + b"\x81", id="array made anew"),
+        pytest.param(
+            named("numpy.core.multiarray", "_reconstruct") + pickled((None, (1 << 34,), "O")) + b"R", id="kept"
+        ),
+        pytest.param(array_opcodes("V2000000000"), id="size of a dtype"),
+    ],
+)
+def test_absurd_sizes_take_no_memory(tmp_path, opcodes):
+    path = save(tmp_path / "w.pdparams", opcodes, protocol=5)
+    tracemalloc.start()
+    try:
+        refused(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
+
+
+# ---- broken, or something else
 
 
 def test_missing_file_and_folder(tmp_path):
@@ -174,37 +173,27 @@ def test_other_formats(tmp_path):
     path = tmp_path / "w.pdparams"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("data.pkl", b"x")
-    assert "zip" in refused(path)
-    path.write_bytes(b"")
-    assert "empty" in refused(path)
+    assert "not a .pdparams file" in refused(path)
     safetensors = struct.pack("<Q", 0x180) + b'{"a": 1}'
-    for data in (b"<!DOCTYPE html>", b"\x1f\x8b\x08\x00", b"\x00\x00\x00\x00", safetensors, b"N\n"):
+    for data in (b"", b"<!DOCTYPE html>", b"\x1f\x8b\x08\x00", safetensors, b"N\n"):
         path.write_bytes(data)
         assert "not a .pdparams file" in refused(path)
 
 
 @pytest.mark.parametrize(
-    ("content", "kind"),
+    "content",
     [
-        ([WEIGHT], "list"),
-        (WEIGHT, "array"),
-        ("text", "str"),
-        ({"epoch": 3}, "int"),
-        ({"model": {"w": WEIGHT}}, "dict"),
-        ({"w": [WEIGHT]}, "list"),
-        ({"w": ("name", "other")}, "str"),
-        ({("w",): WEIGHT}, "tuple"),
-        ({3: WEIGHT}, "int"),
+        *([WEIGHT], WEIGHT, "text", {"epoch": 3}, {"model": {"w": WEIGHT}}, {"w": [WEIGHT]}, {"w": ("name", "other")}),
+        *({("w",): WEIGHT}, {3: WEIGHT}, {b"w": WEIGHT}),
     ],
 )
-def test_content_other_than_a_flat_dict_of_arrays(tmp_path, content, kind):
-    assert f"an object of type {kind} " in refused(write(tmp_path / "w.pdparams", content))
+def test_content_other_than_a_flat_dict_of_arrays(tmp_path, content):
+    refused(write(tmp_path / "w.pdparams", content))
 
 
 def test_an_array_without_values_is_refused(tmp_path):
-    path = tmp_path / "w.pdparams"
-    path.write_bytes(b"}U\x01acnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n)U\x01btRs.")
-    assert "array without values named 'a'" in refused(path)
+    opcodes = b"}" + pickled("a") + named("numpy.core.multiarray", "_reconstruct") + b")Rs"
+    assert "'a' is not an array" in refused(save(tmp_path / "w.pdparams", opcodes))
 
 
 def test_every_truncation_is_refused(tmp_path):
@@ -221,7 +210,7 @@ def test_bytes_after_the_end_are_damage(tmp_path):
     assert "damaged" in refused(path)
 
 
-@settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     protocol=st.sampled_from([2, 3, 4]),
     flips=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 7)), min_size=1, max_size=4),
@@ -239,46 +228,3 @@ def test_flipped_bits_give_arrays_or_one_line(tmp_path, protocol, flips):
     else:
         assert all(type(name) is str and type(array) is np.ndarray for name, array in found.items())
         assert all(array.dtype.kind in "biuf" for array in found.values())
-
-
-@settings(max_examples=200, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=60))
-def test_random_bytes_are_refused_or_harmless(tmp_path, data):
-    path = tmp_path / "w.pdparams"
-    path.write_bytes(b"\x80\x02" + data)
-    try:
-        found = load_pdparams(path)
-    except ModelError:
-        return
-    assert isinstance(found, dict)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(b"\x80\x02Nr\xff\xff\xff\x0f.", id="memo index"),
-        pytest.param(b"\x80\x02Np4294967295\n.", id="memo index as text"),
-        pytest.param(b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b".", id="bytes"),
-        pytest.param(b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".", id="bytearray"),
-        pytest.param(b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62) + b".", id="text"),
-        pytest.param(b"\x80\x04\x95" + struct.pack("<Q", 1 << 40) + b"N.", id="frame"),
-    ],
-)
-def test_a_damaged_length_takes_no_memory(tmp_path, data):
-    path = tmp_path / "w.pdparams"
-    path.write_bytes(data)
-    tracemalloc.start()
-    try:
-        refused(path)
-        assert tracemalloc.get_traced_memory()[1] < 1 << 22
-    finally:
-        tracemalloc.stop()
-
-
-def test_running_out_of_memory_is_one_line(tmp_path, monkeypatch):
-    def fail(*arguments):
-        raise MemoryError
-
-    path = write(tmp_path / "w.pdparams", PARAMETERS)
-    monkeypatch.setattr("tracker.models.pdparams.np.frombuffer", fail)
-    assert "MemoryError" in refused(path)

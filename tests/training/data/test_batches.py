@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.helpers.training_setups import Crops, Frames
 from tracker.errors import DataError
-from training.data.augment import AugmentSettings
 from training.data.batches import BatchStream
 from training.data.samples import NOBODY
+from training.settings import AugmentSettings
 
 SIZES = [[64, 96], [96, 64], [64, 64]]
 AUGMENT = AugmentSettings(reference=(96, 128), pasted_height=(20, 50), mosaic=0.5, paste=1)
@@ -26,7 +26,7 @@ def stream(seed=5, rank=0, frames=None, crops=None, augment=AUGMENT, sizes=SIZES
 
 def equal(a, b):
     """Whether two batches are the same in every bit."""
-    for name in ("images", "boxes", "identities", "ignored", "vectors"):
+    for name in ("images", "boxes", "identities", "ignored", "teacher_embeddings"):
         for x, y in zip(getattr(a, name), getattr(b, name), strict=True):
             if x.dtype != y.dtype or x.shape != y.shape or not (x == y).all():
                 return False
@@ -63,7 +63,7 @@ def test_all_sizes_are_drawn_and_arrays_are_as_promised():
         shapes.add(batch.images.shape[1:3])
         assert batch.images.shape[0] == 3 and batch.images.dtype == np.uint8
         height, width = batch.images.shape[1:3]
-        parts = (batch.boxes, batch.identities, batch.ignored, batch.vectors)
+        parts = (batch.boxes, batch.identities, batch.ignored, batch.teacher_embeddings)
         assert {len(part) for part in parts} == {3}
         for boxes, identities, ignored, vectors in zip(*parts):
             assert boxes.shape == (len(boxes), 4) and vectors.shape == (len(boxes), 4)
@@ -98,7 +98,7 @@ def test_vectors_stay_with_their_people():
     made = stream(crops=[(Crops(identities=5), 1.0)], frames=[(Frames(identities=0, people=1), 1.0)])
     pairs = 0
     for batch in made.batches(0, 15):
-        for identities, vectors, ignored in zip(batch.identities, batch.vectors, batch.ignored):
+        for identities, vectors, ignored in zip(batch.identities, batch.teacher_embeddings, batch.ignored):
             for identity, vector in zip(identities[identities >= 0], vectors[identities >= 0]):
                 assert (vector == identity + 1).all()
                 pairs += 1
@@ -115,9 +115,9 @@ def test_weights_say_how_often_a_dataset_is_drawn():
 
 
 def test_without_crops_nothing_is_pasted():
-    for batch in stream(crops=[], frames=[(Frames(people=0, vectors=0), 1.0)]).batches(0, 4):
+    for batch in stream(crops=[], frames=[(Frames(people=0, teacher_dimension=0), 1.0)]).batches(0, 4):
         assert not any(len(boxes) for boxes in batch.boxes)
-        assert [vectors.shape for vectors in batch.vectors] == [(0, 0), (0, 0)]
+        assert [vectors.shape for vectors in batch.teacher_embeddings] == [(0, 0), (0, 0)]
 
 
 def test_an_error_reaches_who_asks_and_no_thread_is_left():

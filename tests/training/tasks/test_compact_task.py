@@ -43,12 +43,12 @@ def test_embeddings_are_of_the_rows_that_inference_reads(config, monkeypatch):
     task = make_task(config, box_jitter=0)
     batch = make_batch(*PEOPLE)
     seen = []
-    looks = task.network.head.looks
-    monkeypatch.setattr(task.network.head, "looks", lambda rows: seen.append(rows.numpy()) or looks(rows))
+    looks = task.network.head.identity_features
+    monkeypatch.setattr(task.network.head, "identity_features", lambda rows: seen.append(rows.numpy()) or looks(rows))
     task.losses(batch)
     grid = tuple(TINY["grid"])
     expected = [rows_in_inference(batch.images[i], batch.boxes[i], grid) for i in range(2)]
-    assert seen[0].shape == (4, task.network.head.row)
+    assert seen[0].shape == (4, task.network.head.input_length)
     np.testing.assert_array_equal(seen[0], np.concatenate(expected))
 
 
@@ -61,7 +61,7 @@ def test_embeddings_are_of_the_rows_that_inference_reads(config, monkeypatch):
 def test_losses_of_batches_with_few_people(config, people, factor):
     task = make_task(config, detector_factor=factor)
     batch = make_batch(*people)
-    for vectors, ignored, identities in zip(batch.vectors, batch.ignored, batch.identities):
+    for vectors, ignored, identities in zip(batch.teacher_embeddings, batch.ignored, batch.identities):
         vectors[ignored & (identities < 0)] = 0
     losses = task.losses(batch)
     losses["total"].backward()
@@ -90,7 +90,7 @@ def test_the_total_is_the_weighted_sum(config):
 def test_every_part_of_the_network_learns(config):
     task = make_task(config)
     task.losses(make_batch(*PEOPLE))["total"].backward()
-    grouped = [p for group in task.parameter_groups(1e-3) for p in group["params"]]
+    grouped = [p for group in task.parameter_groups() for p in group["params"]]
     trained = {name: p for name, p in task.named_parameters() if not p.stop_gradient}
     assert sorted(id(p) for p in grouped) == sorted(id(p) for p in trained.values())
     dead = [name for name, p in trained.items() if p.grad is None or not np.isfinite(p.grad.numpy()).all()]
@@ -102,7 +102,7 @@ def test_learning_rates_and_decay_of_the_groups(config):
     names = {id(p): name for name, p in task.named_parameters()}
     chosen = {
         names[id(p)]: (group["learning_rate"], group.get("weight_decay"))
-        for group in task.parameter_groups(1e-3)
+        for group in task.parameter_groups()
         for p in group["params"]
     }
     assert chosen["network.det.stem.c.weight"] == (0.3, None) and chosen["network.det.stem.n.bias"] == (0.3, 0)
@@ -111,7 +111,7 @@ def test_learning_rates_and_decay_of_the_groups(config):
     assert chosen["classifier.weight"] == (1, None)
     frozen = make_task(config, detector_factor=0)
     names = {id(p): name for name, p in frozen.named_parameters()}
-    kept = [names[id(p)] for group in frozen.parameter_groups(1e-3) for p in group["params"]]
+    kept = [names[id(p)] for group in frozen.parameter_groups() for p in group["params"]]
     assert kept and not [name for name in kept if name.startswith("network.det.")]
 
 
@@ -121,7 +121,7 @@ def test_the_detector_learns_alone(config):
     assert set(losses) == {"total", "box", "confidence"}
     losses["total"].backward()
     names = {id(p): name for name, p in task.named_parameters()}
-    trained = {names[id(p)] for group in task.parameter_groups(1e-3) for p in group["params"]}
+    trained = {names[id(p)] for group in task.parameter_groups() for p in group["params"]}
     assert trained == {name for name, p in task.named_parameters() if p.grad is not None}
     assert trained == {name for name in names.values() if name.startswith("network.det.") and "._" not in name}
 
@@ -129,7 +129,7 @@ def test_the_detector_learns_alone(config):
 def test_one_small_batch_can_be_learnt_by_heart(config):
     task = make_task(config, box_jitter=0, detector_factor=1)
     batch = make_batch(*PEOPLE)
-    optimizer = paddle.optimizer.AdamW(1e-2, parameters=task.parameter_groups(1e-2))
+    optimizer = paddle.optimizer.AdamW(1e-2, parameters=task.parameter_groups())
     history = []
     for _ in range(26):
         losses = task.losses(batch)
@@ -161,14 +161,14 @@ def test_statistics_of_what_does_not_learn_stay(config, case):
     assert changed == {name for name in statistics if not name.startswith(parts)}
 
 
-def test_who_is_unknown_or_ignored(config):
+def test_people_without_identity_and_ignored_ones(config):
     """A box without identity counts for boxes and, with a vector, for appearance; an ignored one not for boxes."""
     whole = numbers(make_task(config, box_jitter=0).losses(make_batch(PEOPLE[0])))
     unknown = make_batch([(box, -1, False) for box, *_ in PEOPLE[0]])
     found = numbers(make_task(config, box_jitter=0).losses(unknown))
     assert found["identity"] == 0 < whole["identity"]
     assert (found["box"], found["vector"]) == pytest.approx((whole["box"], whole["vector"]), rel=1e-3)
-    silent = dataclasses.replace(unknown, vectors=[np.zeros_like(vectors) for vectors in unknown.vectors])
+    silent = dataclasses.replace(unknown, teacher_embeddings=[np.zeros_like(v) for v in unknown.teacher_embeddings])
     found = numbers(make_task(config, box_jitter=0).losses(silent))
     assert found["vector"] == found["relation"] == found["identity"] == 0 < found["box"]
     pasted = make_batch([(box, who, True) for box, who, _ in PEOPLE[0]])
@@ -192,7 +192,7 @@ def test_the_main_directions_of_the_teacher(config, rank, exact):
     """Seven dimensions hold the cosines of vectors that span no more."""
     random = np.random.default_rng(rank)
     vectors = (random.normal(size=(60, rank)) @ random.normal(size=(rank, 32))).astype(np.float32)
-    task = make_task(config, vectors=32)
+    task = make_task(config, teacher_dimension=32)
     task.fit_teacher(vectors)
 
     def cosines(x):
@@ -208,28 +208,28 @@ def test_the_main_directions_of_the_teacher(config, rank, exact):
 
 
 def test_a_network_that_has_learned_from_the_teacher_keeps_its_directions(config):
-    """The teacher says what the network does, in a space of its own: nothing is left to learn."""
-    task = make_task(config, vectors=9, box_jitter=0)
+    """A teacher whose embeddings are the network's, rotated: nothing is left to train."""
+    task = make_task(config, teacher_dimension=9, box_jitter=0)
     task.network.eval()
-    batches = [make_batch(*PEOPLE, vectors=9, seed=seed) for seed in range(4)]
+    batches = [make_batch(*PEOPLE, teacher_dimension=9, seed=seed) for seed in range(4)]
     random = np.random.default_rng(5)
     turn, shift = np.linalg.qr(random.normal(size=(9, 7)))[0], random.normal(size=9)
-    taught, said = [], []
+    taught, teacher = [], []
     for batch in batches:
         found = task._embeddings(batch)[0].numpy()
         vectors = (found @ turn.T + shift).astype(np.float32)
-        counts = np.cumsum([len(one) for one in batch.vectors])[:-1]
-        taught.append(dataclasses.replace(batch, vectors=np.split(vectors, counts)))
-        said += [vectors, 2 * shift - vectors]  # so that their mean is the shift
+        counts = np.cumsum([len(one) for one in batch.teacher_embeddings])[:-1]
+        taught.append(dataclasses.replace(batch, teacher_embeddings=np.split(vectors, counts)))
+        teacher += [vectors, 2 * shift - vectors]  # so that their mean is the shift
 
     def cosines():
         task.network.eval()
         pairs = [task._embeddings(batch)[:2] for batch in taught]
-        return [float((found * task._targets(paddle.to_tensor(says))).sum(axis=1).min()) for found, says in pairs]
+        return [float((own * task._targets(paddle.to_tensor(other))).sum(axis=1).min()) for own, other in pairs]
 
-    task.fit_teacher(np.concatenate(said))
+    task.fit_teacher(np.concatenate(teacher))
     assert min(cosines()) < 0.7
-    task.fit_teacher(np.concatenate(said), taught)
+    task.fit_teacher(np.concatenate(teacher), taught)
     assert min(cosines()) > 0.999
     np.testing.assert_allclose(task.directions.numpy().T @ task.directions.numpy(), np.eye(7), atol=1e-5)
 
@@ -237,7 +237,7 @@ def test_a_network_that_has_learned_from_the_teacher_keeps_its_directions(config
 def test_what_all_vectors_of_the_teacher_share_teaches_nothing(config):
     """The same number added to all of them changes no loss."""
     batch = make_batch(*PEOPLE)
-    known = np.concatenate([batch.vectors[0], batch.vectors[1]])
+    known = np.concatenate([batch.teacher_embeddings[0], batch.teacher_embeddings[1]])
     assert known.any(axis=1).all()
     shift = np.float32([3, -1, 2, 0.5])
     losses = []
@@ -245,16 +245,17 @@ def test_what_all_vectors_of_the_teacher_share_teaches_nothing(config):
         task = make_task(config, box_jitter=0)
         random = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
         task.fit_teacher(random + added)
-        losses.append(numbers(task.losses(dataclasses.replace(batch, vectors=[v + added for v in batch.vectors]))))
+        shifted = [embeddings + added for embeddings in batch.teacher_embeddings]
+        losses.append(numbers(task.losses(dataclasses.replace(batch, teacher_embeddings=shifted))))
     assert losses[0] == pytest.approx(losses[1], rel=1e-3) and losses[0]["vector"] > 0
 
 
-def test_a_teacher_that_said_nothing(config):
+def test_a_teacher_without_embeddings(config):
     for vectors, length in ((np.zeros((0, 0)), 0), (np.zeros((0, 6)), 6)):
         task = CompactTask(config, {}, 3, length)
         task.fit_teacher(vectors)
-        batch = make_batch(*PEOPLE, vectors=length)
-        silent = dataclasses.replace(batch, vectors=[np.zeros_like(v) for v in batch.vectors])
+        batch = make_batch(*PEOPLE, teacher_dimension=length)
+        silent = dataclasses.replace(batch, teacher_embeddings=[np.zeros_like(v) for v in batch.teacher_embeddings])
         task.fit_teacher(vectors, [silent])
         assert np.isfinite(float(task.losses(silent)["total"]))
 

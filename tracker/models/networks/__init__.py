@@ -1,1 +1,1 @@
-"""The networks: what they are made of, and how an inference folder is made from their weights."""
+"""The networks themselves, and the inference folders made from them; the only package that imports Paddle at once."""

@@ -1,11 +1,11 @@
-"""The compact JDE network: a YOLOX-nano style detector, and a small head for every person found.
+"""The compact JDE network: a YOLOX-nano style detector, and a small embedding head that runs once for each detection.
 
-The head reads the image within the person's box, in its own resolution. The detector's maps would be at hand, but
-throw appearance away: already a cell of 4x4 pixels is a third of the head of somebody who is 100 pixels tall. The head
-is paid for by the person.
+The head reads the image within the person's box, in the image's own resolution. The detector's feature maps would be
+free, but have lost appearance: already a cell of 4x4 pixels is a third of the head of a person 100 pixels tall. So its
+cost grows with the number of people.
 
-Nearly every convolution is followed by BatchNorm and swish, without a bias of its own: paddle.inference fuses exactly
-that into one oneDNN call.
+Nearly every convolution has no bias and is followed by BatchNorm and swish: paddle.inference fuses exactly that into
+one oneDNN call.
 """
 
 from __future__ import annotations
@@ -23,12 +23,21 @@ from paddle import nn
 from ...errors import ModelError
 
 EPSILON = 1e-5  # of every BatchNorm
-PIXEL = 1 / 64  # size of a filter for pixels, which go to 255, to that of one for maps
-CHANNELS = 3  # of the pictures
+CHANNELS = 3  # of the images
+# Weights of a convolution that reads pixels, which go to 255, are so much smaller than those on feature maps.
+PIXEL_WEIGHT_SCALE = 1 / 64
 
 
 class ConvNorm(nn.Layer):
-    """Convolution, BatchNorm, swish."""
+    """Convolution, BatchNorm and swish.
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        kernel: Side of the square kernel, odd.
+        stride: Of the convolution.
+        groups: Of the convolution.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -36,11 +45,19 @@ class ConvNorm(nn.Layer):
         self.n = nn.BatchNorm2D(outputs, epsilon=EPSILON)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map [N, inputs, H, W] to [N, outputs, H / stride, W / stride], rounded up."""
         return F.swish(self.n(self.c(x)))  # not silu: it is not fused, and its gradient overflows below -88
 
 
 class Separable(nn.Layer):
-    """Depthwise convolution, then a 1x1 one."""
+    """Depthwise separable convolution: a depthwise one, then a 1x1 one.
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        kernel: Side of the depthwise kernel, odd.
+        stride: Of the depthwise convolution.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
@@ -48,11 +65,17 @@ class Separable(nn.Layer):
         self.p = ConvNorm(inputs, outputs, 1)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map [N, inputs, H, W] to [N, outputs, H / stride, W / stride], rounded up."""
         return self.p(self.d(x))
 
 
 class Bottleneck(nn.Layer):
-    """1x1 and separable 3x3 convolution, with or without a shortcut around them."""
+    """A 1x1 and a separable 3x3 convolution.
+
+    Args:
+        channels: Input and output channels.
+        shortcut: Whether the input is added to the output.
+    """
 
     def __init__(self, channels: int, shortcut: bool) -> None:
         super().__init__()
@@ -61,12 +84,20 @@ class Bottleneck(nn.Layer):
         self.shortcut = shortcut
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map [N, channels, H, W] to the same shape."""
         y = self.b(self.a(x))
         return x + y if self.shortcut else y
 
 
 class CSP(nn.Layer):
-    """Cross-stage partial block: half of the channels go through bottlenecks, half go around."""
+    """Cross-stage partial block (arXiv 1911.11929): half of the channels go through bottlenecks, half around them.
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        depth: Number of bottlenecks.
+        shortcut: Whether the bottlenecks have a shortcut.
+    """
 
     def __init__(self, inputs: int, outputs: int, depth: int = 1, shortcut: bool = True) -> None:
         super().__init__()
@@ -77,11 +108,16 @@ class CSP(nn.Layer):
         self.c3 = ConvNorm(2 * half, outputs, 1)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map [N, inputs, H, W] to [N, outputs, H, W]."""
         return self.c3(paddle.concat([self.m(self.c1(x)), self.c2(x)], axis=1))
 
 
 class SpatialPyramid(nn.Layer):
-    """Max pooling with three windows, joined (SPP)."""
+    """Spatial pyramid pooling (arXiv 1406.4729): the input and its maxima in three windows, concatenated.
+
+    Args:
+        channels: Input and output channels.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -89,16 +125,20 @@ class SpatialPyramid(nn.Layer):
         self.b = ConvNorm(2 * channels, channels, 1)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map [N, channels, H, W] to the same shape."""
         x = self.a(x)
         pools = [F.max_pool2d(x, size, stride=1, padding=size // 2) for size in (5, 9, 13)]
         return self.b(paddle.concat([x, *pools], axis=1))
 
 
-class Detector(nn.Layer):
-    """Maps of boxes at strides 32, 16 and 8.
+class CompactDetector(nn.Layer):
+    """Detector with output maps at strides 32, 16 and 8.
 
-    The backbone is that of YOLOX-nano (arXiv 2107.08430). The neck is a PANet (arXiv 1803.01534) cut down to half of
-    the time: most maps are added in place of joined, and one separable convolution looks at the sum. So does a head.
+    The backbone is that of YOLOX-nano (arXiv 2107.08430). The neck is a PANet (arXiv 1803.01534) that takes half of the
+    time: most maps are added instead of concatenated, and one separable convolution follows. So does each head.
+
+    Args:
+        width: Channels of the first convolution; all other widths are multiples of it.
     """
 
     def __init__(self, width: int = 16) -> None:
@@ -121,7 +161,14 @@ class Detector(nn.Layer):
         self.register_buffer("blocks", _block_kernel(), persistable=False)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
-        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: maps [N, 6, h, w] at strides 32, 16, 8."""
+        """Compute the raw output maps of an image.
+
+        Args:
+            image: [N, 3, H, W] BGR pixels, 0 to 255; H and W are multiples of 32.
+
+        Returns:
+            Maps [N, 6, h, w] at strides 32, 16 and 8: dx, dy, dw, dh and two confidence logits for each cell.
+        """
         c3 = self.d3(self.d2(self.stem(F.conv2d(image, self.blocks, stride=2))))
         c4 = self.d4(c3)
         f0 = self.lat(self.d5(c4))
@@ -133,28 +180,28 @@ class Detector(nn.Layer):
 
 
 class EmbeddingHead(nn.Layer):
-    """What the parts of a box show to the embedding of who is in it: a small network of its own for every person.
+    """Small network from the pixels of one person to an embedding.
 
     Args:
-        grid: rows and columns of parts.
-        widths: channels of the first convolution and of each pair after it; the first one and each pair begin with
+        grid: Rows and columns of the crop it reads.
+        widths: Channels of the first convolution and of each pair after it. The first one and each pair begin by
             halving the grid.
-        dimension: length of an embedding.
-        common: square of a last number that all embeddings have in common, to 1 for all others. It brings strangers
-            nearer to each other and changes no order: the fixed distances of association ``jde`` were made for
-            embeddings that have more in common than those of a good teacher.
+        dimension: Length D of an embedding.
+        common: Square of the last entry of an embedding, where the squares of all others sum to 1. As it is the same
+            for everybody, it brings all embeddings nearer to each other and keeps the order of their distances: the
+            fixed distance thresholds of association ``jde`` are made for embeddings with such a common part.
 
     Attributes:
-        row: length of a row of the parts' pixels, channel by channel, row by row.
+        input_length: Length L of an input: a crop's pixels, channel by channel and row by row.
     """
 
     def __init__(self, grid: tuple[int, int], widths: tuple[int, ...], dimension: int, common: float) -> None:
         super().__init__()
         self.dimension, self.common = dimension, common
         self.grid = grid
-        self.row = CHANNELS * grid[0] * grid[1]
+        self.input_length = CHANNELS * grid[0] * grid[1]
         self.first = ConvNorm(CHANNELS, widths[0], 3, 2)
-        self.first.c.weight.set_value(self.first.c.weight * PIXEL)
+        self.first.c.weight.set_value(self.first.c.weight * PIXEL_WEIGHT_SCALE)
         self.steps = nn.LayerList()
         rows, columns = _half(grid)
         for before, channels in pairwise(widths):
@@ -162,30 +209,45 @@ class EmbeddingHead(nn.Layer):
             rows, columns = _half((rows, columns))
         self.out = nn.Linear(widths[-1] * rows * columns, dimension - 1)
 
-    def forward(self, rows: paddle.Tensor) -> paddle.Tensor:
-        """Args: rows [K, row]. Returns: [K, dimension], length not yet 1."""
-        looks = self.looks(rows)
-        length = paddle.norm(looks, axis=1, keepdim=True)
-        return paddle.concat([looks, length * self.common**0.5], axis=1)
+    def forward(self, crops: paddle.Tensor) -> paddle.Tensor:
+        """Compute embeddings.
 
-    def looks(self, rows: paddle.Tensor) -> paddle.Tensor:
-        """Args: rows [K, row]. Returns: [K, dimension - 1], what tells people apart, of any length."""
-        x = self.first(rows.reshape([-1, CHANNELS, *self.grid]))
-        for halve, refine in self.steps:
+        Args:
+            crops: [K, L] BGR pixels, 0 to 255, one person a row.
+
+        Returns:
+            [K, D], not yet of length 1.
+        """
+        features = self.identity_features(crops)
+        length = paddle.norm(features, axis=1, keepdim=True)
+        return paddle.concat([features, length * self.common**0.5], axis=1)
+
+    def identity_features(self, crops: paddle.Tensor) -> paddle.Tensor:
+        """Compute the part of the embeddings that tells people apart: all but the last entry.
+
+        Args:
+            crops: [K, L] BGR pixels, 0 to 255, one person a row.
+
+        Returns:
+            [K, D - 1], of any length.
+        """
+        x = self.first(crops.reshape([-1, CHANNELS, *self.grid]))
+        for step in self.steps:
+            halve, refine = list(step.children())
             x = halve(x)
             x = x + refine(x)
         return self.out(x.flatten(1))
 
 
 class CompactJDE(nn.Layer):
-    """The whole network: pixels 0 to 255 (BGR) in, raw maps out.
+    """The whole network: the detector, which `forward` runs, and the embedding head.
 
     Args:
-        width: channels of the first convolution; the detector's other widths are multiples of it.
-        grid: rows and columns of the parts of a box whose pixels the embedding head reads.
-        head: channels of the embedding head's convolutions, see there.
-        dimension: length of an embedding.
-        common: what all of them share, see there.
+        width: Channels of the detector's first convolution; its other widths are multiples of it.
+        grid: Rows and columns of the crop that the embedding head reads.
+        head: Channels of the embedding head's first convolution and of each pair of convolutions after it.
+        dimension: Length of an embedding.
+        common: Square of the entry that all embeddings have in common, where the squares of the others sum to 1.
     """
 
     def __init__(
@@ -197,19 +259,32 @@ class CompactJDE(nn.Layer):
         common: float = 1.25,
     ) -> None:
         super().__init__()
-        self.det = Detector(width)
-        self.head = EmbeddingHead(tuple(grid), tuple(head), dimension, common)
+        self.det = CompactDetector(width)
+        self.head = EmbeddingHead((grid[0], grid[1]), tuple(head), dimension, common)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
-        """Args: image [N, 3, H, W], H and W multiples of 32. Returns: detection maps at strides 32, 16, 8."""
+        """Compute the raw output maps of an image.
+
+        Args:
+            image: [N, 3, H, W] BGR pixels, 0 to 255; H and W are multiples of 32.
+
+        Returns:
+            Maps [N, 6, h, w] at strides 32, 16 and 8: dx, dy, dw, dh and two confidence logits for each cell.
+        """
         return self.det(image)
 
 
 def build(config: Path) -> tuple[CompactJDE, dict[str, Any]]:
-    """The network of a configuration, with fresh weights, and the configuration.
+    """Build the network of a configuration, with fresh weights.
+
+    Args:
+        config: A model configuration whose section ``CompactJDE`` holds the arguments of `CompactJDE`.
+
+    Returns:
+        The network, and the configuration.
 
     Raises:
-        ModelError: the configuration cannot be read, or lacks or misnames a setting.
+        ModelError: The configuration cannot be read, or lacks or misnames a setting.
     """
     try:
         settings = yaml.safe_load(config.read_text())
@@ -219,25 +294,25 @@ def build(config: Path) -> tuple[CompactJDE, dict[str, Any]]:
 
 
 def inference_settings(settings: dict[str, Any], network: CompactJDE) -> dict[str, Any]:
-    """Contents of ``infer_cfg.yml``: what the configuration says of inference, and how embeddings are read.
+    """Return the contents of ``infer_cfg.yml``: the configuration's own section, and how embeddings are computed.
+
+    Args:
+        settings: The configuration.
+        network: Built from it.
 
     Raises:
-        ModelError: the configuration lacks a setting.
+        ModelError: The configuration lacks a setting.
     """
     try:
         infer_cfg = dict(settings["infer_cfg"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"the configuration lacks a setting: {error}") from error
-    embedding = {
-        "dimension": network.head.dimension,
-        "read": "crop",
-        "grid": list(network.head.grid),
-    }
+    embedding = {"dimension": network.head.dimension, "read": "crop", "grid": list(network.head.grid)}
     return {**infer_cfg, "embedding": embedding}
 
 
 def _half(grid: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns that a 3x3 convolution of stride 2 leaves."""
+    """Return the rows and columns that a 3x3 convolution of stride 2 leaves."""
     return (grid[0] + 1) // 2, (grid[1] + 1) // 2
 
 
@@ -246,11 +321,12 @@ def _double(x: paddle.Tensor) -> paddle.Tensor:
 
 
 def _block_kernel() -> paddle.Tensor:
-    """[12, 3, 2, 2] one-hot kernel that turns 2x2 pixel blocks into channels (space to depth): the strided slices it
-    stands for cost several times as much. Blocks are read column by column.
+    """Return the [12, 3, 2, 2] one-hot kernel that turns 2x2 pixel blocks into channels (space to depth).
+
+    Strided slices would do the same in several times the time. Blocks are read column by column.
     """
     kernel = np.zeros((4 * CHANNELS, CHANNELS, 2, 2), dtype=np.float32)
-    for place, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
+    for position, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
         for channel in range(CHANNELS):
-            kernel[place * CHANNELS + channel, channel, row, column] = 1
+            kernel[position * CHANNELS + channel, channel, row, column] = 1
     return paddle.to_tensor(kernel)

@@ -40,7 +40,7 @@ def task(letterboxed, dynamic_mode):
 
     paddle.seed(0)
     random = np.random.default_rng(0)
-    task = CompactTask(CONFIG, {"freeze_statistics": False}, identities=4, vectors=6)
+    task = CompactTask(CONFIG, {"freeze_statistics": False}, identities=4, teacher_dimension=6)
     norms = [layer for layer in task.network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
     for norm in norms:
         size = norm._num_features
@@ -93,7 +93,7 @@ def export(weights, output):
 @pytest.fixture(scope="module", params=["model.pdparams", "checkpoint.npz"])
 def exported(request, task, dynamic_mode, tmp_path_factory):
     """The task's network, written in one of two forms and exported to a folder."""
-    from training.run import save_parameters
+    from training.checkpoint import save_parameters
 
     scratch = tmp_path_factory.mktemp("exported")
     weights, folder = scratch / request.param, scratch / "made" / "compact"
@@ -148,9 +148,9 @@ def test_all_embeddings_have_a_part_in_common(task, dynamic_mode):
     import paddle
 
     head = task.network.head
-    rows = np.random.default_rng(6).normal(size=(4, head.row)).astype(np.float32)
+    rows = np.random.default_rng(6).normal(size=(4, head.input_length)).astype(np.float32)
     with paddle.no_grad():
-        found, looks = head(paddle.to_tensor(rows)).numpy(), head.looks(paddle.to_tensor(rows)).numpy()
+        found, looks = head(paddle.to_tensor(rows)).numpy(), head.identity_features(paddle.to_tensor(rows)).numpy()
     assert found.shape == (4, 128)
     np.testing.assert_array_equal(found[:, :127], looks)
     np.testing.assert_allclose(found[:, 127] ** 2, 1.25 * (looks**2).sum(axis=1), rtol=1e-4)
@@ -158,7 +158,7 @@ def test_all_embeddings_have_a_part_in_common(task, dynamic_mode):
 
 def test_rows_may_come_in_any_number(exported, task):
     network = PaddleNetwork(exported, ModelConfig.load(exported))
-    rows = np.random.default_rng(5).normal(size=(7, task.network.head.row)).astype(np.float32)
+    rows = np.random.default_rng(5).normal(size=(7, task.network.head.input_length)).astype(np.float32)
     together = network.embed([rows])
     one_by_one = np.concatenate([network.embed([rows[i : i + 1]]) for i in range(7)])
     np.testing.assert_allclose(together, one_by_one, atol=1e-5)

@@ -7,8 +7,6 @@ import os
 import pickle
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +17,7 @@ import yaml
 
 import tracker.models.download
 from tracker.errors import ModelError, OptionError
-from tracker.models import locate as weights
+from tracker.models import export, locate
 from tracker.models.locate import COMPACT, cache_folder, find_model
 
 FILES = ("model.pdmodel", "model.pdiparams", "embed.pdmodel", "embed.pdiparams")
@@ -46,7 +44,7 @@ def no_network(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/jde_darknet53_30e_1088x608.pdparams"
-    monkeypatch.setattr(weights, "FULL_URL", url)
+    monkeypatch.setattr(locate, "FULL_URL", url)
     return url
 
 
@@ -69,7 +67,7 @@ def server(monkeypatch):
         server.daemon_threads, server.asked = True, []
         server.content = pickle.dumps({"backbone.conv.weight": np.ones((2, 2), np.float32)}, protocol=4)
         server.url = f"http://127.0.0.1:{server.server_port}/some/jde_darknet53_30e_1088x608.pdparams"
-        monkeypatch.setattr(weights, "FULL_URL", server.url)
+        monkeypatch.setattr(locate, "FULL_URL", server.url)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield server
@@ -82,12 +80,12 @@ def exports(monkeypatch):
     """Conversion replaced by a copy of the compact model; gives the list of weights converted."""
     done = []
 
-    def export(path, folder):
+    def convert(path, folder):
         done.append(path)
         shutil.copytree(COMPACT, folder)
         return folder
 
-    monkeypatch.setattr(weights, "_export", export)
+    monkeypatch.setattr(locate, "_convert", convert)
     return done
 
 
@@ -161,7 +159,7 @@ def test_the_remedy_depends_on_where_the_model_lies(copy, home, monkeypatch):
     (full / "embed.pdmodel").unlink()
     assert failure("full").endswith(f"delete {full} and run again")
     (copy / "embed.pdmodel").unlink()
-    monkeypatch.setattr(weights, "COMPACT", copy)
+    monkeypatch.setattr(locate, "COMPACT", copy)
     assert failure("compact").endswith("install the module again")
 
 
@@ -204,7 +202,7 @@ def test_full_without_network_is_an_error(no_network, home):
 @pytest.mark.parametrize("model", ["full", "auto"])
 def test_a_cached_full_model_needs_neither_network_nor_conversion(copy, no_network, monkeypatch, caplog, model):
     cached = shutil.copytree(copy, cache_folder() / "full")
-    monkeypatch.setattr(weights, "_export", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr(locate, "_convert", lambda *_: pytest.fail("converted again"))
     assert find_model(model) == cached
     assert not caplog.records
 
@@ -251,15 +249,16 @@ shutil.copytree({compact!r}, output)
 
 
 @pytest.fixture
-def fake_tools(tmp_path, monkeypatch):
-    """A folder with a conversion script of our own; call with its text."""
-    (tmp_path / "project" / "tools").mkdir(parents=True)
-    monkeypatch.setattr(weights, "ROOT", tmp_path / "project")
-    return (tmp_path / "project" / "tools" / "export_model.py").write_text
+def fake_export(tmp_path, monkeypatch):
+    """A project whose conversion is a script of our own; call with its text."""
+    package = tmp_path / "project" / "tracker" / "models"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(export, "ROOT", tmp_path / "project")
+    return (package / "export.py").write_text
 
 
-def test_of_several_conversions_at_once_one_runs(tmp_path, fake_tools):
-    fake_tools(FAKE_EXPORT.format(compact=str(COMPACT)))
+def test_of_several_conversions_at_once_one_runs(tmp_path, fake_export):
+    fake_export(FAKE_EXPORT.format(compact=str(COMPACT)))
     path = tmp_path / "mine.pdparams"
     path.write_bytes(b"weights")
     with ThreadPoolExecutor(4) as pool:
@@ -272,30 +271,41 @@ def test_of_several_conversions_at_once_one_runs(tmp_path, fake_tools):
     ("script", "message"),
     [
         ("import sys; print('noise'); sys.exit('first line\\nerror: these are no weights')", "these are no weights"),
-        ("import os; os._exit(3)", "no message"),
+        ("import os; os._exit(3)", "without a message"),
         ("raise OSError(28, 'No space left on device')", "OSError: [Errno 28] No space left on device"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed (signal 11)"),
     ],
 )
-def test_a_failed_conversion_is_told_in_one_line(tmp_path, fake_tools, script, message):
-    fake_tools(script)
+def test_a_failed_conversion_is_told_in_one_line(tmp_path, fake_export, script, message):
+    fake_export(script)
     path = tmp_path / "mine.pdparams"
     path.write_bytes(b"weights")
     assert message in failure(path)
     assert not [entry for entry in cache_folder().iterdir() if entry.is_dir()]
 
 
-def test_a_failed_conversion_of_a_download_tells_how_to_fetch_it_again(server, fake_tools):
-    fake_tools("import sys; sys.exit('error: these are no weights')")
+def test_a_failed_conversion_of_a_download_tells_how_to_fetch_it_again(server, fake_export):
+    fake_export("import sys; sys.exit('error: these are no weights')")
     kept = cache_folder() / "downloads" / "jde_darknet53_30e_1088x608.pdparams"
-    assert failure("full") == f"these are no weights; delete {kept} to have it downloaded again"
+    message = failure("full")
+    assert message.startswith(f"these are no weights; delete {kept} and {kept.name}.json to ")
+    server.content = b"other"
     kept.unlink()
+    kept.with_name(f"{kept.name}.json").unlink()
     failure("full")
     assert len(server.asked) == 2
 
 
+def test_the_full_weights_have_the_pinned_digest(server, exports, monkeypatch):
+    monkeypatch.setattr(locate, "FULL_SHA256", "0" * 64)
+    assert "0" * 64 in failure("full") and not exports
+    monkeypatch.setattr(locate, "FULL_SHA256", hashlib.sha256(server.content).hexdigest())
+    find_model("full")
+    assert len(exports) == 1
+
+
 @pytest.mark.parametrize("blocked", ["cache", "lock"])
-def test_a_cache_that_cannot_be_written_is_named(tmp_path, home, fake_tools, blocked):
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, home, fake_export, blocked):
     path = tmp_path / "mine.pdparams"
     path.write_bytes(b"weights")
     if blocked == "cache":
@@ -330,18 +340,3 @@ def test_weights_of_another_network_are_refused_with_what_is_missing(server, cap
     assert find_model("auto") == COMPACT
     assert len(caplog.records) == 1 and "parameters missing" in caplog.text
     assert len(server.asked) == 1
-
-
-def test_the_export_command_states_its_errors_in_one_line(tmp_path):
-    script = weights.ROOT / "tools" / "export_model.py"
-    (tmp_path / "config.yml").write_text("architecture: Other\n")
-    done = subprocess.run(
-        [sys.executable, script, "-c", tmp_path / "config.yml", "--weights", "w", "--output", tmp_path / "out"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 1 and not (tmp_path / "out").exists()
-    assert done.stderr.splitlines() == [
-        f"error: {tmp_path / 'config.yml'} asks for architecture 'Other'; known are JDE, CompactJDE"
-    ]
