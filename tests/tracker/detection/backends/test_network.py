@@ -88,8 +88,8 @@ ROWS = """
     import sys
     from pathlib import Path
     import numpy as np
-    from tracker.config import ModelConfig
-    from tracker.network import open_network
+    from tracker.settings.model import ModelConfig
+    from tracker.detection.backends.choice import open_network
 
     def resident():
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
@@ -252,9 +252,9 @@ def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
 
 LOAD = """
 import pathlib, sys
-from tracker.config import ModelConfig
+from tracker.settings.model import ModelConfig
 from tracker.errors import ModelError
-from tracker.paddle_network import PaddleNetwork
+from tracker.detection.backends.paddle_network import PaddleNetwork
 from tracker.settings.runtime import RuntimeOptions
 for folder in map(pathlib.Path, sys.argv[1:]):
     try:

@@ -62,7 +62,7 @@ def test_a_signal_after_models_came_and_went_is_only_a_signal():
     program = f"""
         import gc, signal
         from pathlib import Path
-        from tracker.model import Model
+        from tracker.detection.detector import Model
         models = [Model(Path({str(COMPACT)!r}), RuntimeOptions("openvino")) for _ in range(2)]
         while models:
             del models[0]
