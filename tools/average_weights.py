@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the scri
 import numpy as np
 
 from tools.cli import run_tool
-from tools.export_model import read_weights
+from tracker.models.export import read_weights
 from tracker.errors import OptionError
 from tracker.models.pdparams import check_parameters
 from tracker.settings.checks import check_positive
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the average that the command line asks for."""
     mean = average(arguments.weights, arguments.shares or [1.0] * len(arguments.weights))
-    from training.run import save_parameters  # imports Paddle, which takes seconds
+    from training.checkpoint import save_parameters  # imports Paddle, which takes seconds
 
     save_parameters(mean, arguments.output)
 

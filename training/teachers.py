@@ -203,14 +203,12 @@ class Teachers:
                 continue
             boxes, identities, ignored = sample.boxes, sample.identities, sample.ignored
             if self._boxes is not None:
-                found, scores = self._boxes(sample.image)
-                least = self._settings.doubtful
-                known = (box_iou(found, boxes) > SAME).any(axis=1)
-                new, scores = found[(scores > least) & ~known], scores[(scores > least) & ~known]
-                doubt = scores < self._settings.sure if not sample.labelled else np.ones(len(new), bool)
-                boxes = np.concatenate([boxes, new]).astype(np.float32)
-                identities = np.concatenate([identities, np.full(len(new), NOBODY)])
-                ignored = np.concatenate([ignored, doubt])
+                detected, scores = self._boxes(sample.image)
+                labelled = (box_iou(detected, boxes) > LABEL_IOU).any(axis=1)
+                added = (scores > self._settings.doubtful) & ~labelled
+                boxes = np.concatenate([boxes, detected[added]]).astype(np.float32)
+                identities = np.concatenate([identities, np.full(added.sum(), NOBODY)])
+                ignored = np.concatenate([ignored, sample.labelled | (scores[added] < self._settings.sure)])
             elif not sample.labelled:
                 raise DataError(
                     f"{sample.path} has no labels: a teacher of boxes is needed, see teachers in the config"

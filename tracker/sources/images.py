@@ -14,7 +14,6 @@ from ..structures import Frame
 from .base import DEFAULT_RATE, Source
 from .seqinfo import SEQINFO, read_seqinfo
 
-SEQINFO = "seqinfo.ini"
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
 

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 
 from tracker.boxes import intersection
-from tracker.errors import OptionError
-from tracker.settings.checks import check_number, check_positive, check_whole
 from training.data.samples import NOBODY, Sample
 from training.settings import AugmentSettings
 
@@ -223,7 +221,7 @@ def _is_free(canvas: Canvas, hides: np.ndarray, settings: AugmentSettings) -> bo
 
 
 def _hides(canvas: Canvas, box: np.ndarray) -> np.ndarray:
-    """[N] share of each person's box that lies in a box [4]."""
+    """Return the share [N] of each person's box that lies in a box [4]."""
     areas = (canvas.boxes[:, 2:] - canvas.boxes[:, :2]).prod(axis=1)
     return intersection(box, canvas.boxes) / np.maximum(areas, 1e-6)
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from tracker.boxes import box_iou, intersection
 
-CENTRE = 2.5  # a cell may answer for a person if its middle is in the box, within so many strides of the centre
-CANDIDATES = 10  # the sum of the IoUs of so many best boxes is how many cells answer for a person
-IOU_WEIGHT = 3.0  # of the box's cost against the confidence's
-INSIDE = 0.5  # share of a box within an ignored one from which it is ignored too
+CENTRE = 2.5  # strides between a box's centre and the middle of a cell in the box, for the cell to be a candidate
+CANDIDATES = 10  # a person gets as many cells as the sum of this many largest IoUs
+IOU_WEIGHT = 3.0  # weight of the IoU cost against the confidence cost
+INSIDE = 0.5  # share of a predicted box within an ignored one from which it is ignored too
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,8 @@ def assign(
         empty = np.zeros(0, np.int64)
         return Assignment(empty, empty, np.zeros(0, np.float32), counted)
     iou = box_iou(boxes[people], predicted[cells])
-    # -log of the sigmoid, without overflow
-    unsure = np.logaddexp(0, -logits[cells])
-    cost = unsure + IOU_WEIGHT * -np.log(iou + 1e-8) + 1e5 * ~near[:, cells]
+    confidence_cost = np.logaddexp(0, -logits[cells])  # -log of the sigmoid, without overflow
+    cost = confidence_cost + IOU_WEIGHT * -np.log(iou + 1e-8) + 1e5 * ~near[:, cells]
     taken = np.zeros(cost.shape, bool)
     for person, (costs, ious) in enumerate(zip(cost, iou)):
         best = np.sort(ious)[-CANDIDATES:]

@@ -16,7 +16,6 @@ import paddle
 from paddle import nn
 
 from tracker.boxes import intersection
-from tracker.errors import OptionError
 from tracker.models.networks import darknet53
 from tracker.models.pdparams import check_parameters, load_pdparams
 from tracker.settings.checks import check_settings, flag, from_mapping, number
@@ -235,7 +234,7 @@ def _inside(boxes: np.ndarray, anchors: np.ndarray, stride: int, size: tuple[int
     visible = np.clip(whole, 0, [width, height] * 2)
     inside = np.zeros(whole.shape[:3], bool)
     for box in boxes:
-        for anchor in (whole, seen):
+        for anchor in (whole, visible):
             area = (anchor[..., 2:] - anchor[..., :2]).prod(-1)
-            found |= intersection(anchor, box) > IGNORED_SHARE * area
-    return found
+            inside |= intersection(anchor, box) > IGNORED_SHARE * area
+    return inside

@@ -19,6 +19,7 @@ from tracker.detection.backends.paddle_network import PaddleNetwork
 from tracker.errors import ModelError, OptionError
 from tracker.models.locate import COMPACT
 from tracker.settings.model import ModelConfig
+from tracker.settings.runtime import RuntimeOptions
 
 SIZE = (608, 1088)
 
@@ -255,7 +256,6 @@ import pathlib, sys
 from tracker.settings.model import ModelConfig
 from tracker.errors import ModelError
 from tracker.detection.backends.paddle_network import PaddleNetwork
-from tracker.settings.runtime import RuntimeOptions
 for folder in map(pathlib.Path, sys.argv[1:]):
     try:
         PaddleNetwork(folder, ModelConfig.load(folder))

@@ -155,13 +155,6 @@ def test_settings_reach_openvino(config, monkeypatch):
     assert seen["model sizes"] and not seen["embed sizes"]
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
-def test_wrong_numbers_of_threads_are_refused(config, threads):
-    for open_it in (OpenVINONetwork, open_network):
-        with pytest.raises(OptionError, match=f"threads must be a positive integer, not {threads!r}"):
-            open_it(COMPACT, config, threads=threads)
-
-
 def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
     if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         rough = open_network(COMPACT, config, RuntimeOptions(precision="bf16"))
