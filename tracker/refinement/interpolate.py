@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-REACH = 3.0  # standard deviations after which the Gaussian's weight counts for nothing
+KERNEL_RADIUS = 3.0  # standard deviations at which the Gaussian weights are cut off
 
 
 def fill_gaps(table: np.ndarray, max_gap: float, support: float, every: int = 1) -> np.ndarray:
@@ -16,19 +16,20 @@ def fill_gaps(table: np.ndarray, max_gap: float, support: float, every: int = 1)
         table: [N, 7] frame, id, left, top, width, height (pixels), score, sorted by id, then frame.
         max_gap: most frames from the box before a gap to the one after it.
         support: share of the frames, 0 to 1, that must have a box both before and after the gap, over as many frames
-            as the gap has. A false alarm that flickers has not.
-        every: only every so many-th frame was tracked: a box stands for so many, and what lies between two is filled.
+            as the gap has. A false alarm that flickers does not reach it.
+        every: 1 where each frame was tracked, n where only every n-th was; a box then stands for n frames, and the
+            frames between two boxes are filled whatever ``max_gap`` is.
 
     Returns:
-        [M, 7] in the same order.
+        [M, 7] rows of the same form and order.
     """
     frame, track = table[:, 0], table[:, 1]
     step = np.diff(frame)
     gap = np.flatnonzero((np.diff(track) == 0) & (step > 1) & (step <= max(max_gap, every)))
     step = step[gap]
 
-    # Boxes of the same track within the last and the next `step` frames. The rows are in order of `place`: all frames
-    # of a track, then all of the next one, with room in between.
+    # Count the boxes of the same track within the last and the next `step` frames. The rows are in order of `place`:
+    # all frames of a track, then all of the next one, with room in between.
     start = np.concatenate([[0], np.cumsum(np.diff(track) != 0)]) * (2 * frame.max(initial=0) + 2)
     place = start + frame
     before = gap + 1 - np.searchsorted(place, place[gap] - step, side="right")
@@ -56,11 +57,11 @@ def smooth(table: np.ndarray, sigma: float) -> np.ndarray:
     not count.
 
     Args:
-        table: [N, 7] as in `fill_gaps`.
+        table: [N, 7] frame, id, left, top, width, height (pixels), score, sorted by id, then frame.
         sigma: standard deviation of the weights in frames; 0 changes nothing.
 
     Returns:
-        [N, 7] with other boxes.
+        [N, 7] the same rows with smoothed boxes.
     """
     if not sigma:
         return table
@@ -69,7 +70,7 @@ def smooth(table: np.ndarray, sigma: float) -> np.ndarray:
     run = np.concatenate([[0], np.cumsum(breaks)])
     moments = np.zeros((3, count))  # sums of w, w d, w d^2 over the neighbours at distance d
     sums = np.zeros((2, count, 4))  # sums of w y, w d y
-    reach = min(math.ceil(REACH * sigma), count - 1)
+    reach = min(math.ceil(KERNEL_RADIUS * sigma), count - 1)
     for distance in range(-reach, reach + 1):
         here = slice(max(0, -distance), count - max(0, distance))
         there = slice(max(0, distance), count - max(0, -distance))
@@ -84,5 +85,5 @@ def smooth(table: np.ndarray, sigma: float) -> np.ndarray:
     value = moments[2, :, None] * sums[0] - moments[1, :, None] * sums[1]
     smoothed = np.where(line[:, None], value / np.where(line, determinant, 1)[:, None], boxes)
     # a line through a size that collapses may end below zero
-    sound = (smoothed[:, 2:] > 0).all(axis=1, keepdims=True)
-    return np.concatenate([table[:, :2], np.where(sound, smoothed, boxes), table[:, 6:]], axis=1)
+    valid = (smoothed[:, 2:] > 0).all(axis=1, keepdims=True)
+    return np.concatenate([table[:, :2], np.where(valid, smoothed, boxes), table[:, 6:]], axis=1)

@@ -1,4 +1,4 @@
-"""Tracks made better once all of them are known: joined again, rid of ghosts, complete and smooth.
+"""Refine tracks once all of them are known: join them, drop ghosts, fill gaps, smooth.
 
 While a video runs, a tracker can only look back. Afterwards the whole file is there: see `relink` for the joining and
 `interpolate` for gaps and smoothing.
@@ -20,7 +20,7 @@ from ..structures import Tracks
 from .interpolate import fill_gaps, smooth
 from .relink import Tracklets, relink
 
-COLUMNS = 7
+COLUMNS = 7  # of a table of tracks
 FRAME, ID, WIDTH, HEIGHT, SCORE = 0, 1, 4, 5, 6
 
 
@@ -31,7 +31,7 @@ class AppearanceLog:
         self._sums: dict[int, np.ndarray] = {}
 
     def add(self, tracks: Tracks) -> None:
-        """Take the tracks of a frame; those without embeddings say nothing."""
+        """Add the tracks of a frame; those without embeddings are left out."""
         if tracks.embeddings is None or not tracks.embeddings.shape[1]:
             return
         for track_id, embedding in zip(tracks.ids.tolist(), tracks.embeddings):
@@ -41,7 +41,7 @@ class AppearanceLog:
                 self._sums[track_id] = embedding.astype(np.float32)
 
     def embeddings(self) -> dict[int, np.ndarray]:
-        """[D] float32 L2-normalised mean of each id; an id whose vectors cancel out is left out."""
+        """Return the L2-normalised mean [D] float32 of each id; an id whose vectors cancel out is left out."""
         lengths = {track_id: float(np.linalg.norm(total)) for track_id, total in self._sums.items()}
         return {track_id: self._sums[track_id] / length for track_id, length in lengths.items() if length > 0}
 
@@ -60,8 +60,8 @@ def refine(
         embeddings: mean appearance by id, [D] each, D may be 0; an id may be missing and is then not joined by
             appearance.
         frame_rate: frames per second.
-        settings: see there.
-        skip_frames: every so many-th frame was tracked; the others are filled in.
+        settings: how long gaps, how alike people and how short tracks may be, see ``config/tracker.yml``.
+        skip_frames: 1 where each frame was tracked, n where only every n-th was; the others are filled in.
 
     Returns:
         [M, 7] of the same form, sorted by frame, then id. Ids count from 1 without holes in the order of appearance.
@@ -75,8 +75,8 @@ def refine(
     if not len(table):
         return table
     ids, which = np.unique(table[:, ID], return_inverse=True)
-    looks, known = _matrix(embeddings, ids)
-    table[:, ID] = relink(Tracklets.of(table, looks, known, frame_rate), settings)[which]
+    vectors, known = _matrix(embeddings, ids)
+    table[:, ID] = relink(Tracklets.of(table, vectors, known, frame_rate), settings)[which]
     table = _drop_ghosts(table, settings.ghost_seconds * frame_rate, settings.ghost_quantile)
     table = table[np.lexsort((table[:, FRAME], table[:, ID]))]
     # the nearest whole number of frames
@@ -87,7 +87,7 @@ def refine(
 def refine_file(
     source: Path,
     target: Path,
-    looks: AppearanceLog,
+    appearance_log: AppearanceLog,
     frame_rate: float,
     settings: RefineSettings,
     skip_frames: int = 1,
@@ -97,9 +97,10 @@ def refine_file(
     Args:
         source: file to read.
         target: file to write.
-        looks: appearance of the run that made it.
+        appearance_log: appearance of everybody in the run that made it.
         frame_rate: frames per second.
-        settings, skip_frames: see `refine`.
+        settings: how long gaps, how alike people and how short tracks may be, see ``config/tracker.yml``.
+        skip_frames: 1 where each frame was tracked, n where only every n-th was.
 
     Raises:
         OutputError: a file cannot be read or written.
@@ -107,11 +108,11 @@ def refine_file(
     """
     table = read_table(source)
     table = table[(table[:, [WIDTH, HEIGHT]] > 0).all(axis=1)]  # a box thinner than the text's digits has no use
-    write_table(target, refine(table, looks.embeddings(), frame_rate, settings, skip_frames))
+    write_table(target, refine(table, appearance_log.embeddings(), frame_rate, settings, skip_frames))
 
 
 def _checked(table: np.ndarray) -> np.ndarray:
-    """A copy in float64, sorted by id, then frame."""
+    """Return a copy in float64, sorted by id, then frame, of a table that is sound."""
     table = np.asarray(table, dtype=np.float64)
     if not table.size:
         return table.reshape(0, COLUMNS)
@@ -132,21 +133,21 @@ def _checked(table: np.ndarray) -> np.ndarray:
 
 
 def _matrix(embeddings: Mapping[int, np.ndarray], ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[T, D] float32 embeddings of the ids, L2-normalised, and [T] bool which of them are known."""
+    """Return [T, D] float32 embeddings of the ids, L2-normalised, and [T] bool which of them are known."""
     rows = [embeddings.get(track) for track in ids.astype(np.int64).tolist()]
     lengths = {np.shape(row) for row in rows if row is not None}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise OptionError(f"embeddings to refine with must be vectors of one length, not {sorted(lengths)}")
     dimension = lengths.pop()[0] if lengths else 0
     blank = np.zeros(dimension, np.float32)
-    looks = np.array([blank if row is None else row for row in rows], dtype=np.float32).reshape(len(rows), dimension)
-    norm = np.linalg.norm(looks, axis=1)
+    vectors = np.array([blank if row is None else row for row in rows], dtype=np.float32).reshape(len(rows), dimension)
+    norm = np.linalg.norm(vectors, axis=1)
     known = np.isfinite(norm) & (norm > 0)
-    return np.where(known[:, None], looks, 0) / np.where(known, norm, 1)[:, None], known
+    return np.where(known[:, None], vectors, 0) / np.where(known, norm, 1)[:, None], known
 
 
 def _drop_ghosts(table: np.ndarray, min_count: float, quantile: float) -> np.ndarray:
-    """Without the tracks seen in fewer frames whose mean score is below the quantile of all scores."""
+    """Drop the tracks seen in fewer frames whose mean score is below the quantile of all scores."""
     _, which, count = np.unique(table[:, ID], return_inverse=True, return_counts=True)
     mean = np.bincount(which, table[:, SCORE]) / count
     ghost = (count < min_count) & (mean < np.quantile(table[:, SCORE], quantile))
@@ -154,7 +155,7 @@ def _drop_ghosts(table: np.ndarray, min_count: float, quantile: float) -> np.nda
 
 
 def _numbered(table: np.ndarray) -> np.ndarray:
-    """Sorted by frame, then id, with ids from 1 in the order of appearance."""
+    """Return the table sorted by frame, then id, with ids from 1 in the order of appearance."""
     table = table[np.lexsort((table[:, ID], table[:, FRAME]))]
     _, first, which = np.unique(table[:, ID], return_index=True, return_inverse=True)
     rank = np.empty(len(first))

@@ -1,10 +1,10 @@
-"""Tracklets of one person joined over the whole file, after tracking, by appearance, time and place.
+"""Join the tracklets of one person over the whole file, after tracking, by appearance, time and place.
 
 How far apart two people look depends on the embedding model, so the tracks themselves say what "different" means:
-tracklets of the same time belong to different people, and only a pair that is clearly closer than nearly all of those,
-and closer than any rival, is joined. Joining tracklets globally as an assignment follows Huang et al. (Robust Object
-Tracking by Hierarchical Association of Detection Responses, ECCV 2008) and AFLink of StrongSORT (Du et al., arXiv
-2202.13514), whose learned classifier the calibration stands in for.
+tracklets of the same time belong to different people (negative pairs), and only a pair that is clearly closer than
+nearly all of those, and closer than any rival, is joined. Joining tracklets globally as an assignment follows Huang et
+al. (Robust Object Tracking by Hierarchical Association of Detection Responses, ECCV 2008) and AFLink of StrongSORT (Du
+et al., arXiv 2202.13514), in whose learned classifier's place the calibration stands.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ..settings.refinement import RefineSettings
 
 FIT_SECONDS = 0.5  # of a tracklet's end that tell its place and velocity there
 VELOCITY_PRIOR = 0.002  # s^2, (noise of a box / spread of velocities)^2: keeps the slope of two or three boxes small
-SLACK = 0.5  # body heights that the place may be off whatever the gap, for boxes cut by an occlusion
-SIZE_RATIO, SIZE_GROWTH = 1.3, 1.1  # largest change of height at once, and by how much more in each second
-MOTION_MISS = 0.3  # body heights that motion alone may be off
+BASE_RADIUS = 0.5  # body heights that the place may be off whatever the gap, for boxes cut by an occlusion
+MAX_SIZE_RATIO, SIZE_GROWTH = 1.3, 1.1  # largest change of height at once, and by how much more in each second
+MAX_MOTION_MISS = 0.3  # body heights that motion alone may be off
 
-STRANGERS_NEEDED = 10  # pairs below which nothing is known about how different people look
-STRANGERS_SAMPLED = 200_000
-FLOAT_NOISE = 1e-6  # a scale of distances below this is that of a constant embedding
+MIN_NEGATIVE_PAIRS = 10  # below which nothing is known about how different people look
+MAX_NEGATIVE_PAIRS = 200_000  # that are compared
+MIN_THRESHOLD = 1e-6  # of distances: a smaller one is the rounding of embeddings that are all the same
 BLOCK = 64  # tracklets compared with the rest at a time
 CHUNK = 8192  # pairs whose embeddings are compared at a time
-ALONE = 3.0  # cost of a tracklet without a successor; a join costs 1 to 2, so every one that may be is worth it
+UNMATCHED_COST = 3.0  # of a tracklet without a successor; a join costs 1 to 2, so every possible one is worth it
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Tracklets:
         first, last: [T] frame numbers.
         start, end: [T, 3] centre x, centre y, height in pixels in those frames, from a line through the nearest boxes.
         start_velocity, end_velocity: [T, 2] pixels per frame.
-        looks: [T, D] float32 embeddings, L2-normalised.
-        known: [T] bool, False where the row of ``looks`` means nothing.
+        embeddings: [T, D] float32, L2-normalised.
+        known: [T] bool, False where the row of ``embeddings`` means nothing.
         frame_rate: frames per second.
     """
 
@@ -49,18 +49,18 @@ class Tracklets:
     end: np.ndarray
     start_velocity: np.ndarray
     end_velocity: np.ndarray
-    looks: np.ndarray
+    embeddings: np.ndarray
     known: np.ndarray
     frame_rate: float
 
     @classmethod
-    def of(cls, table: np.ndarray, looks: np.ndarray, known: np.ndarray, frame_rate: float) -> Tracklets:
+    def of(cls, table: np.ndarray, embeddings: np.ndarray, known: np.ndarray, frame_rate: float) -> Tracklets:
         """Summarise tracks.
 
         Args:
             table: [N, 7] frame, id, left, top, width, height (pixels), score, sorted by id, then frame.
-            looks: [T, D] embeddings of the ids in ascending order.
-            known: [T] bool.
+            embeddings: [T, D] of the ids in ascending order.
+            known: [T] bool, False where the row of ``embeddings`` means nothing.
             frame_rate: frames per second.
         """
         frame, (_, which, count) = table[:, 0], np.unique(table[:, 1], return_inverse=True, return_counts=True)
@@ -70,22 +70,25 @@ class Tracklets:
         reach, prior = FIT_SECONDS * frame_rate, VELOCITY_PRIOR * frame_rate**2
         start, start_velocity = _fit_lines(frame - first[which], values, which, reach, prior)
         end, end_velocity = _fit_lines(frame - last[which], values, which, reach, prior)
-        return cls(first, last, start, end, start_velocity, end_velocity, looks, known, frame_rate)
+        return cls(first, last, start, end, start_velocity, end_velocity, embeddings, known, frame_rate)
 
     def __len__(self) -> int:
         return len(self.first)
 
     def frames(self, seconds: float) -> int:
-        """The nearest whole number of frames."""
+        """Return the nearest whole number of frames."""
         return math.floor(seconds * self.frame_rate + 0.5)
 
     def overlap(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Whether the lives of pairs of tracklets, given by index, overlap: those are certainly different people."""
+        """Return [P] bool: whether the lives of pairs of tracklets, given by index, overlap.
+
+        Those that do are certainly different people.
+        """
         return (self.first[a] <= self.last[b]) & (self.first[b] <= self.last[a])
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class _TrackletPairs:
     """P pairs of tracklets that may be one person, and how well they fit."""
 
     before: np.ndarray  # [P] index of the earlier tracklet
@@ -97,8 +100,8 @@ class _Pairs:
     def __len__(self) -> int:
         return len(self.before)
 
-    def take(self, which: np.ndarray) -> _Pairs:
-        return _Pairs(**{name: column[which] for name, column in vars(self).items()})
+    def take(self, which: np.ndarray) -> _TrackletPairs:
+        return _TrackletPairs(**{name: column[which] for name, column in vars(self).items()})
 
 
 def relink(tracklets: Tracklets, settings: RefineSettings) -> np.ndarray:
@@ -107,15 +110,19 @@ def relink(tracklets: Tracklets, settings: RefineSettings) -> np.ndarray:
     Two tracklets are joined when the later one starts after the earlier one has ended, so that the members of a chain
     never overlap. A tracklet that lies in a gap of another one is not joined with it.
 
+    Args:
+        tracklets: all of a sequence.
+        settings: how long gaps and how alike tracklets may be.
+
     Returns:
         [T] number of the person of each tracklet, from 0.
     """
-    strangers = _stranger_distances(tracklets)
+    negatives = _negative_distances(tracklets)
     threshold, typical = 0.0, np.inf
-    if len(strangers) >= STRANGERS_NEEDED:
-        typical = float(np.median(strangers))
-        threshold = min(float(np.quantile(strangers, settings.relink_quantile)), settings.relink_ratio * typical)
-    if threshold < FLOAT_NOISE:
+    if len(negatives) >= MIN_NEGATIVE_PAIRS:
+        typical = float(np.median(negatives))
+        threshold = min(float(np.quantile(negatives, settings.relink_quantile)), settings.relink_ratio * typical)
+    if threshold < MIN_THRESHOLD:
         threshold = 0.0
 
     pairs = _plausible_pairs(tracklets, settings, threshold / settings.relink_ratio)
@@ -124,7 +131,7 @@ def relink(tracklets: Tracklets, settings: RefineSettings) -> np.ndarray:
     cost[alike] = 1 + pairs.distance[alike] / threshold
     moving = pairs.by_motion & ((pairs.distance <= typical) | np.isinf(pairs.distance))
     moving = _unrivalled(tracklets, pairs, np.where(pairs.by_motion, pairs.miss, np.inf), moving, settings.relink_ratio)
-    cost[moving] = np.minimum(cost[moving], 1 + pairs.miss[moving] / MOTION_MISS)
+    cost[moving] = np.minimum(cost[moving], 1 + pairs.miss[moving] / MAX_MOTION_MISS)
 
     joined = np.isfinite(cost)
     before, after = _assign(pairs.before[joined], pairs.after[joined], cost[joined], len(tracklets))
@@ -138,7 +145,7 @@ def relink(tracklets: Tracklets, settings: RefineSettings) -> np.ndarray:
 def _fit_lines(
     time: np.ndarray, values: np.ndarray, which: np.ndarray, reach: float, prior: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A line through the boxes of each tracklet that are nearest to one of its ends, by ridge regression.
+    """Fit a line through the boxes of each tracklet that are nearest to one of its ends, by ridge regression.
 
     Args:
         time: [N] frames from that end.
@@ -162,18 +169,18 @@ def _fit_lines(
     return mean, slope
 
 
-def _embedding_distances(looks: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """[P] Euclidean distances of pairs of rows; equal rows give exactly 0."""
+def _embedding_distances(embeddings: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the Euclidean distances [P] of pairs of rows; equal rows give exactly 0."""
     distances = np.empty(len(rows))
     for at in range(0, len(rows), CHUNK):
         some = slice(at, at + CHUNK)
-        difference = looks[rows[some]] - looks[columns[some]]
+        difference = embeddings[rows[some]] - embeddings[columns[some]]
         distances[some] = np.sqrt(np.einsum("pd,pd->p", difference, difference))
     return distances
 
 
-def _stranger_distances(tracklets: Tracklets) -> np.ndarray:
-    """[S] embedding distances of tracklets of the same time, an even sample of them where there are many."""
+def _negative_distances(tracklets: Tracklets) -> np.ndarray:
+    """Return embedding distances [S] of tracklets of the same time, an even sample of them where there are many."""
     order = np.flatnonzero(tracklets.known)
     order = order[np.argsort(tracklets.first[order], kind="stable")]
     # those that start during the life of a tracklet come right after it
@@ -181,39 +188,39 @@ def _stranger_distances(tracklets: Tracklets) -> np.ndarray:
     count = np.searchsorted(tracklets.first[order], tracklets.last[order], side="right") - place - 1
     ends = np.cumsum(count)
     total = int(count.sum())
-    chosen = np.linspace(0, total - 1, min(total, STRANGERS_SAMPLED)).astype(np.int64)
+    chosen = np.linspace(0, total - 1, min(total, MAX_NEGATIVE_PAIRS)).astype(np.int64)
     row = np.searchsorted(ends, chosen, side="right")
     column = row + 1 + chosen - (ends - count)[row]
-    return _embedding_distances(tracklets.looks, order[row], order[column])
+    return _embedding_distances(tracklets.embeddings, order[row], order[column])
 
 
-def _plausible_pairs(tracklets: Tracklets, settings: RefineSettings, farthest: float) -> _Pairs:
-    """Pairs that time, place and size allow, and that either look alike or move alike.
+def _plausible_pairs(tracklets: Tracklets, settings: RefineSettings, farthest: float) -> _TrackletPairs:
+    """Return the pairs that time, place and size allow, and that either look alike or move alike.
 
     Args:
-        tracklets: see there.
-        settings: see there.
+        tracklets: all of them.
+        settings: the largest gaps and speed.
         farthest: embedding distance from which on a pair is of no interest, not even as a rival.
     """
     by_first = np.argsort(tracklets.first, kind="stable")
     by_last = np.argsort(tracklets.last, kind="stable")
     first = tracklets.first[by_first]
     reach = tracklets.frames(max(settings.relink_seconds, settings.motion_seconds))
-    found = [_pairs_of(tracklets, settings, farthest, by_last[:0], by_first[:0])]
+    blocks = [_pairs_of(tracklets, settings, farthest, by_last[:0], by_first[:0])]
     for at in range(0, len(tracklets), BLOCK):
         before = by_last[at : at + BLOCK]
         last = tracklets.last[before]
         after = by_first[np.searchsorted(first, last[0], "right") : np.searchsorted(first, last[-1] + reach, "right")]
         gap = tracklets.first[after] - last[:, None]
         row, column = np.nonzero((gap > 0) & (gap <= reach))
-        found.append(_pairs_of(tracklets, settings, farthest, before[row], after[column]))
-    return _Pairs(*(np.concatenate(columns) for columns in zip(*(vars(pairs).values() for pairs in found))))
+        blocks.append(_pairs_of(tracklets, settings, farthest, before[row], after[column]))
+    return _TrackletPairs(*(np.concatenate(columns) for columns in zip(*(vars(pairs).values() for pairs in blocks))))
 
 
 def _pairs_of(
     tracklets: Tracklets, settings: RefineSettings, farthest: float, before: np.ndarray, after: np.ndarray
-) -> _Pairs:
-    """The pairs among those given that `_plausible_pairs` wants."""
+) -> _TrackletPairs:
+    """Return those of the given pairs that are plausible, see `_plausible_pairs`."""
     gap = tracklets.first[after] - tracklets.last[before]  # frames
     seconds = gap / tracklets.frame_rate
     end, start = tracklets.end[before], tracklets.start[after]
@@ -231,21 +238,23 @@ def _pairs_of(
     growth = np.abs(np.log(start[:, 2] / end[:, 2]))
 
     plausible = gap <= tracklets.frames(settings.relink_seconds)
-    plausible &= off <= SLACK + settings.relink_speed * seconds
-    plausible &= growth <= np.log(SIZE_RATIO) + np.log(SIZE_GROWTH) * seconds
+    plausible &= off <= BASE_RADIUS + settings.relink_speed * seconds
+    plausible &= growth <= np.log(MAX_SIZE_RATIO) + np.log(SIZE_GROWTH) * seconds
     plausible &= tracklets.known[before] & tracklets.known[after]
     by_motion = gap <= tracklets.frames(settings.motion_seconds)
-    by_motion &= (miss <= MOTION_MISS) & (growth <= np.log(SIZE_RATIO))
+    by_motion &= (miss <= MAX_MOTION_MISS) & (growth <= np.log(MAX_SIZE_RATIO))
 
     compare = np.flatnonzero(plausible | (by_motion & tracklets.known[before] & tracklets.known[after]))
     distance = np.full(len(before), np.inf)
-    distance[compare] = _embedding_distances(tracklets.looks, before[compare], after[compare])
-    pairs = _Pairs(before, after, distance, miss, by_motion)
+    distance[compare] = _embedding_distances(tracklets.embeddings, before[compare], after[compare])
+    pairs = _TrackletPairs(before, after, distance, miss, by_motion)
     return pairs.take((plausible & (distance < farthest)) | by_motion)
 
 
-def _unrivalled(tracklets: Tracklets, pairs: _Pairs, cost: np.ndarray, wanted: np.ndarray, ratio: float) -> np.ndarray:
-    """[P] which of the wanted pairs cost less than this part of what any rival costs.
+def _unrivalled(
+    tracklets: Tracklets, pairs: _TrackletPairs, cost: np.ndarray, wanted: np.ndarray, ratio: float
+) -> np.ndarray:
+    """Return which of the wanted pairs, [P] bool, cost less than this part of what any rival costs.
 
     A rival is another pair that gives one of the two tracklets a partner that is certainly not the same person as the
     one it replaces, because their lives overlap. A partner at another time is none: it may well be a third tracklet of
@@ -264,7 +273,7 @@ def _unrivalled(tracklets: Tracklets, pairs: _Pairs, cost: np.ndarray, wanted: n
 
 
 def _assign(before: np.ndarray, after: np.ndarray, cost: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The joins of least total cost, where each tracklet has one successor and one predecessor at most."""
+    """Return the joins of least total cost, where each tracklet has one successor and one predecessor at most."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
@@ -273,7 +282,7 @@ def _assign(before: np.ndarray, after: np.ndarray, cost: np.ndarray, count: int)
     # the columns beyond the tracklets stand for having no successor, one for each row
     graph = coo_matrix(
         (
-            np.concatenate([cost, np.full(len(rows), ALONE)]),
+            np.concatenate([cost, np.full(len(rows), UNMATCHED_COST)]),
             (np.concatenate([row, alone]), np.concatenate([after, count + alone])),
         ),
         shape=(len(rows), count + len(rows)),
