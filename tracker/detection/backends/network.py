@@ -38,7 +38,7 @@ class Network(ABC):
         runtime: precision, device and threads to use; None for the usual ones.
 
     Attributes:
-        package: Python package of the backend.
+        package: Python package of the backend, as it is imported.
         requirement: what pip installs it by, as in requirements.txt.
         precisions: number formats that it computes in.
         runs_on_gpu: whether it can use a GPU.
@@ -66,8 +66,7 @@ class Network(ABC):
     @classmethod
     def missing(cls, reason: str) -> str:
         """Return one sentence for whoever asked for this backend and has no package of it that works."""
-        name = cls.requirement.rstrip("=<>,.0123456789")
-        return f"backend {cls.package} needs the package {name}, which {reason}: pip install '{cls.requirement}'"
+        return f"backend {cls.package} needs the package {cls.package}, which {reason}: pip install '{cls.requirement}'"
 
     @abstractmethod
     def _forward(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:

@@ -16,10 +16,12 @@ from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tracker.detection.backends.choice import choose_backends, open_network
 from tracker.detection.backends.openvino_network import OpenVINONetwork
+from tracker.detection.backends.paddle_network import PaddleNetwork
 from tracker.detection.detector import Model
 from tracker.errors import ModelError, OptionError
 from tracker.models import int8
 from tracker.models.locate import COMPACT
+from tracker.predictor import Predictor
 from tracker.settings.model import ModelConfig
 from tracker.settings.runtime import RuntimeOptions
 
@@ -68,7 +70,8 @@ def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, trie
     with pytest.raises(ModelError) as caught:
         choose_backends(RuntimeOptions(*choice))
     assert str(caught.value) == (
-        f"backend openvino needs the package openvino, which is not installed: pip install '{OpenVINONetwork.requirement}'"
+        "backend openvino needs the package openvino, which is not installed: "
+        f"pip install '{OpenVINONetwork.requirement}'"
     )
 
 
@@ -87,7 +90,6 @@ def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, trie
     ],
 )
 def test_choices_that_are_none_are_refused_before_anything_is_loaded(installed, choice, message, tmp_path):
-    backend, precision, use_gpu = choice
     with pytest.raises(OptionError, match=re.escape(message)) as caught:
         open_network(tmp_path / "nothing", None, RuntimeOptions(*choice))
     assert "\n" not in str(caught.value)
@@ -202,3 +204,31 @@ def test_a_wrong_backend_is_told_before_the_source_is_opened(module, tmp_path, m
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(errors.ModelError, match="not installed: pip install 'openvino"):
         module.stream_mode(tmp_path)
+
+
+def test_a_new_backend_is_a_class_and_an_entry(clip_frames, monkeypatch):
+    """A stand-in for another runtime, chosen by name, found by ``auto`` after the faster ones, and refused like them."""
+    from tracker.detection.backends import choice
+
+    class Toy(PaddleNetwork):
+        package, requirement, precisions, runs_on_gpu = "numpy", "numpy", ("fp32",), False
+
+        def __init__(self, folder, config, runtime=None):
+            super().__init__(folder, config)
+            self.description = "toy fp32"
+
+    monkeypatch.setitem(choice.BACKENDS, "toy", Toy)
+    predictor = Predictor("compact", backend="toy")
+    with predictor.stream_mode(None, frame_rate=10) as stream:
+        assert len(stream.predict(clip_frames[:2])[1]) >= 3
+    assert stream.result().backend == "toy fp32"
+    assert choose_backends(RuntimeOptions())[-1] == "toy"
+    with pytest.raises(
+        OptionError, match="backend toy runs on the processor: leave use_gpu off, or take backend paddle"
+    ):
+        choose_backends(RuntimeOptions("toy", use_gpu=True))
+    monkeypatch.setattr(Toy, "package", "no_such_package")
+    with pytest.raises(
+        ModelError, match="needs the package no_such_package, which is not installed: pip install .numpy"
+    ):
+        choose_backends(RuntimeOptions("toy"))

@@ -63,6 +63,7 @@ def test_a_signal_after_models_came_and_went_is_only_a_signal():
         import gc, signal
         from pathlib import Path
         from tracker.detection.detector import Model
+        from tracker.settings.runtime import RuntimeOptions
         models = [Model(Path({str(COMPACT)!r}), RuntimeOptions("openvino")) for _ in range(2)]
         while models:
             del models[0]

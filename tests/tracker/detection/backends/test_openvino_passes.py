@@ -42,23 +42,21 @@ def test_several_passes_at_once_give_what_each_gives_alone(network, sharing):
     np.testing.assert_allclose(sharing.embed([rows(0, 5)]), network.embed([rows(0, 5)]), atol=1e-5)
 
 
-def test_an_image_may_be_decoded_while_others_are_placed(clip_frames):
+def test_an_image_may_be_decoded_while_others_are_preprocessed(clip_frames):
     detector = Model(COMPACT, RuntimeOptions("openvino", "fp32", threads=2, throughput=True)).detector()
     expected = detector(clip_frames[0])
     letterboxed = detector.preprocess(clip_frames[0])
     outputs = detector.start(letterboxed)()
     for number in range(detector.max_in_flight + 1):
         detector.preprocess(clip_frames[20 + number])
-    found = detector.decode(outputs, letterboxed)
+    found = detector.embed(detector.decode(outputs, letterboxed), outputs, letterboxed)
     assert len(found) > 3
     np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-5)
 
 
 def test_one_thread_has_one_pass(config):
-    assert (
-        OpenVINONetwork(COMPACT, config, RuntimeOptions(precision="fp32", threads=1, throughput=True)).max_in_flight
-        == 1
-    )
+    runtime = RuntimeOptions(precision="fp32", threads=1, throughput=True)
+    assert OpenVINONetwork(COMPACT, config, runtime).max_in_flight == 1
 
 
 def test_a_pass_that_nobody_waits_for_does_no_harm(network, sharing):
