@@ -40,6 +40,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             return self.end_headers()
         body = server.content[start:]
+        if start:
+            body = (body + bytes(100))[: len(body) + server.surplus]
         if server.chunked:
             body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
         self.send_response(206 if start else 200)
@@ -92,6 +94,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.announces = True
         self.chunked = False
         self.extra = 0  # bytes announced and never sent
+        self.surplus = 0  # bytes too many, or too few, of a resumed answer
         self.shift = 0  # error of the first byte in Content-Range
         self.delay = 0.0  # seconds between the headers and the body
         self.drip = 0.0  # seconds between bytes that come a hundred at a time

@@ -40,13 +40,28 @@ def test_more_announced_than_sent(server, target, knows_range):
     assert not target.exists()
 
 
+@pytest.mark.parametrize("surplus", [-9, 9])
+def test_a_resumed_answer_of_another_length(server, target, surplus):
+    server.cuts = [100_000]
+    server.surplus = surplus
+    assert f"{len(CONTENT) + surplus} " in failure(server.url, target)
+    assert not target.exists()
+    server.surplus = 0
+    download(server.url, target)
+    assert_complete(target)
+
+
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_file_above_the_limit_is_not_kept(server, target, monkeypatch, announces):
-    monkeypatch.setattr(tracker.models.download, "MAX_BYTES", len(CONTENT) - 1)
-    server.announces = announces
-    assert "bytes" in failure(server.url, target)
+    monkeypatch.setattr(tracker.models.download, "MAX_BYTES", 1000)
+    server.announces, server.drip = announces, 0.01
+    start = time.monotonic()
+    message = failure(server.url, target)
+    assert time.monotonic() - start < 10  # all of it would take 30 s
+    assert (f"{len(CONTENT)} bytes" in message) is announces
     assert not target.exists() and not part(target).exists()
     assert len(server.requests) == 1
+    server.drip = 0
     monkeypatch.setattr(tracker.models.download, "MAX_BYTES", len(CONTENT))
     download(server.url, target)
     assert_complete(target)
