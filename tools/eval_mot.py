@@ -230,8 +230,8 @@ def _track(arguments: argparse.Namespace) -> tuple[list[Row], list[Row]]:
     if arguments.output:
         folder = make_folder(arguments.output, [sequence.name for sequence in sequences])
         return score_detections(sequences, methods, folder, arguments.iou)
-    with tempfile.TemporaryDirectory() as folder:
-        return score_detections(sequences, methods, Path(folder), arguments.iou)
+    with tempfile.TemporaryDirectory() as scratch:
+        return score_detections(sequences, methods, Path(scratch), arguments.iou)
 
 
 def run(arguments: argparse.Namespace) -> None:

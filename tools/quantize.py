@@ -150,9 +150,8 @@ def add_int8(arguments: argparse.Namespace) -> Path:
     check_files(folder, ("model", "embed"))
     config = ModelConfig.load(folder)
     check_target(folder, arguments.output)
-    exact = OpenVINONetwork(
-        folder, config, RuntimeOptions(precision="fp32")
-    )  # a model that cannot be run is refused before the frames are read
+    # opened first, so that a model that cannot be run is refused before the frames are read
+    exact = OpenVINONetwork(folder, config, RuntimeOptions(precision="fp32"))
     models = {graph: read_graph(folder, graph, config.letterbox) for graph in int8.GRAPHS}
     kept = dict(zip(models, float_layers(list(models.values()), arguments.keep_float)))
 

@@ -105,7 +105,9 @@ def compare(reference: Network, candidate: Network, images: Sequence[np.ndarray]
     for network in networks:
         network.run(letterbox(images[0])[0])  # the first pass is slower
     seconds: tuple[list[float], ...] = ([], [])
-    counts, overlaps, cosines = np.zeros(2, np.int64), [], []
+    counts = np.zeros(2, np.int64)
+    overlaps: list[float] = []
+    cosines: list[float] = []
     for image in progress(images, "comparing", "frames"):
         letterboxed = LetterboxedImage(*letterbox(image), image)
         detections = []

@@ -184,7 +184,7 @@ def test_the_table_of_memory_has_a_row_where_it_should_have_settled(capsys):
 
 
 def test_matrix_products_are_products():
-    products, operations = machine.matrix_products(machine.default_threads(), size=32)
+    products, operations = machine.matrix_products(machine.thread_count(None), size=32)
     assert operations == 2 * 32**3 and "numpy (OpenBLAS)" in products
     random = np.random.default_rng(0)
     left, right = (random.normal(size=(32, 32)).astype(np.float32) for _ in range(2))
