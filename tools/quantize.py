@@ -118,7 +118,7 @@ def report(agreement: Agreement) -> str:
     """Return the lines to print about an agreement of int8 with fp32."""
     a = agreement
     return (
-        f"{a.images} other frames, detections above the model's confident score: {a.reference} in fp32, "
+        f"{a.images} other frames, high-confidence detections: {a.reference} in fp32, "
         f"{a.candidate} in int8, {a.matched} in both\n"
         f"F1 {a.f1:.3f} (precision {a.precision:.3f}, recall {a.recall:.3f}), IoU {a.iou:.3f}, "
         f"cosine of embeddings {a.cosine:.3f}\n"
