@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the scri
 import numpy as np
 
 from tools.cli import run_tool
-from tracker.models.export import read_weights
 from tracker.errors import OptionError
+from tracker.models.export import read_weights
 from tracker.models.pdparams import check_parameters
 from tracker.settings.checks import check_positive
 
