@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from tools.cli import announce, progress, run_tool
-from tracker.detection.backends.network import default_threads
+from tracker.detection.backends.network import thread_count
 from tracker.errors import DataError, OutputError
 from tracker.settings.checks import check_whole
 from training.data.readers import JdeList
@@ -123,7 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Cut out the people that the command line asks for."""
-    teacher = BoxTeacher(arguments.boxes, default_threads()) if arguments.boxes else None
+    teacher = BoxTeacher(arguments.boxes, thread_count(None)) if arguments.boxes else None
     count = cut(arguments.lists, arguments.output, arguments.every, teacher)
     print(f"{count} people in {arguments.output}")
 

@@ -30,7 +30,7 @@ import numpy as np
 
 from tools.cli import progress, run_tool, write_json
 from tracker.boxes import ltwh_to_ltrb
-from tracker.detection.backends.network import default_threads
+from tracker.detection.backends.network import thread_count
 from tracker.detection.detector import Model
 from tracker.errors import OptionError, SourceError
 from tracker.evaluation.mot_files import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path, read_mot, roles
@@ -178,9 +178,9 @@ def embed_boxes(
     missing = {frame for frame, (ids, _) in boxes.items() if len(ids)}
     with open_source(source) as frames:
         for frame in progress(frames, frames.name, "frames", max(missing, default=0)):
-            ids, corners = boxes.get(frame.index + 1, (None, None))
-            if ids is None:
+            if frame.index + 1 not in boxes:
                 continue
+            ids, corners = boxes[frame.index + 1]
             missing.discard(frame.index + 1)
             for collected, embed in zip(samples, embedders):
                 collected.append(Sample(ids, embed(frame.image, corners) if len(ids) else np.zeros((0, 0))))
@@ -218,10 +218,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise SourceError(f"{arguments.gt}: no sampled frame has a box that counts of that size")
     embedders: dict[str, Embedder] = {}
     if arguments.model:
-        model = Model(
-            find_model(arguments.model),
-            RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads),
-        )
+        runtime = RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads)
+        model = Model(find_model(arguments.model), runtime)
         embedders[model.config.name] = model.detector().embed_boxes
     if arguments.reid:
         embedders[arguments.reid.stem] = ReidNetwork(arguments.reid, arguments.threads).embed
@@ -243,7 +241,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--min_width", type=float, default=16, help="of a box, pixels (default: %(default)s)")
     parser.add_argument("--min_height", type=float, default=40, help="of a box, pixels (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=default_threads(), help="processor threads (default: all cores)")
+    parser.add_argument(
+        "--threads", type=int, default=thread_count(None), help="processor threads (default: all cores)"
+    )
     add_backend_arguments(parser)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
-from tools.cli import run_tool, write_json
+from tools.cli import progress, run_tool, write_json
 from tracker.detection.backends.choice import choose_backends
 from tracker.detection.detector import Model
 from tracker.errors import OptionError
@@ -30,6 +30,8 @@ from tracker.models.locate import find_model
 from tracker.options import DETECTION, TRACKER, add_backend_arguments, add_threshold_arguments, split
 from tracker.settings.checks import check_positive
 from tracker.settings.runtime import RuntimeOptions
+from tracker.sources import Source
+from tracker.structures import Frame
 
 COLUMNS = {  # field of Scores: heading
     "mota": "MOTA",
@@ -82,13 +84,16 @@ def run(arguments: argparse.Namespace) -> None:
     runtime = RuntimeOptions(arguments.backend, arguments.precision, arguments.use_gpu, arguments.threads)
     choose_backends(runtime)  # before a model is downloaded
     model = Model(find_model(arguments.model), runtime)
-    result = validate_model(
-        model, files, default_config(model).choose(settings, refine=False), thresholds, arguments.save_detections
-    )
+    config = default_config(model).choose(settings, refine=False)
+    result = validate_model(model, files, config, thresholds, arguments.save_detections, _show_progress)
     print(f"{model.config.name}, {model.backend}")
     print(format_table(result))
     if arguments.json:
         write_json(arguments.json, dataclasses.asdict(result))
+
+
+def _show_progress(source: Source) -> Iterator[Frame]:
+    return progress(source, source.name, "frames", source.frame_count)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

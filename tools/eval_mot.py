@@ -23,6 +23,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
 from tools.cli import progress, run_tool, write_json
+from tracker.association.base import check_association
 from tracker.errors import OptionError, SourceError
 from tracker.evaluation.mot_files import find_pairs, make_folder, read_ground_truth, stated_frame_rate
 from tracker.evaluation.mot_metrics import COLUMNS, COUNTS, Scored, check_iou, combine, score
@@ -169,6 +170,8 @@ def choose_methods(
     _, settings = split(options)
     config = TrackerConfig.load(TRACKER_FILE).override({"conf_thres": DEFAULT_CONF_THRES, **settings})
     configs = [config.override({"association": name}) for name in dict.fromkeys(associations or [config.association])]
+    for config in configs:
+        check_association(config.association)
     for name in settings:
         if name.startswith(REFINE) and not refine:
             raise OptionError(f"{name} has no effect without --refine: give that too, or leave it out")
@@ -230,8 +233,8 @@ def _track(arguments: argparse.Namespace) -> tuple[list[Row], list[Row]]:
     if arguments.output:
         folder = make_folder(arguments.output, [sequence.name for sequence in sequences])
         return score_detections(sequences, methods, folder, arguments.iou)
-    with tempfile.TemporaryDirectory() as folder:
-        return score_detections(sequences, methods, Path(folder), arguments.iou)
+    with tempfile.TemporaryDirectory() as scratch:
+        return score_detections(sequences, methods, Path(scratch), arguments.iou)
 
 
 def run(arguments: argparse.Namespace) -> None:

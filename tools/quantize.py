@@ -118,7 +118,7 @@ def report(agreement: Agreement) -> str:
     """Return the lines to print about an agreement of int8 with fp32."""
     a = agreement
     return (
-        f"{a.images} other frames, detections above the model's confident score: {a.reference} in fp32, "
+        f"{a.images} other frames, high-confidence detections: {a.reference} in fp32, "
         f"{a.candidate} in int8, {a.matched} in both\n"
         f"F1 {a.f1:.3f} (precision {a.precision:.3f}, recall {a.recall:.3f}), IoU {a.iou:.3f}, "
         f"cosine of embeddings {a.cosine:.3f}\n"
@@ -150,9 +150,8 @@ def add_int8(arguments: argparse.Namespace) -> Path:
     check_files(folder, ("model", "embed"))
     config = ModelConfig.load(folder)
     check_target(folder, arguments.output)
-    exact = OpenVINONetwork(
-        folder, config, RuntimeOptions(precision="fp32")
-    )  # a model that cannot be run is refused before the frames are read
+    # opened first, so that a model that cannot be run is refused before the frames are read
+    exact = OpenVINONetwork(folder, config, RuntimeOptions(precision="fp32"))
     models = {graph: read_graph(folder, graph, config.letterbox) for graph in int8.GRAPHS}
     kept = dict(zip(models, float_layers(list(models.values()), arguments.keep_float)))
 

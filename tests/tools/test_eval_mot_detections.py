@@ -9,7 +9,8 @@ import pytest
 from tests.helpers.dataset_files import A, B, write_boxes
 from tools import eval_mot
 from tools.eval_mot import main
-from tracker.association.base import make_tracker
+from tracker.association import base
+from tracker.association.base import SequenceTracker
 from tracker.boxes import ltwh_to_ltrb
 from tracker.errors import OptionError
 from tracker.evaluation import stored_detections
@@ -17,12 +18,16 @@ from tracker.evaluation.mot_metrics import COLUMNS, evaluate
 from tracker.evaluation.stored_detections import read_detections, run_association, write_detections
 from tracker.models.locate import ROOT
 from tracker.options import Option
-from tracker.settings import tracking as tracker_config
 from tracker.settings.tracking import ASSOCIATIONS, REFINE, SETTINGS, TrackerConfig
 from tracker.structures import Detections
 
 DEFAULT = TrackerConfig.load(ROOT / "config" / "tracker.yml").association
 GAP = 20  # frames
+
+
+def numbered(frames):
+    """Detections by the number of their frame, from 1."""
+    return dict(enumerate(frames, 1))
 
 
 def seen(*boxes, score=0.9):
@@ -43,7 +48,7 @@ def sequence(tmp_path):
         lines = ["[Sequence]", *(f"{key}={value}" for key, value in stated.items() if value is not None)]
         (tmp_path / f"data/{name}/seqinfo.ini").write_text("\n".join(lines))
         (tmp_path / "npz").mkdir(exist_ok=True)
-        write_detections(tmp_path / f"npz/{name}.npz", frames)
+        write_detections(tmp_path / f"npz/{name}.npz", numbered(frames))
         return ["--gt", str(tmp_path / f"data/{name}"), "--detections", str(tmp_path / f"npz/{name}.npz")]
 
     return make
@@ -56,9 +61,9 @@ def made(monkeypatch):
 
     def spy(settings, frame_rate):
         calls.append((settings, frame_rate))
-        return make_tracker(settings.override({"association": "jde"}), frame_rate)
+        return SequenceTracker(settings.override({"association": "jde"}), frame_rate)
 
-    monkeypatch.setattr(stored_detections, "make_tracker", spy)
+    monkeypatch.setattr(stored_detections, "SequenceTracker", spy)
     return calls
 
 
@@ -129,7 +134,7 @@ def test_refined_tracks_stand_beside_the_others(sequence, tmp_path, capsys):
     arguments = sequence("walk")
     frames = [seen(A, B)] * 5 + [Detections.empty(4)] * GAP + [seen(A, B)] * 5
     frames[2] = seen(A)  # a short gap, which refinement fills
-    write_detections(tmp_path / "npz/walk.npz", frames)
+    write_detections(tmp_path / "npz/walk.npz", numbered(frames))
     assert main([*arguments, "--association", "byte", "--refine"]) == 0
     plain, refined = [dict(zip(COLUMNS, row[2:])) for row in table(capsys)[1:]][:2]
     assert plain["FN"] == "1" and refined["FN"] == "0"
@@ -139,7 +144,7 @@ def test_refined_tracks_stand_beside_the_others(sequence, tmp_path, capsys):
 
 def test_confidence_is_0_6_unless_given(sequence, tmp_path, capsys):
     arguments = [*sequence("walk"), "--association", "jde"]
-    write_detections(tmp_path / "npz/walk.npz", [seen(A, B, score=0.55)] * 5)
+    write_detections(tmp_path / "npz/walk.npz", numbered([seen(A, B, score=0.55)] * 5))
     for options, found in (([], "0.000"), (["--conf_thres", "0.5"], "0.500")):
         assert main([*arguments, *options]) == 0
         (header, row) = table(capsys)
@@ -171,7 +176,7 @@ def test_the_tracker_sees_the_whole_sequence(sequence, monkeypatch):
 
 
 def test_associations_stand_below_each_other(sequence, tmp_path, made, monkeypatch, capsys):
-    monkeypatch.setattr(tracker_config, "ASSOCIATIONS", (*ASSOCIATIONS, "other"))
+    monkeypatch.setitem(base.ASSOCIATIONS, "other", base.ASSOCIATIONS["jde"])
     sequence("one"), sequence("two", frame_rate=10)
     target = tmp_path / "scores.json"
     arguments = ["--gt", str(tmp_path / "data"), "--detections", str(tmp_path / "npz"), "--json", str(target)]
@@ -200,7 +205,7 @@ def test_the_control_tracks_as_if_everybody_looked_the_same(sequence, tmp_path, 
     given = []
 
     def spy(found, settings, rate, path, last, refine):
-        given.append(np.concatenate([frame.embeddings for frame in found]))
+        given.append(np.concatenate([frame.embeddings for frame in found.values()]))
         run_association(found, settings, rate, path, last, refine)
 
     monkeypatch.setattr(eval_mot, "run_association", spy)
@@ -260,14 +265,14 @@ def test_files_that_cannot_be_used_are_named(sequence, tmp_path, capsys, made):
         assert not made, "a mistake is told before anything is tracked"
 
     late = [Detections.empty(4)] * (10 + GAP) + [seen(A)]
-    write_detections(tmp_path / "npz/last.npz", late)
+    write_detections(tmp_path / "npz/last.npz", numbered(late))
     refused(f"last.npz: frame {11 + GAP} lies beyond the last frame {10 + GAP} of")
     (tmp_path / "npz/last.npz").write_text("nothing")
     refused("last.npz is no whole .npz file of detections")
     (tmp_path / "npz/last.npz").unlink()
     refused("last.npz: there is no such file")
     sequence("last", frame_rate="fast")
-    refused("seqinfo.ini' has frameRate")
+    refused("frameRate")
     sequence("last")
     write_boxes(tmp_path / "data/last/gt/gt.txt", [(1, 1, A)], tail="0,-1,-1,-1")
     refused("no box counts")

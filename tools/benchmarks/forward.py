@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tools.benchmarks.figures import PAUSE, Figures, bar, cell, spread, take_tur
 from tools.benchmarks.machine import matrix_products
 from tools.benchmarks.models import Models, count_macs
 from tracker.detection.backends.choice import open_network
-from tracker.detection.backends.network import default_threads
+from tracker.detection.backends.network import thread_count
 from tracker.detection.decode import Decoder
 from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.errors import OptionError
@@ -96,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", type=int, default=12, help="people a frame (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=30, help="passes that count (default: %(default)s)")
     parser.add_argument("--warm_up", type=int, default=3, help="first passes that do not count")
-    parser.add_argument("--threads", type=int, default=default_threads(), help="of each network (default: all cores)")
+    parser.add_argument("--threads", type=int, default=thread_count(None), help="of each network (default: all cores)")
     parser.add_argument("--pause", type=float, default=PAUSE, help="seconds before each pass (default: %(default)s)")
 
 
@@ -128,7 +129,7 @@ def _measure(arguments: argparse.Namespace, models: Models) -> Figures:
     # the fastest turn on both sides, which other processes disturbed least
     rates = {name: operations / float(values.min()) / 1e9 for name, values in zip(products, times[len(passes) :])}
     library, limit = max(rates.items(), key=lambda rate: rate[1])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for contestant, values in zip(passes, times):
         row = {"networks": contestant.name, "people": people, "threads": threads, "ms": spread(1e3 * values)}
         row["ratio"] = row["ms"]["median"] / (rows or [row])[0]["ms"]["median"]

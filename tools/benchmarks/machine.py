@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.detection.backends.network import default_threads
+from tracker.detection.backends.network import thread_count
 
 SIZE = 2048  # rows and columns of the matrices, large enough to keep every core busy out of its cache
 
@@ -45,7 +45,7 @@ def matrix_products(threads: int, size: int = SIZE) -> tuple[dict[str, Callable[
     products: dict[str, Callable[[], object]] = {}
     if importlib.util.find_spec("openvino"):
         products["openvino (oneDNN)"] = _openvino_product(left, right, threads)
-    if threads == default_threads() or not products:
+    if threads == thread_count(None) or not products:
         products["numpy (OpenBLAS)"] = lambda: left @ right
     return products, 2.0 * size**3
 

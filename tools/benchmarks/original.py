@@ -75,7 +75,7 @@ class OriginalTracker:
 
         tracker = JDETracker(**self._tracker_settings)
         tracker.max_time_lost = tracker.track_buffer  # at 30 frames per second, which the original assumes
-        results = []
+        results: list[tuple[int, list, list, list]] = []
         for part in ("mot_results", "mot_outputs"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as images:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from tools.benchmarks.original import OriginalTracker
 from tools.benchmarks.separate import SeparateNetworks
 from tools.cli import progress
 from tracker.detection.backends.choice import open_network
-from tracker.detection.backends.network import default_threads
+from tracker.detection.backends.network import thread_count
 from tracker.detection.letterbox import Letterbox
 from tracker.pipeline.result import TrackingResult
 from tracker.settings.checks import check_number, check_whole
@@ -104,7 +105,6 @@ def separate(detector: Path, reid: Path, threads: int, clip: Clip) -> Contestant
     """Prepare a detector with a ReID network a person."""
     networks = SeparateNetworks(detector, reid, threads)
     made = Contestant(f"{detector.stem} + {reid.stem}", lambda: None, clip.frames)
-
     predictor = networks.predictor(made.name)
 
     def track() -> None:
@@ -147,7 +147,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a YOLOX detector with a ReID network a person beside them",
     )
     parser.add_argument("--repeats", type=int, default=5, help="runs that count (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=default_threads(), help="of each network (default: all cores)")
+    parser.add_argument("--threads", type=int, default=thread_count(None), help="of each network (default: all cores)")
     parser.add_argument("--pause", type=float, default=PAUSE, help="seconds before each run (default: %(default)s)")
 
 
@@ -197,7 +197,7 @@ def _clip(video: Path, frames: int, folder: Path, name: str) -> Clip:
 
 
 def _report(arguments: argparse.Namespace, contestants: list[Contestant], times: np.ndarray) -> Figures:
-    rows = []
+    rows: list[dict[str, Any]] = []
     medians: dict[int, float] = {}
     for contestant, values in zip(contestants, times):
         ms = spread(1e3 * values / contestant.frames)

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tools.benchmarks.clips import cut
 from tools.benchmarks.figures import Figures, bar, cell, spread, take_turns
@@ -161,7 +162,7 @@ def run(arguments: argparse.Namespace) -> Figures:
         # the first run of each is not counted, for it also reads all files into memory
         modules = [imported(start, folder) for start in progress(processes, "warming up", "processes")]
         times = take_turns([_runner(start) for start in processes], arguments.repeats, arguments.pause)
-    rows = []
+    rows: list[dict[str, Any]] = []
     width = max(len(start.name) for start in processes)
     print(f"{'process':{width}} {'s (p10-p90)':>20}   imports of {', '.join(WATCHED)}")
     for start, names, values in zip(processes, modules, times):

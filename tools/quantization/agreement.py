@@ -25,7 +25,7 @@ MIN_IOU = 0.5  # of two boxes of the same person
 class Agreement:
     """Agreement of a candidate network's high-confidence detections with a reference network's.
 
-    High-confidence are detections with a score above the model's ``confident`` threshold. Shares and means are from 0
+    High-confidence are detections with a score above the model's ``high_conf_thres``. Shares and means are from 0
     to 1, NaN where there is nothing to divide by.
 
     Attributes:
@@ -81,7 +81,7 @@ def match(reference: Detections, candidate: Detections) -> tuple[np.ndarray, np.
 
 
 def high_confidence_decoder(config: ModelConfig) -> Decoder:
-    """Return a decoder that keeps only detections above the model's ``confident`` threshold."""
+    """Return a decoder that keeps only detections above the model's ``high_conf_thres``."""
     return Decoder(config, dataclasses.replace(config.thresholds, score=config.thresholds.high_conf_thres))
 
 
@@ -105,7 +105,9 @@ def compare(reference: Network, candidate: Network, images: Sequence[np.ndarray]
     for network in networks:
         network.run(letterbox(images[0])[0])  # the first pass is slower
     seconds: tuple[list[float], ...] = ([], [])
-    counts, overlaps, cosines = np.zeros(2, np.int64), [], []
+    counts = np.zeros(2, np.int64)
+    overlaps: list[float] = []
+    cosines: list[float] = []
     for image in progress(images, "comparing", "frames"):
         letterboxed = LetterboxedImage(*letterbox(image), image)
         detections = []

@@ -7,7 +7,7 @@ their place (the control). Where both IDF1 are the same, the embeddings are wort
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from ..errors import SourceError
 from ..settings.runtime import RuntimeOptions
 from ..settings.tracking import TRACKER_FILE, TrackerConfig
 from ..sinks.mot_text import MotWriter
-from ..sources import open_source
-from ..structures import Detections
+from ..sources import Source, open_source
+from ..structures import Detections, Frame
 from .hota import TOLERANCE
 from .mot_files import BOX, FRAME, read_mot, roles
 from .mot_metrics import combine, score
@@ -135,6 +135,7 @@ def validate_model(
     config: TrackerConfig | None = None,
     thresholds: Mapping[str, Any] | None = None,
     save_detections: Path | None = None,
+    progress: Callable[[Source], Iterable[Frame]] = iter,
 ) -> Validation:
     """Track sequences in any form with a model at hand and score the result.
 
@@ -145,12 +146,13 @@ def validate_model(
         thresholds: of the detector, in place of the model's own; see `Model.detector`.
         save_detections: existing folder to which each sequence's detections go, as NAME.npz; see
             `stored_detections`.
+        progress: takes the frames of a sequence, a `Source`, and yields them while it shows how many are done.
     """
     if not sequences:
         raise SourceError("no sequence was given to validate on")
     config = config or default_config(model)
     detector = model.detector(thresholds)
-    runs = [_Run(sequence, detector, config, save_detections) for sequence in sequences]
+    runs = [_Run(sequence, detector, config, save_detections, progress) for sequence in sequences]
     return Validation(tuple(_scores(run.files.name, [run]) for run in runs), _scores("overall", runs))
 
 
@@ -166,7 +168,12 @@ class _Run:
     """The counts of one sequence: of its tracks, of the control's, and its detections marked right or wrong."""
 
     def __init__(
-        self, files: SequenceFiles, detector: JDEDetector, config: TrackerConfig, save_detections: Path | None
+        self,
+        files: SequenceFiles,
+        detector: JDEDetector,
+        config: TrackerConfig,
+        save_detections: Path | None,
+        progress: Callable[[Source], Iterable[Frame]],
     ) -> None:
         self.files = files
         gt = read_mot(files.gt)
@@ -178,7 +185,7 @@ class _Run:
             paths = [Path(scratch, f"{name}.txt") for name in ("tracks", "control")]
             trackers = [SequenceTracker(config, source.frame_rate) for _ in paths]
             texts = [MotWriter(path) for path in paths]
-            for frame in source:
+            for frame in progress(source):
                 detections = detector(frame.image)
                 for tracker, text, shown in zip(trackers, texts, (detections, without_appearance(detections))):
                     text.write(frame.index + 1, with_size(tracker.update(frame.time, shown, frame.image)))

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import types
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -148,7 +147,7 @@ def test_memory_of_the_whole_pipeline(video, monkeypatch, capsys):
         rows.extend((frame.index, round(frame.time * 25), frame.image.shape) for frame in frames)
 
     monkeypatch.setattr(memory, "track_source", track_source)
-    monkeypatch.setattr(memory, "Model", lambda folder, **chosen: FakeModel(**chosen))
+    monkeypatch.setattr(memory, "Model", lambda folder, runtime: FakeModel(runtime))
     monkeypatch.setattr(memory, "SETTLED", 3)
     target = video.with_name("figures.json")
     chosen = ["--backend", "paddle:fp32", "--json", str(target)]
@@ -160,20 +159,13 @@ def test_memory_of_the_whole_pipeline(video, monkeypatch, capsys):
 
 
 class FakeModel:
-    class config:
-        class thresholds:
-            confident = 0.6
+    config = types.SimpleNamespace(thresholds=types.SimpleNamespace(high_conf_thres=0.6))
 
-        name = "fake"
-
-    folder = Path()
-
-    def __init__(self, backend, precision):
-        assert (backend, precision) == ("paddle", "fp32")
-        self.backend = backend
+    def __init__(self, runtime):
+        assert (runtime.backend, runtime.precision) == ("paddle", "fp32")
 
     def detector(self):
-        return None
+        return types.SimpleNamespace(name="fake", backend="fake", folder=None)
 
 
 def test_the_table_of_memory_has_a_row_where_it_should_have_settled(capsys):
@@ -184,7 +176,7 @@ def test_the_table_of_memory_has_a_row_where_it_should_have_settled(capsys):
 
 
 def test_matrix_products_are_products():
-    products, operations = machine.matrix_products(machine.default_threads(), size=32)
+    products, operations = machine.matrix_products(machine.thread_count(None), size=32)
     assert operations == 2 * 32**3 and "numpy (OpenBLAS)" in products
     random = np.random.default_rng(0)
     left, right = (random.normal(size=(32, 32)).astype(np.float32) for _ in range(2))
