@@ -1,6 +1,7 @@
 """Settings of the association: what the file says, what the command line takes, and what is refused in one line."""
 
 import argparse
+import logging
 import math
 
 import numpy as np
@@ -12,8 +13,8 @@ from tracker.association.base import make_tracker
 from tracker.association.fused_tracker import FusedTracker
 from tracker.association.jde_tracker import JDETracker
 from tracker.errors import OptionError
-from tracker.options import TRACKER, add_threshold_arguments
-from tracker.settings.tracking import ASSOCIATIONS, REFINE, SETTINGS, TrackerConfig, used_by
+from tracker.options import TRACKER, add_threshold_arguments, split
+from tracker.settings.tracking import ASSOCIATIONS, REFINE, RETIRED, SETTINGS, TrackerConfig, used_by
 
 FILE = ROOT / "config" / "tracker.yml"
 NUMBERS = {name: field.metadata["range"] for name, field in SETTINGS.items() if "range" in field.metadata}
@@ -221,7 +222,7 @@ def test_each_association_has_its_tracker(association, kind):
     tracker = make_tracker(config, 12.0)
     assert type(tracker) is kind and tracker.config == config and tracker.num_identities == 0
     if kind is FusedTracker:
-        assert (tracker._appearance is not None) == (association == "fused") and tracker._frame_rate == 12.0
+        assert tracker._use_appearance == (association == "fused") and tracker._frame_rate == 12.0
 
 
 def test_the_command_line_sets_nothing_by_itself():
@@ -249,3 +250,34 @@ def test_the_command_line_switches_flags_on_and_off(name):
 def test_help_tells_which_associations_use_a_setting(name):
     users = f" ({', '.join(used_by(name))})" if used_by(name) != ASSOCIATIONS else ""
     assert TRACKER[name].help == SETTINGS[name].metadata["help"] + users
+
+
+def parse(name):
+    parser = argparse.ArgumentParser()
+    add_threshold_arguments(parser)
+    return vars(parser.parse_args([f"--{name}", "0.5", "--conf_thres", "0.4"]))
+
+
+@pytest.mark.parametrize("name", RETIRED)
+@pytest.mark.parametrize("way", ["override", "choose", "file", "python", "command line"])
+def test_a_retired_option_is_taken_without_effect_and_says_so_once(name, way, tmp_path, caplog):
+    options = {name: 0.5, "conf_thres": 0.4}
+    (tmp_path / "tracker.yml").write_text(yaml.safe_dump(options))
+    with caplog.at_level(logging.WARNING):
+        if way == "override":
+            left = TrackerConfig().override(options)
+        elif way == "choose":
+            left = TrackerConfig().choose(options, refine=False)
+        elif way == "file":
+            left = TrackerConfig.load(tmp_path / "tracker.yml")
+        else:
+            _, settings = split(options if way == "python" else parse(name))
+            left = TrackerConfig().choose(settings, refine=False)
+    assert left == TrackerConfig(conf_thres=0.4)
+    (record,) = caplog.records
+    assert name in record.message
+
+
+def test_a_retired_option_without_a_value_says_nothing(caplog):
+    TrackerConfig().override(dict.fromkeys(RETIRED))
+    assert not caplog.records
