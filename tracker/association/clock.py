@@ -28,8 +28,8 @@ class Clock:
     def __init__(self, frame_rate: float, memory: float) -> None:
         self.now = self.last = self.elapsed = 0.0
         self.begins = True
-        self._memory = memory
         self._longest_step = max(1.0, LONGEST_STEP * frame_rate)
+        self._longest_gap = max(memory, self._longest_step)  # after a pause
 
     def advance(self, elapsed: float) -> None:
         """Go on to the next frame.
@@ -42,15 +42,15 @@ class Clock:
         """
         if not 0 < elapsed < math.inf:
             raise OptionError(f"elapsed must be a positive number of frame periods, not {elapsed!r}")
-        self.begins = not self.now or elapsed > self._memory + self._longest_step
+        self.begins = not self.now or elapsed > self._longest_gap
         self.elapsed = elapsed if self.now else 1.0
         self.last, self.now = self.now, self.now + self.elapsed
 
     def remembers(self, seen: np.ndarray) -> np.ndarray:
         """Return which tracks may still be looked for in this frame.
 
-        A track that was kept at the last frame is looked for in this one, even if its memory ends between them. Only
-        a long pause is too much for that.
+        A track that was kept at the last frame is looked for in this one, even if its memory ends between them; but
+        not after a pause.
 
         Args:
             seen: [N] time of the last detection of each track.
@@ -60,4 +60,4 @@ class Clock:
         """
         if self.elapsed <= self._longest_step:
             return np.ones(len(seen), bool)
-        return self.now - seen <= self._memory + self._longest_step
+        return self.now - seen <= self._longest_gap
