@@ -13,7 +13,7 @@ from .errors import OptionError
 from .settings.checks import shown
 from .settings.model import Thresholds
 from .settings.runtime import PRECISIONS
-from .settings.tracking import ASSOCIATIONS, SETTINGS, used_by
+from .settings.tracking import ASSOCIATIONS, RETIRED, SETTINGS, drop_retired, used_by
 
 DETECTION_FIELDS = {  # option: field of `Thresholds`
     "score_threshold": "score",
@@ -66,7 +66,7 @@ def split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         OptionError: A name is unknown, or a value is of the wrong type or out of its range.
     """
     thresholds, settings = {}, {}
-    for name, value in options.items():
+    for name, value in drop_retired(options).items():
         if name not in _FIELDS:
             raise OptionError(f"unknown option {shown(name)}; known are {', '.join(_FIELDS)}")
         if value is None:
@@ -187,6 +187,15 @@ def add_threshold_arguments(group: argparse._ActionsContainer, everything: bool 
             _add_flag(group, f"--{name}", help, default=None)
         else:
             group.add_argument(f"--{name}", type=option.kind, help=help, metavar=option.kind.__name__.upper())
+    for name in RETIRED:
+        group.add_argument(f"--{name}", action=_RetiredOption, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+class _RetiredOption(argparse.Action):
+    """Takes an option that has no effect any more, with a warning."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, *_: Any) -> None:
+        drop_retired({self.dest: value})
 
 
 def _add_flag(group: argparse._ActionsContainer, name: str, text: str, default: bool | None = False) -> None:

@@ -107,10 +107,10 @@ def walkers(seed, people, frames, dimension=32):
 fused_and_byte = pytest.mark.parametrize("appearance", [True, False], ids=["fused", "byte"])
 
 
-def track_all(frames, appearance=True, frame_rate=30.0, cameras=(), **settings):
-    """The tracks of every frame; a detection is sure above 0.6 unless the settings say otherwise."""
+def track_all(frames, appearance=True, frame_rate=30.0, warps=(), **settings):
+    """The tracks of every frame; conf_thres is 0.6 unless the settings say otherwise."""
     tracker = FusedTracker(TrackerConfig(**{"conf_thres": 0.6, **settings}), frame_rate, appearance)
-    return [tracker.update(frame, camera) for frame, camera in itertools.zip_longest(frames, cameras)]
+    return [tracker.update(frame, warp) for frame, warp in itertools.zip_longest(frames, warps)]
 
 
 def ids_at(tracks, *places):

@@ -29,7 +29,7 @@ COMMON_OPTIONS = """
 OTHER_OPTIONS = """
     timeout nms_threshold nms_top_k keep_top_k vertical_ratio
     embedding_momentum low_thres memory match_thresh min_overlap low_match_thresh new_match_thresh sure_margin
-    confirm_evidence max_evidence duplicate_overlap camera_motion appearance_weight max_occlusion reid_sigma max_speed
+    confirm_evidence max_evidence camera_motion appearance_weight reid_sigma max_speed
     det_thresh track_buffer tracked_thresh r_tracked_thresh unconfirmed_thresh
     refine_relink_seconds refine_relink_quantile refine_relink_ratio refine_relink_speed refine_motion_seconds
     refine_ghost_seconds refine_ghost_quantile refine_fill_seconds refine_fill_support refine_smooth_seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ TRACKER_FILE = Path(__file__).resolve().parents[2] / "config" / "tracker.yml"  #
 ASSOCIATIONS = ("fused", "byte", "jde")  # whose settings these are
 JDE, FUSED, BYTE = ("jde",), ("fused",), ("fused", "byte")
 REFINE = "refine_"  # begins the names of the refinement's settings
+RETIRED = ("duplicate_overlap", "max_occlusion")  # settings of former releases: taken, and without effect
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,14 +74,8 @@ class TrackerConfig:
     max_evidence: float = number(
         2.0, "highest score of a track; low-confidence detections lower it, below 0 a track is not shown", used_by=BYTE
     )
-    duplicate_overlap: float = number(
-        0.85, "IoU above which a track in sight and a lost one are one person, 0 to 1", high=1, used_by=BYTE
-    )
     appearance_weight: float = number(
         0.75, "weight of the appearance in the cost of a match, where 1 - IoU has weight 1", high=10, used_by=FUSED
-    )
-    max_occlusion: float = number(
-        0.3, "appearance is learnt from boxes covered up to this share by others, 0 to 1", high=1, used_by=FUSED
     )
     reid_sigma: float = number(
         3.0, "a lost person is known again by appearance this many standard deviations below strangers", used_by=FUSED
@@ -113,6 +111,7 @@ class TrackerConfig:
         Raises:
             OptionError: A name is unknown, or a value is out of its range.
         """
+        options = drop_retired(options)
         for name in options:
             if name not in SETTINGS:
                 raise OptionError(f"unknown tracker option {shown(name)}; known are {', '.join(sorted(SETTINGS))}")
@@ -131,6 +130,7 @@ class TrackerConfig:
             OptionError: A name is unknown, a value is out of its range, or an option has no effect: the association
                 does not use it, or it belongs to the refinement and refine is off.
         """
+        options = drop_retired(options)
         chosen = self.override(options)
         for name, value in options.items():
             if value is None:
@@ -182,12 +182,20 @@ def read_tracker_file(path: str | os.PathLike) -> dict[str, Any]:
     """
     if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
         raise OptionError(f"a file of tracker settings must be a path, not {shown(path)}")
-    values = read_mapping(Path(path))
+    values = drop_retired(read_mapping(Path(path)))
     try:
         TrackerConfig().override(values)
     except OptionError as error:
         raise OptionError(f"{path}: {error}") from error
     return {name: value for name, value in values.items() if value is not None}
+
+
+def drop_retired(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without those in `RETIRED`, with a warning for each that has a value."""
+    for name in RETIRED:
+        if options.get(name) is not None:
+            logger.warning("%s no longer has an effect: leave it out", name)
+    return {name: value for name, value in options.items() if name not in RETIRED}
 
 
 def used_by(name: str) -> tuple[str, ...]:

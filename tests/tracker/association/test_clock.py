@@ -92,3 +92,16 @@ def test_time_goes_on(association, elapsed):
     tracker.update(frame_of(person(100, 0)))
     with pytest.raises(OptionError, match="elapsed"):
         tracker.update(frame_of(person(100, 0)), elapsed=elapsed)
+
+
+@associations
+def test_a_pause_counts_as_time_out_of_sight(association):
+    """Who was lost before it is not found again once the memory is over, though no frame came at that time."""
+    settings = {"track_buffer": 60} if association == "jde" else {}
+    for pause, same in [(50, True), (65, False)]:
+        tracker = tracker_of(association, **settings)
+        for _ in range(5):
+            tracker.update(frame_of(person(100, 0)))
+        tracker.update(frame_of(), elapsed=5)
+        tracks = tracker.update(frame_of(person(100, 0)), elapsed=pause - 5.0)
+        assert (1 in tracks.ids) == same

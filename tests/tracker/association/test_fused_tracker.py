@@ -92,7 +92,7 @@ def test_detections_are_left_as_they_were(appearance):
 
 
 @fused_and_byte
-def test_in_the_first_frame_sure_boxes_show_at_once(appearance):
+def test_in_the_first_frame_high_confidence_boxes_show_at_once(appearance):
     first = frame_of(person(100, 0, score=0.66), person(300, 1, score=0.64), person(500, 2, score=0.5))
     (tracks,) = track_all([first], appearance)
     assert ids_at(tracks, 100, 300, 500) == [1, None, None]
@@ -128,25 +128,25 @@ def test_the_weaker_the_score_the_longer_a_birth_takes(appearance, score, frames
 
 
 @fused_and_byte
-@pytest.mark.parametrize("score", [pytest.param(0.64, id="hardly sure"), pytest.param(0.59, id="doubtful")])
+@pytest.mark.parametrize("score", [pytest.param(0.64, id="hardly sure"), pytest.param(0.59, id="low confidence")])
 def test_too_weak_a_score_never_shows(appearance, score):
     found = track_all(with_somebody_else(*[frame_of(person(100, 0, score=score))] * 60), appearance)
     assert people_of(found) == 1
 
 
 @fused_and_byte
-def test_doubtful_boxes_confirm_nobody(appearance):
+def test_low_confidence_boxes_confirm_nobody(appearance):
     """Nor do they keep one alive that has been seen once."""
-    sure, doubtful = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.5))
-    found = track_all(with_somebody_else(sure, doubtful, sure, doubtful, sure, doubtful), appearance)
+    high, low = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.5))
+    found = track_all(with_somebody_else(high, low, high, low, high, low), appearance)
     assert people_of(found) == 1
 
 
 @fused_and_byte
-def test_doubtful_boxes_begin_no_track(appearance):
+def test_low_confidence_boxes_begin_no_track(appearance):
     """A track begun by one would have more to earn."""
-    sure, doubtful = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.2))
-    assert shown(track_all(with_somebody_else(*[doubtful] * 3, sure, sure), appearance), 2) == [False] * 5 + [True]
+    high, low = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.2))
+    assert shown(track_all(with_somebody_else(*[low] * 3, high, high), appearance), 2) == [False] * 5 + [True]
 
 
 @fused_and_byte
@@ -168,9 +168,9 @@ def test_settings_of_a_birth(appearance):
 
 
 @fused_and_byte
-def test_doubtful_boxes_continue_a_track(appearance):
-    sure, doubtful = frame_of(person(100, 0)), frame_of(person(103, 0, score=0.3))
-    found = track_all([sure] * 5 + [doubtful] * 3 + [sure] * 2, appearance)
+def test_low_confidence_boxes_continue_a_track(appearance):
+    high, low = frame_of(person(100, 0)), frame_of(person(103, 0, score=0.3))
+    found = track_all([high] * 5 + [low] * 3 + [high] * 2, appearance)
     assert [tracks.ids.tolist() for tracks in found] == [[1]] * 10
     assert found[7].scores == pytest.approx([0.3])
     assert 80 < found[5].boxes[0, 0] < 83  # it follows them, though not all the way
@@ -178,7 +178,7 @@ def test_doubtful_boxes_continue_a_track(appearance):
 
 @fused_and_byte
 @pytest.mark.parametrize(
-    ("doubtful", "settings"),
+    ("low", "settings"),
     [
         pytest.param(person(100, 0, score=0.14), {}, id="hardly a box at all"),
         pytest.param(person(100, 0, score=0.3), {"low_thres": 0.35}, id="another threshold"),
@@ -186,49 +186,49 @@ def test_doubtful_boxes_continue_a_track(appearance):
         pytest.param(person(106, 0, score=0.3), {"low_match_thresh": 0.2}, id="another overlap"),  # IoU 34 / 46
     ],
 )
-def test_not_every_doubtful_box_continues_a_track(appearance, doubtful, settings):
-    found = track_all([frame_of(person(100, 0))] * 5 + [frame_of(doubtful)], appearance, **settings)
+def test_not_every_low_confidence_box_continues_a_track(appearance, low, settings):
+    found = track_all([frame_of(person(100, 0))] * 5 + [frame_of(low)], appearance, **settings)
     assert shown(found) == [True] * 5 + [False]
 
 
 @fused_and_byte
-def test_doubtful_boxes_bring_nobody_back(appearance):
-    sure, doubtful = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.5))
-    found = track_all([sure] * 5 + [frame_of()] + [doubtful] * 3 + [sure], appearance)
+def test_low_confidence_boxes_bring_nobody_back(appearance):
+    high, low = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.5))
+    found = track_all([high] * 5 + [frame_of()] + [low] * 3 + [high], appearance)
     assert shown(found) == [True] * 5 + [False] * 4 + [True]
 
 
 @fused_and_byte
-def test_a_sure_box_goes_before_a_doubtful_one_that_lies_closer(appearance):
-    sure = frame_of(person(100, 0))
+def test_a_high_confidence_box_goes_before_a_low_one_that_lies_closer(appearance):
+    high = frame_of(person(100, 0))
     both = frame_of(person(100, 0, score=0.5), person(108, 0))
-    tracks = track_all([sure] * 5 + [both], appearance)[-1]
+    tracks = track_all([high] * 5 + [both], appearance)[-1]
     assert tracks.ids.tolist() == [1] and tracks.scores == pytest.approx([0.9])
 
 
 @fused_and_byte
-@pytest.mark.parametrize(("most", "doubtful_shown"), [(2.0, 5), (1.0, 2), (0.3, 0)])
-def test_doubtful_boxes_use_the_evidence_up(appearance, most, doubtful_shown):
+@pytest.mark.parametrize(("most", "low_shown"), [(2.0, 5), (1.0, 2), (0.3, 0)])
+def test_low_confidence_boxes_use_the_evidence_up(appearance, most, low_shown):
     """Each takes 0.65 - 0.3 of it; the identity stays."""
-    sure, doubtful = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.3))
-    found = track_all([sure] * 20 + [doubtful] * (doubtful_shown + 1) + [sure] * 2, appearance, max_evidence=most)
-    assert shown(found) == [True] * (20 + doubtful_shown) + [False] + [True] * 2
+    high, low = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.3))
+    found = track_all([high] * 20 + [low] * (low_shown + 1) + [high] * 2, appearance, max_evidence=most)
+    assert shown(found) == [True] * (20 + low_shown) + [False] + [True] * 2
     assert people_of(found) == 1
 
 
 @fused_and_byte
-def test_who_was_in_doubt_for_long_shows_soon_after(appearance):
-    sure, doubtful = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.3))
-    found = track_all([sure] * 20 + [doubtful] * 300 + [sure] * 10, appearance)
+def test_who_scored_low_for_long_shows_soon_after(appearance):
+    high, low = frame_of(person(100, 0)), frame_of(person(100, 0, score=0.3))
+    found = track_all([high] * 20 + [low] * 300 + [high] * 10, appearance)
     assert shown(found)[-11::10] == [False, True] and people_of(found) == 1
 
 
 @fused_and_byte
 def test_boxes_follow_the_surer_detection_more(appearance):
     """The measurement noise falls with the score."""
-    sure = [frame_of(person(100, 0))] * 10
+    high = [frame_of(person(100, 0))] * 10
     middle = [
-        track_all([*sure, frame_of(person(108, 0, score=score))], appearance)[-1].boxes[0, 0] + 20
+        track_all([*high, frame_of(person(108, 0, score=score))], appearance)[-1].boxes[0, 0] + 20
         for score in (0.7, 0.8, 1)
     ]
     assert 100 < middle[0] < middle[1] < middle[2] < 108

@@ -52,7 +52,7 @@ def test_people_stay_the_same_when_the_camera_moves(appearance, camera):
     after = seen_by(camera, before)
     frames, cameras = [before] * 10 + [after] * 10, [None] * 10 + [camera]
     assert people_of(track_all(frames, appearance)) > 3  # but for the camera's motion they are lost
-    for tracks, frame in zip(track_all(frames, appearance, cameras=cameras), frames):
+    for tracks, frame in zip(track_all(frames, appearance, warps=cameras), frames):
         assert tracks.ids.tolist() == [1, 2, 3]
         np.testing.assert_allclose(tracks.boxes[:, :2], frame.boxes[:, :2], atol=0.01)
         np.testing.assert_allclose(tracks.boxes[:, 2:], frame.boxes[:, 2:] - frame.boxes[:, :2], atol=0.01)
@@ -63,7 +63,7 @@ def test_people_stay_the_same_when_the_camera_moves(appearance, camera):
 def test_who_is_hidden_moves_with_the_camera(appearance, camera):
     before = frame_of(person(400, 0, y=300))
     frames = [before] * 10 + [frame_of()] * 10 + [seen_by(camera, before)]
-    assert track_all(frames, appearance, cameras=[None] * 15 + [camera])[-1].ids.tolist() == [1]
+    assert track_all(frames, appearance, warps=[None] * 15 + [camera])[-1].ids.tolist() == [1]
     assert track_all(frames, appearance)[-1].ids.tolist() == []
 
 
@@ -74,7 +74,7 @@ def test_a_shaking_camera(appearance):
     walk = [frame_of(person(400 + 3 * k, 0, y=500), person(800, 1, y=600)) for k in range(40)]
     frames = [seen_by(camera_of(shift=place), frame) for place, frame in zip(shake, walk)]
     cameras = [None, *(camera_of(shift=step) for step in np.diff(shake, axis=0))]
-    assert [tracks.ids.tolist() for tracks in track_all(frames, appearance, cameras=cameras)] == [[1, 2]] * 40
+    assert [tracks.ids.tolist() for tracks in track_all(frames, appearance, warps=cameras)] == [[1, 2]] * 40
     assert people_of(track_all(frames, appearance)) > 2
 
 
@@ -86,7 +86,7 @@ def test_velocities_turn_with_the_camera(appearance, angle):
     places = np.cumsum(np.minimum(np.arange(30), 12))
     walk = [frame_of(person(200 + x, 0, height=20)) for x in places]
     frames = walk[:20] + [seen_by(camera, frame) for frame in walk[20:]]
-    assert shown(track_all(frames, appearance, cameras=[None] * 20 + [camera], max_speed=0.0)) == [True] * 30
+    assert shown(track_all(frames, appearance, warps=[None] * 20 + [camera], max_speed=0.0)) == [True] * 30
 
 
 @settings(max_examples=25, deadline=None)
@@ -102,7 +102,7 @@ def test_a_moving_camera_is_as_good_as_one_that_always_stood_there(seed, people,
     camera = camera_of(scale, shift=shift)
     here = [to_eighths(frame) for frame in crowd(seed, people, 20, miss=0.1)]
     there = [seen_by(camera, frame) for frame in here]
-    moved = track_all(here[:when] + there[when:], appearance, cameras=[None] * when + [camera], conf_thres=0.3)
+    moved = track_all(here[:when] + there[when:], appearance, warps=[None] * when + [camera], conf_thres=0.3)
     for number, (a, b) in enumerate(zip(moved, track_all(there, appearance, conf_thres=0.3))):
         assert a.ids.tolist() == b.ids.tolist()
         if number >= when:

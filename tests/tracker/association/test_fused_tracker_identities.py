@@ -198,8 +198,8 @@ def test_in_turn_all_sure_people_of_a_frame_are_compared():
     every = {round(1 - np.cos(a - b), 3) for a, b in itertools.combinations((0, 0.1, 0.3, 0.7), 2)}
     seen = recorded([frame_of(*apart)] * 3).negatives
     assert {distance for frame in seen for distance in frame} == every and [len(frame) for frame in seen] == [4] * 3
-    twice, doubtful = person(118, 1, looks=GRADED), person(500, 2, looks=GRADED, score=0.5)
-    assert recorded([frame_of(apart[0], twice, doubtful)] * 2).negatives == [[], []]  # IoU 22 / 58
+    twice, low = person(118, 1, looks=GRADED), person(500, 2, looks=GRADED, score=0.5)
+    assert recorded([frame_of(apart[0], twice, low)] * 2).negatives == [[], []]  # IoU 22 / 58
     beside = person(122, 1, looks=GRADED)  # IoU 18 / 62
     assert recorded([frame_of(apart[0], beside)]).negatives == [[0.005, 0.005]]
     assert recorded([frame_of(apart[0])] * 2).negatives == []

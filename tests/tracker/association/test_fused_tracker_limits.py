@@ -232,7 +232,7 @@ def test_memory_counts_the_frames_left_out(appearance):
 
 
 @fused_and_byte
-def test_a_doubtful_detection_continues_the_last_frame_that_was_looked_at(appearance):
+def test_a_low_confidence_detection_continues_the_last_frame_that_was_looked_at(appearance):
     tracker = FusedTracker(TrackerConfig(conf_thres=0.6), 30.0, appearance)
     for _ in range(5):
         tracker.update(frame_of(person(100, 0)))

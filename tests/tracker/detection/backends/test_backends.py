@@ -207,7 +207,7 @@ def test_a_wrong_backend_is_told_before_the_source_is_opened(module, tmp_path, m
 
 
 def test_a_new_backend_is_a_class_and_an_entry(clip_frames, monkeypatch):
-    """A stand-in for another runtime: chosen by its name, tried by ``auto`` after the faster ones, refused like them."""
+    """A stand-in for another runtime: chosen by its name, tried by ``auto`` after the faster ones."""
     from tracker.detection.backends import choice
 
     class Toy(PaddleNetwork):
