@@ -86,6 +86,33 @@ def test_equals_reference_on_extreme_boxes(seed, frames):
     assert_same(made)
 
 
+def frames_of(*people_of_frames):
+    """A frame for each list of (x, which embedding) of people 40 pixels wide."""
+    made = []
+    for people in people_of_frames:
+        boxes = [[x, 100, x + 40, 200] for x, _ in people]
+        made.append(detections_of(boxes, [0.9] * len(people), np.eye(4)[[look for _, look in people]].reshape(-1, 4)))
+    return made
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param([[(100, 0)]] * 8 + [[]] + [[(100, 1)]] * 3 + [[(100, 0)]] * 3, id="the lost track is older"),
+        pytest.param(
+            [[(200 - 4 * k, 1)] for k in range(20)]
+            + [[(120 - 4 * k, 1), (100, 0)] for k in range(2)]
+            + [[(112 - 4 * k, 1)] for k in range(6)]
+            + [[(88, 1), (100, 0)]] * 3,
+            id="the lost track is younger",
+        ),
+    ],
+)
+def test_equals_reference_where_two_tracks_share_a_place(frames):
+    """Of a lost track and one in sight at the same place only the longer-lived stays."""
+    assert_same(frames_of(*frames))
+
+
 def test_equals_reference_with_other_thresholds():
     made = crowd(7, 25, 60, miss=0.3)
     assert_same(made, 0.2, 25.0, det_thresh=0.7, tracked_thresh=0.5, r_tracked_thresh=0.8, unconfirmed_thresh=0.9)
