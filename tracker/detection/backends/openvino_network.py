@@ -74,7 +74,7 @@ class OpenVINONetwork(Network):
         sharing = {**settings, "PERFORMANCE_HINT": "THROUGHPUT", "PERFORMANCE_HINT_NUM_REQUESTS": MOST_PASSES}
         tried = [runtime.precision]
         if runtime.precision == "auto":
-            tried = ["int8", "fp32"] if "INT8" in capabilities and int8.is_there(folder) else ["fp32"]
+            tried = ["int8", "fp32"] if "INT8" in capabilities and int8.exists(folder) else ["fp32"]
         for precision in tried:
             try:
                 self._graphs = self._open(core, precision, sharing if runtime.throughput else settings, capabilities)
