@@ -23,6 +23,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
 from tools.cli import progress, run_tool, write_json
+from tracker.association.base import check_association
 from tracker.errors import OptionError, SourceError
 from tracker.evaluation.mot_files import find_pairs, make_folder, read_ground_truth, stated_frame_rate
 from tracker.evaluation.mot_metrics import COLUMNS, COUNTS, Scored, check_iou, combine, score
@@ -142,9 +143,10 @@ def open_sequence(gt_file: Path, path: Path, frame_rate: float | None = None) ->
         SourceError: a file is missing or malformed, or the two do not belong together.
     """
     frames, (_, last_frame) = read_detections(path), read_ground_truth(gt_file)
-    if max(frames, default=0) > last_frame:
+    last_seen = max((number for number, frame in frames.items() if len(frame)), default=0)
+    if last_seen > last_frame:
         raise SourceError(
-            f"{path}: frame {max(frames)} lies beyond the last frame {last_frame} of {gt_file}; "
+            f"{path}: frame {last_seen} lies beyond the last frame {last_frame} of {gt_file}; "
             "are these the detections of another video?"
         )
     if frame_rate is None:
@@ -168,6 +170,8 @@ def choose_methods(
     """
     _, settings = split(options)
     config = TrackerConfig.load(TRACKER_FILE).override({"conf_thres": DEFAULT_CONF_THRES, **settings})
+    for name in associations or ():
+        check_association(name)
     configs = [config.override({"association": name}) for name in dict.fromkeys(associations or [config.association])]
     for name in settings:
         if name.startswith(REFINE) and not refine:
