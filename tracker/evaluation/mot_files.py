@@ -108,17 +108,17 @@ def roles(gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def stated_length(gt_file: Path) -> int:
-    """Returns the number of frames that the sequence's seqinfo.ini states, or 0 without one."""
+    """Return the number of frames that the sequence's seqinfo.ini states, or 0 without one."""
     return _seqinfo(gt_file).length or 0
 
 
 def stated_frame_rate(gt_file: Path) -> float | None:
-    """Returns the frames per second that the sequence's seqinfo.ini states, or None without one."""
+    """Return the frames per second that the sequence's seqinfo.ini states, or None without one."""
     return _seqinfo(gt_file).frame_rate
 
 
 def _seqinfo(gt_file: Path) -> SeqInfo:
-    """Returns what the sequence's seqinfo.ini states; it belongs to the file gt/gt.txt alone."""
+    """Return what the sequence's seqinfo.ini states; it belongs to the file gt/gt.txt alone."""
     folder = gt_file.absolute().parent
     path = folder.parent / SEQINFO
     return read_seqinfo(path) if folder.name == "gt" and path.exists() else SeqInfo(path, {})
