@@ -55,7 +55,7 @@ REFUSED = {
     "frames as flags": (GOOD | {"frames": np.array([True, True])}, "frames must be whole numbers"),
     "a table of frames": (GOOD | {"frames": np.array([[1, 2]])}, "frames must be whole numbers"),
     "a number of frames": (GOOD | {"frames": np.array(2)}, "frames must be whole numbers"),
-    "falling frames": (GOOD | {"frames": np.array([2, 1])}, "increase"),
+    "falling frames": (GOOD | {"frames": np.array([2, 1], np.uint8)}, "increase"),
     "repeated frames": (GOOD | {"frames": np.array([1, 2, 2], np.uint8)}, "increase"),
     "frames from 0": (GOOD | {"frames": np.array([0, 1, 2])}, "frames must be numbers from 1"),
     "late frames": (GOOD | {"frames": np.array([1, 2, LAST_FRAME + 1])}, f"to {LAST_FRAME}"),
