@@ -170,9 +170,9 @@ def choose_methods(
     """
     _, settings = split(options)
     config = TrackerConfig.load(TRACKER_FILE).override({"conf_thres": DEFAULT_CONF_THRES, **settings})
-    for name in associations or ():
-        check_association(name)
     configs = [config.override({"association": name}) for name in dict.fromkeys(associations or [config.association])]
+    for config in configs:
+        check_association(config.association)
     for name in settings:
         if name.startswith(REFINE) and not refine:
             raise OptionError(f"{name} has no effect without --refine: give that too, or leave it out")

@@ -287,7 +287,7 @@ def test_files_that_cannot_be_used_are_named(sequence, tmp_path, capsys, made):
     (tmp_path / "npz/last.npz").unlink()
     refused("last.npz: there is no such file")
     sequence("last", frame_rate="fast")
-    refused("seqinfo.ini' has frameRate")
+    refused("frameRate")
     sequence("last")
     write_boxes(tmp_path / "data/last/gt/gt.txt", [(1, 1, A)], tail="0,-1,-1,-1")
     refused("no box counts")
