@@ -143,9 +143,10 @@ def open_sequence(gt_file: Path, path: Path, frame_rate: float | None = None) ->
         SourceError: a file is missing or malformed, or the two do not belong together.
     """
     frames, (_, last_frame) = read_detections(path), read_ground_truth(gt_file)
-    if max(frames, default=0) > last_frame:
+    last_seen = max((number for number, frame in frames.items() if len(frame)), default=0)
+    if last_seen > last_frame:
         raise SourceError(
-            f"{path}: frame {max(frames)} lies beyond the last frame {last_frame} of {gt_file}; "
+            f"{path}: frame {last_seen} lies beyond the last frame {last_frame} of {gt_file}; "
             "are these the detections of another video?"
         )
     if frame_rate is None:

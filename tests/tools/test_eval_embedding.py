@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import sys
 
 import cv2
@@ -28,24 +29,24 @@ def detector():
     return Model(COMPACT, RuntimeOptions(precision="fp32")).detector()  # whose figures the model card has
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(high=VALUES, low=VALUES)
 def test_auc_is_the_chance_that_the_higher_wins(high, low):
-    found = rank_auc(np.array(high), np.array(low))
+    auc = rank_auc(np.array(high), np.array(low))
     if not high or not low:
-        assert math.isnan(found)
+        assert math.isnan(auc)
         return
     wins = sum((a > b) + (a == b) / 2 for a in high for b in low)
-    assert found == pytest.approx(wins / len(high) / len(low))
+    assert auc == pytest.approx(wins / len(high) / len(low))
 
 
 PEOPLE = st.lists(st.tuples(st.integers(1, 5), st.integers(0, 7)), max_size=5, unique_by=lambda person: person[0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(frames=st.lists(PEOPLE, min_size=1, max_size=5))
 def test_pairs_are_those_of_different_frames(frames):
-    boxes = [(frame, who, LOOKS[look]) for frame, people in enumerate(frames) for who, look in people]
+    boxes = [(frame, who, EMBEDDINGS[row]) for frame, people in enumerate(frames) for who, row in people]
     pairs = [(a, b) for a in boxes for b in boxes if a[0] < b[0]]
     same = [a[2] @ b[2] for a, b in pairs if a[1] == b[1]]
     different = [a[2] @ b[2] for a, b in pairs if a[1] != b[1]]
@@ -57,18 +58,18 @@ def test_pairs_are_those_of_different_frames(frames):
 
 
 # unit vectors whose products are exact: 1 less a half for each bit in which their numbers differ
-LOOKS = np.array([[0.5, *(0.5 if number & bit else -0.5 for bit in (1, 2, 4))] for number in range(8)])
+EMBEDDINGS = np.array([[0.5, *(0.5 if number & bit else -0.5 for bit in (1, 2, 4))] for number in range(8)])
 
 
 def sample(*people):
-    """People as (id, number in LOOKS)."""
-    return Sample(np.array([who for who, _ in people], np.int64), LOOKS[[look for _, look in people]].reshape(-1, 4))
+    """People as (id, row of EMBEDDINGS)."""
+    return Sample(np.array([who for who, _ in people], np.int64), EMBEDDINGS[[row for _, row in people]].reshape(-1, 4))
 
 
 def test_rank1_by_hand():
     samples = [
-        sample((1, 0), (2, 2), (3, 4)),  # 1 and 3 are found, 2 looks like 4 by now
-        sample((4, 2), (3, 4), (2, 6), (1, 0)),  # 4 and 2 are gone afterwards, 1 shares its look with 5
+        sample((1, 0), (2, 2), (3, 4)),  # 1 and 3 are found, 2 resembles 4 by now
+        sample((4, 2), (3, 4), (2, 6), (1, 0)),  # 4 and 2 are gone afterwards, 1 has the embedding of 5
         sample((5, 0), (1, 0), (3, 4)),
         sample(),  # nobody to be followed
         sample((1, 0)),
@@ -136,10 +137,10 @@ def test_a_given_box_is_read_at_the_level_of_its_size(centre, size, expected):
     assert np.linalg.norm(found) == pytest.approx(1)
 
 
-@pytest.fixture
-def sequence(tmp_path, clip_frames, detector):
-    """A picture of the clip that moves by some pixels, with its three surest detections as ground truth."""
-    folder = tmp_path / "walk"
+@pytest.fixture(scope="module")
+def sequence(tmp_path_factory, clip_frames, detector):
+    """A picture of the clip that moves by some pixels, with its three best detections as ground truth."""
+    folder = tmp_path_factory.mktemp("sequences") / "walk"
     (folder / "gt").mkdir(parents=True)
     (folder / "img1").mkdir()
     (folder / "seqinfo.ini").write_text("[Sequence]\nimDir=img1\nframeRate=10\nseqLength=3\n")
@@ -180,9 +181,10 @@ def test_mistakes_cost_one_line(arguments, message, sequence, capsys):
     assert message in error and error.count("\n") == 1
 
 
-def test_another_video_is_noticed(sequence, capsys):
-    (sequence / "img1" / "000003.png").unlink()
-    assert main(["--model", "compact", "--gt", str(sequence), "--every", "1", "--min_height", "1"]) == 1
+def test_another_video_is_noticed(sequence, tmp_path, capsys):
+    other = shutil.copytree(sequence, tmp_path / "other")
+    (other / "img1" / "000003.png").unlink()
+    assert main(["--model", "compact", "--gt", str(other), "--every", "1", "--min_height", "1"]) == 1
     assert "lacks frame 3" in capsys.readouterr().err
 
 

@@ -1,7 +1,6 @@
 """The command line of the evaluation on stored detections: what is tracked, by which settings, and what comes out."""
 
 import json
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,24 +9,19 @@ from tests.helpers.dataset_files import A, B, write_boxes
 from tools import eval_mot
 from tools.eval_mot import main
 from tracker.association import base
-from tracker.association.base import SequenceTracker
+from tracker.association.base import ASSOCIATIONS
+from tracker.association.jde_tracker import JDETracker
 from tracker.boxes import ltwh_to_ltrb
 from tracker.errors import OptionError
-from tracker.evaluation import stored_detections
 from tracker.evaluation.mot_metrics import COLUMNS, evaluate
 from tracker.evaluation.stored_detections import read_detections, run_association, write_detections
 from tracker.models.locate import ROOT
 from tracker.options import Option
-from tracker.settings.tracking import ASSOCIATIONS, REFINE, SETTINGS, TrackerConfig
+from tracker.settings.tracking import REFINE, SETTINGS, TrackerConfig
 from tracker.structures import Detections
 
 DEFAULT = TrackerConfig.load(ROOT / "config" / "tracker.yml").association
 GAP = 20  # frames
-
-
-def numbered(frames):
-    """Detections by the number of their frame, from 1."""
-    return dict(enumerate(frames, 1))
 
 
 def seen(*boxes, score=0.9):
@@ -36,19 +30,24 @@ def seen(*boxes, score=0.9):
     return Detections(corners, np.full(len(boxes), score, np.float32), embeddings)
 
 
+def numbered(*frames):
+    """The frames of a sequence by their numbers from 1."""
+    return dict(enumerate(frames, start=1))
+
+
 @pytest.fixture
 def sequence(tmp_path):
     """Makes a sequence folder and its detections: two people who both are out of sight for GAP frames."""
 
     def make(name, frame_rate=None, length=None):
-        frames = [seen(A, B)] * 5 + [Detections.empty(4)] * GAP + [seen(A, B)] * 5
-        boxes = [(n, i, box) for n, found in enumerate(frames, 1) if len(found) for i, box in ((1, A), (2, B))]
+        frames = numbered(*[seen(A, B)] * 5, *[Detections.empty(4)] * GAP, *[seen(A, B)] * 5)
+        boxes = [(n, i, box) for n, frame in frames.items() if len(frame) for i, box in ((1, A), (2, B))]
         write_boxes(tmp_path / f"data/{name}/gt/gt.txt", boxes)
         stated = {"frameRate": frame_rate, "seqLength": length}
         lines = ["[Sequence]", *(f"{key}={value}" for key, value in stated.items() if value is not None)]
         (tmp_path / f"data/{name}/seqinfo.ini").write_text("\n".join(lines))
         (tmp_path / "npz").mkdir(exist_ok=True)
-        write_detections(tmp_path / f"npz/{name}.npz", numbered(frames))
+        write_detections(tmp_path / f"npz/{name}.npz", frames)
         return ["--gt", str(tmp_path / f"data/{name}"), "--detections", str(tmp_path / f"npz/{name}.npz")]
 
     return make
@@ -56,14 +55,15 @@ def sequence(tmp_path):
 
 @pytest.fixture
 def made(monkeypatch):
-    """(settings, frame rate) of every tracker, in the order in which they were made."""
+    """(settings, frame rate) of every tracker, in the order in which they were made, of one association more."""
     calls = []
 
     def spy(settings, frame_rate):
         calls.append((settings, frame_rate))
-        return SequenceTracker(settings.override({"association": "jde"}), frame_rate)
+        return JDETracker(settings, frame_rate)
 
-    monkeypatch.setattr(stored_detections, "SequenceTracker", spy)
+    for name in [*ASSOCIATIONS, "other"]:
+        monkeypatch.setitem(base.ASSOCIATIONS, name, spy)
     return calls
 
 
@@ -132,9 +132,9 @@ def test_flags_mean_what_they_say(monkeypatch, sequence):
 
 def test_refined_tracks_stand_beside_the_others(sequence, tmp_path, capsys):
     arguments = sequence("walk")
-    frames = [seen(A, B)] * 5 + [Detections.empty(4)] * GAP + [seen(A, B)] * 5
-    frames[2] = seen(A)  # a short gap, which refinement fills
-    write_detections(tmp_path / "npz/walk.npz", numbered(frames))
+    frames = numbered(*[seen(A, B)] * 5, *[Detections.empty(4)] * GAP, *[seen(A, B)] * 5)
+    frames[3] = seen(A)  # a short gap, which refinement fills
+    write_detections(tmp_path / "npz/walk.npz", frames)
     assert main([*arguments, "--association", "byte", "--refine"]) == 0
     plain, refined = [dict(zip(COLUMNS, row[2:])) for row in table(capsys)[1:]][:2]
     assert plain["FN"] == "1" and refined["FN"] == "0"
@@ -144,7 +144,7 @@ def test_refined_tracks_stand_beside_the_others(sequence, tmp_path, capsys):
 
 def test_confidence_is_0_6_unless_given(sequence, tmp_path, capsys):
     arguments = [*sequence("walk"), "--association", "jde"]
-    write_detections(tmp_path / "npz/walk.npz", numbered([seen(A, B, score=0.55)] * 5))
+    write_detections(tmp_path / "npz/walk.npz", numbered(*[seen(A, B, score=0.55)] * 5))
     for options, found in (([], "0.000"), (["--conf_thres", "0.5"], "0.500")):
         assert main([*arguments, *options]) == 0
         (header, row) = table(capsys)
@@ -164,19 +164,35 @@ def test_seqinfo_states_the_frame_rate(sequence, made, capsys):
     assert [row[switches] for row in table(capsys)[1:]] == ["0", "0", "0"]
 
 
+def test_missing_frames_count_as_time(sequence, tmp_path, capsys):
+    """At 10 frames/s the memory of one second is over, whether the frames between are empty or missing."""
+    arguments = [*sequence("slow", frame_rate=10), "--association", "jde"]
+    frames = read_detections(tmp_path / "npz/slow.npz")
+    for kept in (frames, {number: frame for number, frame in frames.items() if len(frame)}):
+        write_detections(tmp_path / "npz/slow.npz", kept)
+        assert main(arguments) == 0
+        header, row = table(capsys)
+        assert row[header.index("IDs")] == "2"
+
+
 def test_the_tracker_sees_the_whole_sequence(sequence, monkeypatch):
-    frames = Counter()
+    ends = []
     monkeypatch.setattr(
-        eval_mot,
-        "run_association",
-        lambda found, settings, rate, path, last, refine: frames.update([last]) or path.touch(),
+        eval_mot, "run_association", lambda frames, config, rate, path, last, refine: ends.append(last) or path.touch()
     )
     assert main([*sequence("long", length=50), *sequence("short")]) == 0
-    assert frames == {50: 1, 10 + GAP: 1}
+    assert ends == [50, 10 + GAP]
 
 
-def test_associations_stand_below_each_other(sequence, tmp_path, made, monkeypatch, capsys):
-    monkeypatch.setitem(base.ASSOCIATIONS, "other", base.ASSOCIATIONS["jde"])
+def test_empty_frames_behind_the_ground_truth_are_no_mistake(sequence, tmp_path):
+    """A video may go on after the last person has left, and its ground truth does not tell how long."""
+    arguments = sequence("walk")
+    frames = read_detections(tmp_path / "npz/walk.npz")
+    write_detections(tmp_path / "npz/walk.npz", frames | {11 + GAP: Detections.empty(4)})
+    assert main(arguments) == 0
+
+
+def test_associations_stand_below_each_other(sequence, tmp_path, made, capsys):
     sequence("one"), sequence("two", frame_rate=10)
     target = tmp_path / "scores.json"
     arguments = ["--gt", str(tmp_path / "data"), "--detections", str(tmp_path / "npz"), "--json", str(target)]
@@ -204,9 +220,9 @@ def test_every_association_runs(sequence, capsys):
 def test_the_control_tracks_as_if_everybody_looked_the_same(sequence, tmp_path, monkeypatch):
     given = []
 
-    def spy(found, settings, rate, path, last, refine):
-        given.append(np.concatenate([frame.embeddings for frame in found.values()]))
-        run_association(found, settings, rate, path, last, refine)
+    def spy(frames, *arguments):
+        given.append(np.concatenate([frame.embeddings for frame in frames.values()]))
+        run_association(frames, *arguments)
 
     monkeypatch.setattr(eval_mot, "run_association", spy)
     assert main([*sequence("walk"), "--association", "jde", "--control", "--output", str(tmp_path / "out")]) == 0
@@ -264,8 +280,7 @@ def test_files_that_cannot_be_used_are_named(sequence, tmp_path, capsys, made):
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
         assert not made, "a mistake is told before anything is tracked"
 
-    late = [Detections.empty(4)] * (10 + GAP) + [seen(A)]
-    write_detections(tmp_path / "npz/last.npz", numbered(late))
+    write_detections(tmp_path / "npz/last.npz", {1: seen(A), 11 + GAP: seen(A), 12 + GAP: Detections.empty(4)})
     refused(f"last.npz: frame {11 + GAP} lies beyond the last frame {10 + GAP} of")
     (tmp_path / "npz/last.npz").write_text("nothing")
     refused("last.npz is no whole .npz file of detections")

@@ -79,7 +79,8 @@ def write_detections(path: Path, frames: Mapping[int, Detections]) -> None:
         frames: detections of one detector by the numbers, from 1, of the frames that were looked at, in order.
 
     Raises:
-        OutputError: the file cannot be written, or a detection is not fit to be stored (not finite, say).
+        OutputError: the file cannot be written, a detection is not fit to be stored (not finite, say), or the numbers
+            of the frames are not whole numbers from 1 that increase.
     """
     path = Path(path)
     parts = [np.zeros((0, 6))]
@@ -87,11 +88,12 @@ def write_detections(path: Path, frames: Mapping[int, Detections]) -> None:
         boxes = ltrb_to_ltwh(np.asarray(frame.boxes, np.float64))
         parts.append(np.column_stack([np.full(len(frame), number), boxes, frame.scores]))
     arrays = {"detections": np.concatenate(parts).astype(np.float32)}
-    arrays["frames"] = np.array(list(frames), np.int32)
+    numbers = np.array(list(frames)) if frames else np.zeros(0, np.int32)
     embeddings = np.concatenate([frame.embeddings for frame in frames.values()]) if frames else np.zeros((0, 0))
-    problem = _problem(arrays["detections"], embeddings)
+    problem = _problem(arrays["detections"], embeddings) or _frames_problem(numbers, arrays["detections"])
     if problem:
         raise OutputError(f"{path} is not written: {problem}")
+    arrays["frames"] = numbers.astype(np.int32)
     if embeddings.shape[1]:
         arrays["embeddings"] = embeddings.astype(np.float16)
     try:
@@ -136,9 +138,8 @@ def _frames_problem(frames: np.ndarray | None, rows: np.ndarray) -> str | None:
         return None
     if frames.ndim != 1 or frames.dtype.kind not in "iu":
         return f"frames must be whole numbers of shape [F], got {frames.dtype} {list(frames.shape)}"
-    if len(frames) and not (
-        frames[0] >= 1 and (np.diff(frames.astype(np.int64)) > 0).all() and frames[-1] <= LAST_FRAME
-    ):
+    in_range = ((frames >= 1) & (frames <= LAST_FRAME)).all()
+    if not (in_range and (np.diff(frames.astype(np.int64)) > 0).all()):
         return f"frames must be numbers from 1 to {LAST_FRAME} that increase"
     missing = np.setdiff1d(rows[:, FRAME], frames)
     return f"frame {missing[0]:g} has detections but is not one of frames" if len(missing) else None

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.helpers.dataset_files import A_06, A, B, C
 from tools import eval_model, eval_mot
-from tracker.association.base import make_tracker
+from tracker.association import base
+from tracker.association.base import SequenceTracker
 from tracker.boxes import ltwh_to_ltrb
-from tracker.detection.backends.network import Network
-from tracker.detection.detector import Model
+from tracker.detection.detector import JDEDetector, Model
 from tracker.errors import SourceError
-from tracker.evaluation import validation
 from tracker.evaluation.stored_detections import read_detections
 from tracker.evaluation.validation import (
     SequenceFiles,
@@ -26,8 +26,7 @@ from tracker.models.locate import COMPACT
 from tracker.sinks.mot_text import MotWriter
 from tracker.structures import Detections
 
-A, B, C = (0, 0, 10, 20), (100, 0, 10, 20), (300, 0, 10, 20)  # left, top, width, height
-A_HALF, A_06 = (5, 0, 10, 20), (2.5, 0, 10, 20)  # IoU with A: 1/3 and 0.6
+A_HALF = (5, 0, 10, 20)  # IoU with A: 1/3
 NOBODY = np.zeros((0, 4))
 
 
@@ -63,18 +62,28 @@ def test_average_precision_by_hand():
 
 
 @pytest.fixture(scope="module")
-def sequence(tmp_path_factory, clip_frames):
+def model():
+    return Model(COMPACT)
+
+
+@pytest.fixture
+def tool_model(model, monkeypatch):
+    """The tool takes the model that is loaded already."""
+    monkeypatch.setattr(eval_model, "Model", lambda folder, runtime: model)
+
+
+@pytest.fixture(scope="module")
+def sequence(tmp_path_factory, clip_frames, model):
     """Eight pictures of the clip, with what the model makes of them at 5 frames/s as ground truth."""
     folder = tmp_path_factory.mktemp("sequences") / "walk"
     for part in ("gt", "img1"):
         (folder / part).mkdir(parents=True)
     (folder / "seqinfo.ini").write_text("[Sequence]\nimDir=img1\nframeRate=5\nseqLength=8\n")
-    model = Model(COMPACT)
-    detector, tracker = model.detector(), make_tracker(default_config(model), frame_rate=5)
+    detector, tracker = model.detector(), SequenceTracker(default_config(model), frame_rate=5)
     text = MotWriter(folder / "gt" / "gt.txt")
     for number, image in enumerate(clip_frames[:16:2], start=1):
         cv2.imwrite(str(folder / "img1" / f"{number:06}.png"), image)
-        text.write(number, tracker.update(detector(image)))
+        text.write(number, tracker.update((number - 1) / 5, detector(image), image))
     text.close()
     # the score in column 7 is the flag of a ground truth
     rows = [line.split(",") for line in (folder / "gt" / "gt.txt").read_text().splitlines()]
@@ -91,40 +100,41 @@ def test_what_the_model_says_is_what_it_finds(sequence):
     assert str(result).startswith("MOTA 1.000, IDF1 1.000") and "\n" not in str(result)
 
 
-def test_the_control_is_tracked_without_the_embeddings(sequence, monkeypatch):
-    used, rates = [], []
+def test_the_control_is_tracked_without_the_embeddings(sequence, model, monkeypatch):
+    used, rates, passes = [], [], []
+    config = default_config(model)
+    make, start = base.ASSOCIATIONS[config.association], JDEDetector.start
 
     def watched(config, frame_rate):
-        tracker = make_tracker(config, frame_rate)
-        update, number = tracker.update, len(rates)
+        tracker, number = make(config, frame_rate), len(rates)
+        update = tracker.update
         rates.append(frame_rate)
-        tracker.update = lambda found, *camera: used.append((number, found.embeddings)) or update(found, *camera)
+        tracker.update = lambda detections, *rest: used.append((number, detections)) or update(detections, *rest)
         return tracker
 
-    monkeypatch.setattr(validation, "make_tracker", watched)
-    passes = []
-    run = Network.run
-    monkeypatch.setattr(Network, "run", lambda self, pixels: passes.append(1) or run(self, pixels))
-    validate(COMPACT, [sequence])
+    monkeypatch.setitem(base.ASSOCIATIONS, config.association, watched)
+    monkeypatch.setattr(JDEDetector, "start", lambda *arguments: passes.append(1) or start(*arguments))
+    validate_model(model, [SequenceFiles.of_folder(sequence)])
     assert len(passes) == 8 and [number for number, _ in used] == [0, 1] * 8, "one forward pass a frame, two trackers"
     assert rates == [5, 5], "the frame rate is that of seqinfo.ini"
-    for (_, with_looks), (_, without) in zip(used[::2], used[1::2]):
-        assert len(np.unique(without, axis=0)) == 1 < len(np.unique(with_looks, axis=0))
+    for (_, tracked), (_, control) in zip(used[::2], used[1::2]):
+        assert len(np.unique(control.embeddings, axis=0)) == 1 < len(np.unique(tracked.embeddings, axis=0))
+        np.testing.assert_array_equal(control.boxes, tracked.boxes)
 
 
-def test_incomplete_sequences_are_refused(sequence, tmp_path):
+def test_incomplete_sequences_are_refused(model, tmp_path):
     with pytest.raises(SourceError, match=r"seqinfo\.ini is missing"):
         SequenceFiles.of_folder(tmp_path)
     with pytest.raises(SourceError, match="no sequence"):
-        validate(COMPACT, [])
+        validate_model(model, [])
 
 
-def test_command_line_prints_and_keeps_the_figures(sequence, tmp_path, capsys):
+def test_command_line_prints_and_keeps_the_figures(sequence, tool_model, tmp_path, capsys):
     target = tmp_path / "figures.json"
     video = ["--video", str(sequence / "img1"), "--gt", str(sequence / "gt" / "gt.txt"), "--frame_rate", "5"]
     words = ["--model", "compact", *video, "--json", str(target)]
     assert eval_model.main([*words, "--conf_thres", "0.99"]) == 0
-    assert json.loads(target.read_text())["overall"]["recall"] == 0, "nobody is as sure as that"
+    assert json.loads(target.read_text())["overall"]["recall"] == 0, "no score is that high"
     capsys.readouterr()
     assert eval_model.main(words) == 0
     overall = json.loads(target.read_text())["overall"]
@@ -133,19 +143,19 @@ def test_command_line_prints_and_keeps_the_figures(sequence, tmp_path, capsys):
     assert "control" in out and f"{overall['control_idf1']:.3f}" in out and f"{overall['ap50']:.3f}" in out
 
 
-def test_saved_detections_give_the_same_tracks_without_the_model(sequence, tmp_path, capsys):
+def test_saved_detections_give_the_same_tracks_without_the_model(sequence, model, tool_model, tmp_path):
     saved, figures = tmp_path / "new" / "saved", tmp_path / "figures.json"
     own = ["--model", "compact", "--sequences", str(sequence), "--json", str(figures)]
     assert eval_model.main([*own, "--save_detections", str(saved)]) == 0
     (expected,) = json.loads(figures.read_text())["sequences"]
-    frames, model = read_detections(saved / "walk.npz"), Model(COMPACT)
-    detector = model.detector()
+    frames, detector = read_detections(saved / "walk.npz"), model.detector()
+    assert list(frames) == list(range(1, 9))
     for number in (1, 8):
         found = detector(cv2.imread(str(sequence / "img1" / f"{number:06}.png")))
-        np.testing.assert_allclose(frames[number - 1].boxes, found.boxes, atol=1e-3)
-        np.testing.assert_allclose(frames[number - 1].scores, found.scores, atol=1e-5)
-        np.testing.assert_allclose(frames[number - 1].embeddings, found.embeddings, atol=1e-3)
-    assert len(frames) == 8 and min(frame.scores.min() for frame in frames) < default_config(model).conf_thres
+        np.testing.assert_allclose(frames[number].boxes, found.boxes, atol=1e-3)
+        np.testing.assert_allclose(frames[number].scores, found.scores, atol=1e-5)
+        np.testing.assert_allclose(frames[number].embeddings, found.embeddings, atol=1e-3)
+    assert min(frame.scores.min() for frame in frames.values()) < default_config(model).conf_thres
 
     config = default_config(model)
     options = ["--association", config.association, "--conf_thres", str(config.conf_thres), "--control"]
@@ -157,15 +167,16 @@ def test_saved_detections_give_the_same_tracks_without_the_model(sequence, tmp_p
     )
 
 
-def test_a_frame_that_cannot_be_read_keeps_its_number_in_the_file(sequence, tmp_path):
+def test_a_frame_that_cannot_be_read_is_missing_in_the_file(sequence, model, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     for number in (1, 2, 3):
         (folder / f"{number}.png").write_bytes((sequence / "img1" / f"{number:06}.png").read_bytes())
     (folder / "2.png").write_bytes(b"no image")
     files = SequenceFiles("walk", folder, sequence / "gt" / "gt.txt")
-    validate_model(Model(COMPACT), [files], save_detections=tmp_path)
-    assert [len(frame) > 0 for frame in read_detections(tmp_path / "walk.npz")] == [True, False, True]
+    validate_model(model, [files], save_detections=tmp_path)
+    found = read_detections(tmp_path / "walk.npz")
+    assert list(found) == [1, 3] and all(map(len, found.values()))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +192,12 @@ def test_mistakes_cost_one_line(arguments, message, capsys):
     assert eval_model.main(["--model", "compact", *arguments]) == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_an_unknown_association_costs_one_line(sequence, tool_model, capsys):
+    assert eval_model.main(["--model", "compact", "--sequences", str(sequence), "--association", "magic"]) == 1
+    error = capsys.readouterr().err
+    assert "'magic'" in error and error.count("\n") == 1
 
 
 def test_sequences_of_one_name_cannot_save_their_detections_together(sequence, tmp_path, capsys):
