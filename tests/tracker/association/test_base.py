@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.crowds import frame_of, person
+from tests.helpers.crowds import crowd, frame_of, person, with_embeddings
 from tracker.association import base
-from tracker.association.base import SequenceTracker
+from tracker.association.base import SequenceTracker, make_tracker
 from tracker.errors import OptionError
 from tracker.evaluation import validation
 from tracker.evaluation.stored_detections import read_detections, run_association
@@ -155,3 +155,24 @@ def test_a_new_association_is_a_class_and_an_entry(clip_frames, tmp_path, monkey
     with Predictor("compact").stream_mode(None, association="counter") as stream:
         frames = stream.predict(clip_frames[:2])
     assert stream.result().people == sum(map(len, frames)) > 5
+
+
+def all_tracks(frames, config):
+    tracker = make_tracker(config, 30.0)
+    return [tracker.update(frame) for frame in frames]
+
+
+@pytest.mark.parametrize("association", ["jde", "fused", "byte"])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), conf_thres=st.sampled_from([0.0, 0.1, 0.5, 0.7]))
+def test_the_embedding_of_a_low_confidence_detection_is_never_used(association, seed, conf_thres):
+    """That is why none is computed for it."""
+    frames = crowd(seed, people=8, frames=20)
+    config = TrackerConfig(association=association, conf_thres=conf_thres)
+    without = [
+        with_embeddings(frame, np.where(frame.scores.astype(float)[:, None] > conf_thres, frame.embeddings, 0))
+        for frame in frames
+    ]
+    for found, expected in zip(all_tracks(without, config), all_tracks(frames, config), strict=True):
+        for ours, theirs in zip(vars(found).values(), vars(expected).values()):
+            np.testing.assert_array_equal(ours, theirs)
