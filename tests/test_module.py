@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.paths import CLIP
 from tests.helpers.videos import write_video
-from tracker.evaluation.mot_files import read_mot
+from tracker.sinks.mot_text import read_mot
 
 
 def errors():

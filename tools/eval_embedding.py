@@ -33,11 +33,12 @@ from tracker.boxes import ltwh_to_ltrb
 from tracker.detection.backends.network import thread_count
 from tracker.detection.detector import Model
 from tracker.errors import OptionError, SourceError
-from tracker.evaluation.mot_files import BOX, FRAME, HEIGHT, ID, WIDTH, gt_path, read_mot, roles
+from tracker.evaluation.mot_files import BOX, gt_path, read_boxes, roles
 from tracker.models.locate import find_model
 from tracker.options import add_backend_arguments
 from tracker.settings.checks import check_number, check_whole
 from tracker.settings.runtime import RuntimeOptions
+from tracker.sinks.mot_text import FRAME, HEIGHT, ID, WIDTH
 from tracker.sources import open_source
 from training.onnx_networks import ReidNetwork
 
@@ -141,7 +142,7 @@ def sampled_boxes(
     """Select the true boxes to embed.
 
     Args:
-        gt: [N, 10] as `read_mot` returns it.
+        gt: [N, 10] as `read_boxes` returns it.
         every: frames 1, 1 + every, 1 + 2 * every, ... are sampled.
         min_width: least width of a box, pixels.
         min_height: least height of a box, pixels.
@@ -213,7 +214,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_whole("every", arguments.every)
     check_number("min_width", arguments.min_width, 0)
     check_number("min_height", arguments.min_height, 0)
-    boxes = sampled_boxes(read_mot(gt_path(arguments.gt)), arguments.every, arguments.min_width, arguments.min_height)
+    boxes = sampled_boxes(read_boxes(gt_path(arguments.gt)), arguments.every, arguments.min_width, arguments.min_height)
     if not any(len(ids) for ids, _ in boxes.values()):
         raise SourceError(f"{arguments.gt}: no sampled frame has a box that counts of that size")
     embedders: dict[str, Embedder] = {}

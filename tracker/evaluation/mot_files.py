@@ -11,64 +11,40 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import OptionError, OutputError, SourceError
+from ..sinks.mot_text import FRAME, HEIGHT, ID, LEFT, WIDTH, read_mot
 from ..sources.seqinfo import SEQINFO, SeqInfo, read_seqinfo
 
-MIN_COLUMNS, MAX_COLUMNS = 7, 10
-FRAME, ID, LEFT, WIDTH, HEIGHT, FLAG, CLASS, VISIBILITY = 0, 1, 2, 4, 5, 6, 7, 8
+FLAG, CLASS, VISIBILITY = 6, 7, 8  # columns of ground truth
 BOX = slice(LEFT, HEIGHT + 1)
-MAX_VALUE = 2**53  # ids are exact in float64 up to here
 
 PEDESTRIAN, CLASSES = 1, range(1, 14)
 DISTRACTORS = (2, 7, 8, 12)  # person on a vehicle, static person, distractor, reflection
 
 
-def read_mot(path: Path) -> np.ndarray:
-    """Read a MOTChallenge text file, ground truth or result.
+def read_boxes(path: Path) -> np.ndarray:
+    """Read a MOTChallenge text file to be scored, or to score against.
 
     Returns:
-        [N, 10] float64, a row for each box in the order of the file: frame (from 1), id, left, top, width, height
-        (pixels), then flag, class and visibility (ground truth of MOT16 and later), or flag and world coordinates
-        (MOT15), or score and -1 (results). Columns that the file lacks are -1.
+        [N, 10] as `read_mot` returns them.
 
     Raises:
-        SourceError: the file cannot be read, or a line is malformed or repeats an id in its frame.
+        SourceError: the file cannot be read, or a line is malformed, has a box without area, or repeats an id in its
+            frame.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from error
-    rows: list[list[float]] = []
-    line_of: dict[tuple[float, float], int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        row = _parse(line, f"{path}, line {number}")
-        key = (row[FRAME], row[ID])
-        if key in line_of:
-            raise SourceError(
-                f"{path}, line {number}: id {row[ID]:.0f} is in frame {row[FRAME]:.0f} already, on line {line_of[key]}"
-            )
-        line_of[key] = number
-        rows.append(row)
-    return np.array(rows, dtype=np.float64).reshape(-1, MAX_COLUMNS)
-
-
-def _parse(line: str, where: str) -> list[float]:
-    """Parse a line into the `MAX_COLUMNS` values of a box; ``where`` names the line in errors."""
-    fields = line.split(",")
-    try:
-        row = [float(field) for field in fields]
-    except ValueError:
-        raise SourceError(f"{where}: expected numbers between commas, got {line.strip()!r}") from None
-    if not MIN_COLUMNS <= len(row) <= MAX_COLUMNS:
-        raise SourceError(f"{where}: expected {MIN_COLUMNS} to {MAX_COLUMNS} columns, got {len(row)}")
-    if not all(abs(value) < MAX_VALUE for value in row):
-        raise SourceError(f"{where}: every value must be finite and below 2^53, got {line.strip()!r}")
-    if not (row[FRAME].is_integer() and row[ID].is_integer() and row[FRAME] >= 1):
-        raise SourceError(f"{where}: frame (from 1) and id must be whole numbers, got {fields[FRAME]} and {fields[ID]}")
-    if not (row[WIDTH] > 0 and row[HEIGHT] > 0):
-        raise SourceError(f"{where}: width and height must be positive, got {fields[WIDTH]} and {fields[HEIGHT]}")
-    return row + [-1.0] * (MAX_COLUMNS - len(row))
+    boxes = read_mot(path)
+    thin = np.flatnonzero((boxes[:, [WIDTH, HEIGHT]] <= 0).any(axis=1))
+    if len(thin):
+        frame, track, *_, width, height = boxes[thin[0], : HEIGHT + 1]
+        raise SourceError(
+            f"{path}: width and height must be positive, got {width:g} and {height:g} for id {track:.0f} in frame "
+            f"{frame:.0f}"
+        )
+    order = np.lexsort((boxes[:, ID], boxes[:, FRAME]))
+    twice = np.flatnonzero((np.diff(boxes[order][:, [FRAME, ID]], axis=0) == 0).all(axis=1))
+    if len(twice):
+        frame, track = boxes[order[twice[0]], [FRAME, ID]]
+        raise SourceError(f"{path}: id {track:.0f} is twice in frame {frame:.0f}")
+    return boxes
 
 
 def read_ground_truth(gt_file: Path) -> tuple[np.ndarray, int]:
@@ -81,7 +57,7 @@ def read_ground_truth(gt_file: Path) -> tuple[np.ndarray, int]:
     Raises:
         SourceError: the file is missing or malformed, or none of its boxes counts.
     """
-    gt = read_mot(gt_file)
+    gt = read_boxes(gt_file)
     if not roles(gt)[0].any():
         raise SourceError(f"{gt_file}: no box counts (flag 1, pedestrian), there is nothing to score against")
     return gt, max(int(gt[:, FRAME].max()), stated_length(gt_file))

@@ -15,8 +15,9 @@ from scipy.optimize import linear_sum_assignment
 
 from ..boxes import box_iou, ltwh_to_ltrb
 from ..errors import OptionError, SourceError
+from ..sinks.mot_text import FRAME, ID
 from .hota import TOLERANCE, HotaCounts, Overlaps, count_hota
-from .mot_files import BOX, FRAME, ID, gt_path, read_ground_truth, read_mot, roles
+from .mot_files import BOX, gt_path, read_boxes, read_ground_truth, roles
 
 IGNORE_IOU = 0.5  # the benchmark's, whatever IoU the metrics ask for
 
@@ -80,7 +81,7 @@ def score(gt_file: Path, result: Path, iou: float = 0.5) -> Scored:
         SourceError: a file is missing or malformed, or the two do not belong together.
     """
     check_iou(iou)
-    (gt, last), boxes = read_ground_truth(gt_file), read_mot(result)
+    (gt, last), boxes = read_ground_truth(gt_file), read_boxes(result)
     if len(boxes) and boxes[:, FRAME].max() > last:
         raise SourceError(
             f"{result}: frame {boxes[:, FRAME].max():.0f} lies beyond the last frame {last} of {gt_file}; "
@@ -127,8 +128,8 @@ def overlaps(gt: np.ndarray, result: np.ndarray) -> list[Overlaps]:
     removed.
 
     Args:
-        gt: [N, 10] as `read_mot` returns it.
-        result: [M, 10] as `read_mot` returns it.
+        gt: [N, 10] as `read_boxes` returns it.
+        result: [M, 10] as `read_boxes` returns it.
 
     Returns:
         One entry for each frame that has a box in either file, in the order of the frames.

@@ -20,11 +20,11 @@ from ..detection.detector import JDEDetector, Model
 from ..errors import SourceError
 from ..settings.runtime import RuntimeOptions
 from ..settings.tracking import TRACKER_FILE, TrackerConfig
-from ..sinks.mot_text import MotWriter
+from ..sinks.mot_text import FRAME, MotWriter
 from ..sources import Source, open_source
 from ..structures import Detections, Frame
 from .hota import TOLERANCE
-from .mot_files import BOX, FRAME, read_mot, roles
+from .mot_files import BOX, read_boxes, roles
 from .mot_metrics import combine, score
 from .stored_detections import with_size, without_appearance, write_detections
 
@@ -176,7 +176,7 @@ class _Run:
         progress: Callable[[Source], Iterable[Frame]],
     ) -> None:
         self.files = files
-        gt = read_mot(files.gt)
+        gt = read_boxes(files.gt)
         counts, ignored = roles(gt)
         self.true_boxes = int(counts.sum())
         marks = []

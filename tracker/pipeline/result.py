@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import OutputError
-from ..sinks.mot_text import COLUMNS, read_frames, read_table
+from ..errors import OutputError, SourceError
+from ..sinks.mot_text import HEIGHT, ID, LEFT, SCORE, read_frames, read_table
 from ..structures import FrameTracks
 
 if TYPE_CHECKING:
@@ -81,15 +81,15 @@ class TrackingResult:
         if not self.frames:
             return
         path, expected = self._text(), 1
-        for number, rows in read_frames(path):
-            if not expected <= number <= self.last_frame:
-                raise OutputError(
-                    f"cannot read the tracks back from {path}: it has frame {number} where one of {expected} to "
-                    f"{self.last_frame} may come"
-                )
-            yield from self._empty(expected, number)
-            yield FrameTracks(number, rows[:, 1].astype(np.int64), rows[:, 2:6], rows[:, 6])
-            expected = number + 1
+        try:
+            for number, rows in read_frames(path):
+                if not expected <= number <= self.last_frame:
+                    raise SourceError(f"{path}: frame {number} where one of {expected} to {self.last_frame} may come")
+                yield from self._empty(expected, number)
+                yield FrameTracks(number, rows[:, ID].astype(np.int64), rows[:, LEFT : HEIGHT + 1], rows[:, SCORE])
+                expected = number + 1
+        except SourceError as error:
+            raise OutputError(f"cannot read the tracks back from {error}") from error
         yield from self._empty(expected, self.last_frame + 1)
 
     def _text(self) -> Path:
@@ -114,8 +114,9 @@ class TrackingResult:
             import pandas
         except ImportError as error:
             raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
-        table = read_table(self._text()) if self.frames else np.zeros((0, COLUMNS))
-        frame = pandas.DataFrame(table, columns=["frame", "id", "left", "top", "width", "height", "score"])
+        names = ["frame", "id", "left", "top", "width", "height", "score"]
+        table = read_table(self._text()) if self.frames else np.zeros((0, len(names)))
+        frame = pandas.DataFrame(table, columns=names)
         return frame.astype({"frame": int, "id": int})
 
     @property

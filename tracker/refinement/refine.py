@@ -15,13 +15,12 @@ import numpy as np
 from ..errors import OptionError
 from ..settings.checks import check_positive
 from ..settings.refinement import RefineSettings
-from ..sinks.mot_text import read_table, write_table
+from ..sinks.mot_text import FRAME, HEIGHT, ID, SCORE, WIDTH, read_table, write_table
 from ..structures import Tracks
 from .interpolate import fill_gaps, smooth
 from .relink import Tracklets, relink
 
 COLUMNS = 7  # of a table of tracks
-FRAME, ID, WIDTH, HEIGHT, SCORE = 0, 1, 4, 5, 6
 
 
 class AppearanceLog:

@@ -1,7 +1,7 @@
 """The MOT text: its one writer, its one reader, and the sink of a run.
 
 A line is ``frame,id,left,top,width,height,score,-1,-1,-1``: frames and ids from 1, pixels of the original image, one
-line a person and frame.
+line a person and frame. Ground truth of the MOTChallenge has the same form with other values from the seventh on.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import OutputError
+from ..errors import OutputError, SourceError
 from ..structures import Frame, SequenceInfo, Tracks
 
-COLUMNS = 7  # that mean something
+FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE = range(7)  # columns
+MIN_COLUMNS, MAX_COLUMNS = 7, 10
+MAX_VALUE = 2**53  # ids are exact in float64 up to here
 LINES_AT_ONCE = 4096  # that are parsed in one go
 
 
@@ -120,46 +122,105 @@ def read_frames(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         path: a text whose lines are in the order of their frames.
 
     Yields:
-        The number of each frame that has lines, and its rows [N, 7]: frame, id, left, top, width, height, score.
+        The number of each frame that has lines, and its rows [N, 10] as `read_mot` returns them.
 
     Raises:
-        OutputError: it cannot be read, or is no such text.
+        SourceError: the file cannot be read, or a line is malformed.
     """
-    rest = np.zeros((0, COLUMNS))
-    for table in _read_tables(path):
-        table = np.concatenate([rest, table])
-        starts = np.flatnonzero(np.diff(table[:, 0], prepend=np.nan))
-        *frames, rest = np.split(table, starts[1:])
-        yield from ((int(rows[0, 0]), rows) for rows in frames)
+    rest = np.zeros((0, MAX_COLUMNS))
+    for rows in _read_rows(path):
+        rows = np.concatenate([rest, rows])
+        starts = np.flatnonzero(np.diff(rows[:, FRAME], prepend=np.nan))
+        *frames, rest = np.split(rows, starts[1:])
+        yield from ((int(frame[0, FRAME]), frame) for frame in frames)
     if len(rest):
-        yield int(rest[0, 0]), rest
+        yield int(rest[0, FRAME]), rest
+
+
+def read_mot(path: Path) -> np.ndarray:
+    """Read the whole of a MOT text, ground truth or result.
+
+    Returns:
+        [N, 10] float64, a row for each box in the order of the file: frame (from 1), id, left, top, width, height
+        (pixels), then score and -1 (results), or flag, class and visibility (ground truth of MOT16 and later), or flag
+        and world coordinates (MOT15). Columns that the file lacks are -1.
+
+    Raises:
+        SourceError: the file cannot be read, or a line is malformed.
+    """
+    return np.concatenate([np.zeros((0, MAX_COLUMNS)), *_read_rows(path)])
 
 
 def read_table(path: Path) -> np.ndarray:
-    """Read the whole of a MOT text.
+    """Read the tracks back that a run has written.
 
     Returns:
         [N, 7] frame, id, left, top, width, height, score.
 
     Raises:
-        OutputError: it cannot be read, or is no such text.
+        OutputError: the file cannot be read, or was changed into something else.
     """
-    return np.concatenate([np.zeros((0, COLUMNS)), *_read_tables(path)])
-
-
-def _read_tables(path: Path) -> Iterator[np.ndarray]:
     try:
-        with path.open() as file:
+        return read_mot(path)[:, : SCORE + 1]
+    except SourceError as error:
+        raise OutputError(f"cannot read the tracks back from {error}") from error
+
+
+def _read_rows(path: Path) -> Iterator[np.ndarray]:
+    """Yield the rows [n, 10] of the file, some thousand lines at a time."""
+    try:
+        with Path(path).open(encoding="utf-8-sig") as file:
+            number = 1
             while lines := list(itertools.islice(file, LINES_AT_ONCE)):
-                table = np.loadtxt(lines, delimiter=",", ndmin=2, usecols=range(COLUMNS))
-                if len(table) < len(lines):
-                    raise ValueError("it has empty lines")
-                if not np.isfinite(table).all() or (table[:, :2] % 1).any():
-                    raise ValueError("frames and ids must be whole numbers, all others finite")
-                yield table
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise OutputError(f"cannot read the tracks back from {path}: {reason}") from error
+                yield _parse(lines, path, number)
+                number += len(lines)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _parse(lines: list[str], path: Path, number: int) -> np.ndarray:
+    """Parse lines to [n, 10], all at once where each is well formed and has as many columns; number is the first's."""
+    try:
+        rows = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
+    except ValueError:
+        rows = np.zeros((0, 0))
+    # without one line of the other kind numpy drops no line
+    if len(rows) == len(lines) and MIN_COLUMNS <= rows.shape[1] <= MAX_COLUMNS and not _faults(rows).any():
+        return np.pad(rows, ((0, 0), (0, MAX_COLUMNS - rows.shape[1])), constant_values=-1)
+    kept = [_parse_line(line, f"{path}, line {at}") for at, line in enumerate(lines, number) if line.strip()]
+    return np.array(kept, np.float64).reshape(-1, MAX_COLUMNS)
+
+
+def _faults(rows: np.ndarray) -> np.ndarray:
+    """Return [4] bool: a value that is not finite or too large, a broken number, a frame below 1, a negative size."""
+    with np.errstate(invalid="ignore"):
+        return np.array(
+            [
+                not (np.abs(rows) < MAX_VALUE).all(),
+                (rows[:, [FRAME, ID]] % 1 != 0).any(),
+                (rows[:, FRAME] < 1).any(),
+                (rows[:, [WIDTH, HEIGHT]] < 0).any(),
+            ]
+        )
+
+
+def _parse_line(line: str, where: str) -> list[float]:
+    """Parse a line into `MAX_COLUMNS` values; ``where`` names it in errors."""
+    fields = line.split(",")
+    try:
+        row = [float(field) for field in fields]
+    except ValueError:
+        raise SourceError(f"{where}: expected numbers between commas, got {line.strip()!r}") from None
+    if not MIN_COLUMNS <= len(row) <= MAX_COLUMNS:
+        raise SourceError(f"{where}: expected {MIN_COLUMNS} to {MAX_COLUMNS} columns, got {len(row)}")
+    too_large, broken, below_1, negative = _faults(np.array([row]))
+    if too_large:
+        raise SourceError(f"{where}: every value must be finite and below 2^53, got {line.strip()!r}")
+    if broken or below_1:
+        raise SourceError(f"{where}: frame (from 1) and id must be whole numbers, got {fields[FRAME]} and {fields[ID]}")
+    if negative:
+        raise SourceError(f"{where}: width and height must not be negative, got {fields[WIDTH]} and {fields[HEIGHT]}")
+    return row + [-1.0] * (MAX_COLUMNS - len(row))
 
 
 def write_table(path: Path, table: np.ndarray) -> None:
@@ -167,12 +228,12 @@ def write_table(path: Path, table: np.ndarray) -> None:
 
     Args:
         path: of the file.
-        table: [N, 7] as `read_table` gives it, sorted by frame.
+        table: [N, 7] frame, id, left, top, width, height, score, sorted by frame; further columns are left out.
 
     Raises:
         OutputError: as `MotWriter`.
     """
     with contextlib.closing(MotWriter(path)) as writer:
-        frames, first = np.unique(table[:, 0], return_index=True)
+        frames, first = np.unique(table[:, FRAME], return_index=True)
         for frame, rows in zip(frames, np.split(table, first[1:])):
-            writer.write(int(frame), Tracks(rows[:, 1].astype(np.int64), rows[:, 2:6], rows[:, 6]))
+            writer.write(int(frame), Tracks(rows[:, ID].astype(np.int64), rows[:, LEFT : HEIGHT + 1], rows[:, SCORE]))

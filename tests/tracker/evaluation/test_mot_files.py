@@ -8,8 +8,8 @@ from tracker.evaluation.mot_files import (
     find_pairs,
     gt_path,
     make_folder,
+    read_boxes,
     read_ground_truth,
-    read_mot,
     stated_frame_rate,
     stated_length,
 )
@@ -19,15 +19,14 @@ def test_read_mot_keeps_order_and_fills_missing_columns(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("2,5,1,2,3,4,0.5\n1, 7 ,1.5,2,3,4,1,1,0.25\n")
     expected = [[2, 5, 1, 2, 3, 4, 0.5, -1, -1, -1], [1, 7, 1.5, 2, 3, 4, 1, 1, 0.25, -1]]
-    assert read_mot(path).tolist() == expected
+    assert read_boxes(path).tolist() == expected
     path.write_text("")
-    assert read_mot(path).shape == (0, 10)
+    assert read_boxes(path).shape == (0, 10)
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("1,1,0,0,10,20,1,-1,-1,-1", "id 1 is in frame 1 already, on line 1"),
         ("1 2 0 0 10 20 1", "numbers between commas"),
         ("1,2,0,x,10,20,1", "numbers between commas"),
         ("1,2,0,0,10,20", "7 to 10 columns, got 6"),
@@ -37,8 +36,7 @@ def test_read_mot_keeps_order_and_fills_missing_columns(tmp_path):
         ("0,2,0,0,10,20,1", "whole numbers"),
         ("1.5,2,0,0,10,20,1", "whole numbers"),
         ("1,2.5,0,0,10,20,1", "whole numbers"),
-        ("1,2,0,0,0,20,1", "must be positive, got 0 and 20"),
-        ("1,2,0,0,10,-1,1", "must be positive"),
+        ("1,2,0,0,10,-1,1", "must not be negative, got 10 and -1"),
     ],
 )
 def test_malformed_line_is_named(tmp_path, line, message):
@@ -46,9 +44,23 @@ def test_malformed_line_is_named(tmp_path, line, message):
     with path.open("a") as file:
         file.write(f"\n{line}\n")
     with pytest.raises(SourceError) as caught:
-        read_mot(path)
+        read_boxes(path)
     text = str(caught.value)
     assert text.startswith(f"{path}, line 3: ") and message in text and "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1,1,0,0,10,20,1,-1,-1,-1", "id 1 is twice in frame 1"),
+        ("1,2,0,0,0,20,1", "must be positive, got 0 and 20 for id 2 in frame 1"),
+    ],
+)
+def test_boxes_that_cannot_be_scored_are_named(tmp_path, line, message):
+    path = write_boxes(tmp_path / "a.txt", [(1, 1, A)])
+    path.write_text(path.read_text() + f"{line}\n")
+    with pytest.raises(SourceError, match=message):
+        read_boxes(path)
 
 
 def test_ground_truth_ends_where_its_boxes_or_seqinfo_do(tmp_path):

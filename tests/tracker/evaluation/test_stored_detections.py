@@ -12,7 +12,6 @@ from tests.helpers.dataset_files import A, B
 from tests.helpers.paths import SHARED
 from tracker.association import base
 from tracker.boxes import ltwh_to_ltrb
-from tracker.evaluation.mot_files import read_mot
 from tracker.evaluation.mot_metrics import evaluate
 from tracker.evaluation.stored_detections import (
     read_detections,
@@ -22,6 +21,7 @@ from tracker.evaluation.stored_detections import (
     write_detections,
 )
 from tracker.settings.tracking import TrackerConfig
+from tracker.sinks.mot_text import read_mot
 from tracker.structures import Detections, Tracks
 
 NEAR = (4, 0, 10, 20)  # within A's reach
