@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import tracker.models.download
-from tests.helpers.http_server import CONTENT, DIGEST, assert_complete, failure, part, serving
+from tests.helpers.http_server import CONTENT, DIGEST, assert_complete, failure, part
 from tests.helpers.paths import ROOT
 from tracker.models.download import download, note_path
 
@@ -24,22 +23,7 @@ download(sys.argv[1], pathlib.Path(sys.argv[2]))
 """
 
 
-@pytest.fixture
-def server():
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def target(tmp_path):
-    return tmp_path / "weights.pdparams"
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch):
-    monkeypatch.setattr(tracker.models.download, "PAUSES", (0.0, 0.0, 0.0))
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 # ---- one download
