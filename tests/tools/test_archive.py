@@ -106,9 +106,9 @@ def test_it_holds_what_a_user_needs(archive):
 def test_it_holds_nothing_else(archive):
     tops = {name.partition("/")[0] for name in names(archive)}
     assert tops == {
-        *("module.py", "README.md", "README_cn.md", "LICENSE"),
+        *("module.py", "README.md", "README_cn.md", "CHANGELOG.md", "LICENSE"),
         *("requirements.txt", "requirements-quantize.txt"),
-        *("config", "tracker", "tools", "weights"),
+        *("config", "docs", "tracker", "tools", "weights"),
     }
     for name in names(archive):
         assert "__pycache__" not in name and not name.endswith(".pyc")
