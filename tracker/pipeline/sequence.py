@@ -126,12 +126,12 @@ class SequenceRun:
         """
         try:
             sinks = [*self._recorders.opened(), *self._renderers.opened()]
-            self._files.update(close_sinks(sinks, self.times.stage))
+            close_sinks(sinks, self.times.stage, self._files)
         finally:
             self._ended = self._ended or time.perf_counter()
 
     def result(self, skipped: int = 0, dropped: int = 0) -> TrackingResult:
-        """Return what the run made so far; files are part of it once it is closed.
+        """Return what the run made so far, with the files that can be read already; with all once it is closed.
 
         Args:
             skipped: corrupt frames that were left out.
@@ -150,6 +150,6 @@ class SequenceRun:
             model=self.detector.name,
             model_path=self.detector.folder,
             backend=self.detector.backend,
-            files=dict(self._files),
+            files={**self._recorders.readable_files(), **self._renderers.readable_files(), **self._files},
             skip_frames=self.info.skip_frames,
         )

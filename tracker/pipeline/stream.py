@@ -68,7 +68,7 @@ class StreamTracker:
         return FrameTracks(self._count, tracks.ids, tracks.boxes, tracks.scores)
 
     def result(self) -> TrackingResult:
-        """Return what was made so far; files are part of it once the stream is closed."""
+        """Return what was made so far: the text, which can be read already, and once the stream is closed all files."""
         return self._run.result()
 
     def close(self) -> None:

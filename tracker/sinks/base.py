@@ -18,8 +18,9 @@ class Sink(Protocol):
     """Gets every tracked frame of one sequence, in order.
 
     It is opened with the first frame, so that a source without one leaves older results alone, and then closed
-    whatever happens. Messages and ``stage_fps`` call it by its attribute ``name``, if there is one, else by the name
-    of its class.
+    whatever happens. Two attributes are optional: ``name`` is what messages and ``stage_fps`` call the sink, by default
+    the name of its class; ``readable_files``, a dictionary as `close` returns it, holds those of its files that can be
+    read while it is open.
     """
 
     def open(self, info: SequenceInfo) -> None:
@@ -98,26 +99,30 @@ class SinkGroup:
             with _told_by_name(sink), self._timed(sink_name(sink)):
                 sink.write(frame, tracks)
 
+    def readable_files(self) -> dict[str, Path]:
+        """Return the files of open sinks that can be read already, by kind."""
+        files: dict[str, Path] = {}
+        for sink in self._open:
+            files |= getattr(sink, "readable_files", {})
+        return files
+
     def opened(self) -> list[Sink]:
         """Return the sinks that are open, in order, and leave closing them to the caller."""
         sinks, self._open = self._open, []
         return sinks
 
 
-def close_sinks(sinks: Sequence[Sink], timed: Callable[[str], AbstractContextManager]) -> dict[str, Path]:
+def close_sinks(sinks: Sequence[Sink], timed: Callable[[str], AbstractContextManager], files: dict[str, Path]) -> None:
     """Close sinks in order, all of them also after one failed.
 
     Args:
         sinks: open ones.
         timed: is called with a sink's name and gives a context manager for its part.
-
-    Returns:
-        The files that they made.
+        files: the files that they made are added to it, also where another sink fails.
 
     Raises:
         TrackingError: a sink failed, as for `SinkGroup.write`; what fails after it is logged.
     """
-    files: dict[str, Path] = {}
     failure: TrackingError | None = None
     for sink in sinks:
         try:
@@ -129,7 +134,6 @@ def close_sinks(sinks: Sequence[Sink], timed: Callable[[str], AbstractContextMan
             failure = failure or error
     if failure is not None:
         raise failure
-    return files
 
 
 class _told_by_name(AbstractContextManager):

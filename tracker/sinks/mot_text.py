@@ -80,6 +80,7 @@ class MotTextSink:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.readable_files = {"text": path}
         self._writer: MotWriter
 
     def open(self, info: SequenceInfo) -> None:
@@ -98,7 +99,7 @@ class MotTextSink:
     def close(self) -> dict[str, Path]:
         """Close the file and tell where it is."""
         self._writer.close()
-        return {"text": self.path}
+        return self.readable_files
 
 
 def make_parent(path: Path) -> None:
