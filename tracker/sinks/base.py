@@ -44,7 +44,8 @@ class Sink(Protocol):
         """Finish.
 
         Returns:
-            The files made, by what they are: they become `TrackingResult.files`. Nothing but files needs an entry.
+            The files made, by what they are, in words that no other sink of the run uses: they become
+            `TrackingResult.files`. Nothing but files needs an entry.
         """
         ...
 
@@ -80,21 +81,19 @@ class SinkGroup:
     def __init__(self, sinks: Sequence[Sink], timed: Callable[[str], AbstractContextManager]) -> None:
         self._sinks = tuple(sinks)
         self._timed = timed
-        self._begun = False
+        self._unopened = list(sinks)
         self._open: list[Sink] = []
 
     def write(self, info: SequenceInfo, frame: Frame, tracks: Tracks) -> None:
-        """Give a frame to every sink, and open them before the first one.
+        """Give a frame to every sink, and open them before the first one; one that cannot be opened is tried again.
 
         Raises:
             TrackingError: a sink failed, `OutputError` unless it raised another of these errors.
         """
-        if not self._begun:
-            self._begun = True
-            for sink in self._sinks:
-                with _told_by_name(sink):
-                    sink.open(info)
-                self._open.append(sink)
+        while self._unopened:
+            with _told_by_name(self._unopened[0]):
+                self._unopened[0].open(info)
+            self._open.append(self._unopened.pop(0))
         for sink in self._sinks:
             with _told_by_name(sink), self._timed(sink_name(sink)):
                 sink.write(frame, tracks)
@@ -118,7 +117,8 @@ def close_sinks(sinks: Sequence[Sink], timed: Callable[[str], AbstractContextMan
     Args:
         sinks: open ones.
         timed: is called with a sink's name and gives a context manager for its part.
-        files: the files that they made are added to it, also where another sink fails.
+        files: the files that they made are added to it, also where another sink fails. Of two of one kind the first
+            stays, with a warning.
 
     Raises:
         TrackingError: a sink failed, as for `SinkGroup.write`; what fails after it is logged.
@@ -127,11 +127,17 @@ def close_sinks(sinks: Sequence[Sink], timed: Callable[[str], AbstractContextMan
     for sink in sinks:
         try:
             with _told_by_name(sink), timed(sink_name(sink)):
-                files.update(sink.close() or {})
+                made = dict(sink.close() or {})
         except TrackingError as error:
             if failure is not None:
                 logger.warning("%s", error)
             failure = failure or error
+            continue
+        for kind, path in made.items():
+            if files.setdefault(kind, path) != path:
+                logger.warning(
+                    "%s of sink %s is not in the result: its %r is %s", path, sink_name(sink), kind, files[kind]
+                )
     if failure is not None:
         raise failure
 
