@@ -11,7 +11,7 @@ from typing import Any
 
 from .association.base import SequenceTracker, check_association
 from .detection.backends.choice import BACKENDS, choose_backends
-from .detection.base import Detector
+from .detection.base import Detector, check_detector
 from .detection.detector import Model
 from .errors import OptionError
 from .models.locate import find_model
@@ -64,7 +64,10 @@ class Predictor:
         precision: of its numbers: ``fp32``, ``bf16``, ``int8``, or ``auto``: int8 where the model has a valid int8 form
             and the processor instructions for it, else fp32.
         detector: a detector of your own in place of a model; see `FunctionDetector` for any function as one. The other
-            arguments then have no effect.
+            arguments, ``use_gpu`` and the thresholds of detection then have no effect.
+
+    Raises:
+        OptionError: detector is not one.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class Predictor:
         *,
         detector: Detector | None = None,
     ) -> None:
+        if detector is not None:
+            check_detector(detector)
         self.model = model
         self.threads = threads
         self.backend = backend
@@ -187,11 +192,11 @@ class Predictor:
         """
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
-        outputs = None
-        if output_dir is not None:
-            outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
+        folder = _folder("" if output_dir is None else output_dir)
+        outputs = OutputOptions(folder, visualization, draw_threshold, refine)
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
-        job = self._job(outputs, sinks, use_gpu, refine, tracker_config, options)
+        written = None if output_dir is None else outputs
+        job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
@@ -217,13 +222,16 @@ class Predictor:
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
         runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
-        choose_backends(runtime)
+        if self.detector is None:
+            choose_backends(runtime)
         return _Job(
             outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in {**given, **settings}, progress
         )
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
-        detector = self.detector or self._load(job.runtime, job.progress).detector(job.thresholds)
+        detector = self.detector
+        if detector is None:
+            detector = self._load(job.runtime, job.progress).detector(job.thresholds)
         config = job.config if job.own_conf_thres else job.config.override({"conf_thres": detector.high_conf_thres})
         times, recorders, renderers = StageTimes(), [], []
         if job.outputs:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import OptionError
+from ..settings.checks import shown
 from ..structures import Detections
 
 
@@ -47,6 +49,23 @@ class Detector(Protocol):
     def embed(self, decoded: Any, raw_outputs: Any, preprocessed: Any, min_score: float) -> Detections:
         """Return the people that ``decode`` found, with embeddings for those whose score exceeds ``min_score``."""
         ...
+
+
+def check_detector(detector: Any) -> None:
+    """Check that an object has the methods of a detector.
+
+    Args:
+        detector: the object.
+
+    Raises:
+        OptionError: one of them is missing, or it is a class.
+    """
+    steps = ("preprocess", "start", "decode", "embed")
+    if isinstance(detector, type) or not all(callable(getattr(detector, step, None)) for step in steps):
+        raise OptionError(
+            f"detector must be an object with {', '.join(steps)}, not {shown(detector)}: make one of a function by "
+            "FunctionDetector(function)"
+        )
 
 
 class FunctionDetector:
