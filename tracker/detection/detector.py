@@ -74,7 +74,7 @@ class JDEDetector:
         self.name = config.name
         self.backend = network.description
         self.folder: Path | None = network.folder
-        self.high_conf_thres = config.thresholds.high_conf_thres
+        self.high_conf_thres = decoder.thresholds.high_conf_thres
         self.max_in_flight = network.max_in_flight
         self._network = network
         # inputs: of the passes under way, and of the next one
