@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,10 +182,14 @@ class _Run:
         self.true_boxes = int(counts.sum())
         marks = []
         kept: dict[int, Detections] = {}
-        with tempfile.TemporaryDirectory() as scratch, open_source(files.source, frame_rate=files.frame_rate) as source:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            open_source(files.source, frame_rate=files.frame_rate) as source,
+            ExitStack() as stack,
+        ):
             paths = [Path(scratch, f"{name}.txt") for name in ("tracks", "control")]
             trackers = [SequenceTracker(config, source.frame_rate) for _ in paths]
-            texts = [MotWriter(path) for path in paths]
+            texts = [stack.enter_context(closing(MotWriter(path))) for path in paths]
             for frame in progress(source):
                 detections = detector(frame.image)
                 for tracker, text, shown in zip(trackers, texts, (detections, without_appearance(detections))):
