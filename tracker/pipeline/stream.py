@@ -22,7 +22,7 @@ class StreamTracker:
     """Tracks images handed over one by one or in lists, as frames of one sequence.
 
     Args:
-        run: not begun yet.
+        run: the run of this sequence, which has had no frame yet.
     """
 
     def __init__(self, run: SequenceRun) -> None:
@@ -37,8 +37,8 @@ class StreamTracker:
         """Track the next images.
 
         Args:
-            images: BGR arrays [H, W, 3] in order of time, or one such array; grey and alpha, uint8 and uint16 do too.
-            times: of each image, seconds from any beginning (those of `time.time` will do), so that images that are
+            images: BGR arrays [H, W, 3] in order of time, or one such array; grey, with alpha, uint8 or uint16.
+            times: of each image, seconds from any beginning (such as `time.time` returns), so that images that are
                 missing leave a gap; one number for one array. None for one frame after the other, by the stream's frame
                 rate.
 
@@ -46,8 +46,8 @@ class StreamTracker:
             The people in sight, one entry an image.
 
         Raises:
-            OptionError: an image is no such array, or a time is missing or not later than the one before; the images
-                before it are tracked.
+            OptionError: an image is not such an array, or a time is missing or not later than the one before. The
+                images before it are tracked.
             RuntimeError: the stream is closed.
         """
         if not self._open:
@@ -83,11 +83,11 @@ class StreamTracker:
         return FrameTracks(self._count, tracks.ids, tracks.boxes, tracks.scores)
 
     def result(self) -> TrackingResult:
-        """Return what was made so far: the text, which can be read already, and once the stream is closed all files."""
+        """Return the result so far, with the MOT text, or once the stream is closed with all files."""
         return self._run.result()
 
     def close(self) -> None:
-        """Finish the files, as leaving the ``with`` block does; again does nothing."""
+        """Finish the files, as leaving the ``with`` block does. A second call does nothing."""
         self._open = False
         self._run.close()
 
