@@ -1,4 +1,4 @@
-"""The PaddleHub module: Python API, ``hub run`` and ``hub serving``. All work is done in ``tracker``."""
+"""The PaddleHub module: Python API, ``hub run`` and ``hub serving``. The work is done in ``tracker``."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class JDE(hub.Module, Predictor):
         threads: processor threads of the network; None for all cores.
         backend: what runs the network: ``openvino``, ``paddle``, or ``auto`` for the fastest one that is installed and
             can run the model.
-        precision: of its numbers: ``fp32``; ``int8`` or ``bf16``, with openvino only, which round more; or ``auto``:
-            int8 where the model has a valid int8 form and the processor instructions for it, else fp32.
+        precision: number format of the network: ``fp32``; ``int8`` or ``bf16``, with openvino only, which round more;
+            or ``auto``: int8 where the model has a valid int8 form and the processor instructions for it, else fp32.
 
     The model is loaded at the first use and kept.
     """
@@ -50,7 +50,7 @@ class JDE(hub.Module, Predictor):
         precision: str = "auto",
         **hub_arguments: Any,
     ) -> None:
-        # hub.Module(...) hands its own arguments on, when Python initialises what its __new__ returned
+        # hub.Module(...) passes its own arguments on, because Python initialises the object that its __new__ returned
         for name in hub_arguments.keys() - HUB_ARGUMENTS:
             raise OptionError(f"unknown argument {name!r}; known are model, threads, backend and precision")
         Predictor.__init__(self, model, threads, backend, precision)
@@ -70,7 +70,7 @@ class JDE(hub.Module, Predictor):
 
         Args:
             images: image files (JPEG, PNG, ...) in base64, in order of time.
-            options: as for ``stream_mode``; no file is written.
+            options: those of ``stream_mode``; no file is written, and none of this machine is read.
 
         Returns:
             For every image: ``frame`` (from 1), ``ids``, ``boxes`` (left, top, width, height in pixels), ``scores``.
@@ -78,7 +78,7 @@ class JDE(hub.Module, Predictor):
         if not isinstance(images, list):
             raise OptionError(f"images must be a list of base64 texts, not {type(images).__name__}")
         frames = [_image_from_base64(number, text) for number, text in enumerate(images, 1)]
-        # no file of this machine may be read or written by a client
+        # a client must not read or write files of this machine
         with self.stream_mode(**{**options, "output_dir": None, "tracker_config": None}) as stream:
             tracked = stream.predict(frames)
         return [
@@ -88,7 +88,7 @@ class JDE(hub.Module, Predictor):
 
     @runnable
     def run_cmd(self, argvs: list[str]) -> TrackingResult:
-        """Run as a command; what it returns is printed by ``hub run``."""
+        """Run a command line and return its result, which ``hub run`` prints."""
         return run_command(self, f"hub run {self.name}", argvs)
 
 

@@ -1,6 +1,6 @@
-"""The command line of the tracker, whatever starts it: ``hub run`` or ``python -m tracker``.
+"""The command line of the tracker, for ``hub run`` and ``python -m tracker``.
 
-The first word is the name of a command, ``track`` if there is none. An entry in `COMMANDS` makes a new one.
+The first word is the name of a command, by default ``track``. An entry in `COMMANDS` makes a new one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class UsageError(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """What a command line can ask for.
+    """A command of the command line.
 
     Attributes:
-        help: What it does, in a sentence.
+        help: One sentence on what it does.
         usage: Its arguments in short.
-        add_arguments: Adds its arguments to a parser; the flag says whether help shows the rarely needed ones too.
-        run: Does it, given the values of the arguments by name; returns a dataclass whose text is a short summary, or
+        add_arguments: Adds its arguments to a parser; the flag tells whether help shows the rarely needed ones too.
+        run: Runs it with the values of the arguments by name. Returns a dataclass whose text is a short summary, or
             raises UsageError.
     """
 
@@ -44,10 +44,10 @@ class Command:
 
 @dataclass(frozen=True)
 class JsonText:
-    """What a command returned, printed as one JSON object.
+    """The result of a command; its text is one JSON object.
 
     Attributes:
-        result: A dataclass; what JSON does not have, such as paths, is printed as text.
+        result: A dataclass. Values of types that JSON lacks, such as paths, are converted to text.
     """
 
     result: Any
@@ -85,7 +85,7 @@ def make_parser(prog: str, name: str = DEFAULT, everything: bool = False) -> arg
     """Return the parser of a command.
 
     Args:
-        prog: What comes before the arguments on the command line.
+        prog: Name of the program, for the usage.
         name: Name of the command.
         everything: Whether help shows the rarely needed options too.
     """
@@ -103,18 +103,19 @@ def make_parser(prog: str, name: str = DEFAULT, everything: bool = False) -> arg
 
 
 def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = None) -> object:
-    """Do what the arguments ask for.
+    """Run the command that the arguments name.
 
     Args:
-        predictor: Its model is changed to the one asked for.
-        prog: Name of the program, for its usage.
+        predictor: The predictor; its model is changed to the one of the arguments.
+        prog: Name of the program, for the usage.
         argv: Arguments; None for those of the process.
 
     Returns:
-        What the command made, to be printed: its text is a summary, or one JSON object if ``--json`` was given.
+        The result, to be printed: its text is a summary, or one JSON object with ``--json``.
 
     Raises:
-        SystemExit: 1 after an error, 2 for a wrong command line, 130 after Ctrl-C; told in one line on stderr.
+        SystemExit: 1 after an error, 2 for wrong arguments, 130 after Ctrl-C, 143 after SIGTERM; the cause is one line
+            on stderr.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     name = DEFAULT

@@ -108,7 +108,11 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
     )
     group.add_argument("--video_stream", metavar="SOURCE", help="another way to give SOURCE")
     _add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
-    group.add_argument("--frame_rate", type=float, help="frames per second, in place of what SOURCE says (images: 30)")
+    group.add_argument(
+        "--frame_rate",
+        type=float,
+        help="frames per second, in place of what SOURCE states (images: 30); videos keep their time stamps",
+    )
     group.add_argument(
         "--skip_frames",
         type=int,

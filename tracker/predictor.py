@@ -1,4 +1,4 @@
-"""Tracking as a Python API: what is asked for is checked, a model is loaded once, sources become results."""
+"""The Python API: checks the options, loads a model once, and tracks videos and streams of images with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from .association.base import SequenceTracker, check_association
 from .detection.backends.choice import BACKENDS, choose_backends
-from .detection.base import Detector
+from .detection.base import Detector, check_detector
 from .detection.detector import Model
 from .errors import OptionError
 from .models.locate import find_model
@@ -32,16 +32,16 @@ from .structures import SequenceInfo
 
 @dataclass(frozen=True)
 class _Job:
-    """What somebody asks for, checked before a camera is opened or a model loaded.
+    """The options of one run, checked before a camera is opened or a model loaded.
 
     Attributes:
-        outputs: what is written of the sequence, and where.
-        sinks: the user's own.
-        runtime: what runs the network.
-        thresholds: of detection, in place of the model's own.
-        config: of the association.
-        own_conf_thres: whether ``conf_thres`` was asked for; else it is the model's to say.
-        progress: show a bar while a model is downloaded; None for when there is a terminal.
+        outputs: the files to write; None for none.
+        sinks: the user's own sinks.
+        runtime: backend, precision, device and threads of the network.
+        thresholds: thresholds of detection in place of the model's own.
+        config: settings of the association.
+        own_conf_thres: whether ``conf_thres`` was given; if not, the model's own is used.
+        progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
     """
 
     outputs: OutputOptions | None
@@ -61,10 +61,13 @@ class Predictor:
             ``compact``, or the path or URL of a ``.pdparams`` file of the full network, or an inference folder.
         threads: processor threads of the network; None for all cores.
         backend: what runs the network: ``openvino``, ``paddle``, or ``auto`` for the fastest one that is installed.
-        precision: of its numbers: ``fp32``, ``bf16``, ``int8``, or ``auto``: int8 where the model has a valid int8 form
-            and the processor instructions for it, else fp32.
-        detector: a detector of your own in place of a model; see `FunctionDetector` for any function as one. The other
-            arguments then have no effect.
+        precision: number format of the network: ``fp32``, ``bf16``, ``int8``, or ``auto``: int8 where the model has a
+            valid int8 form and the processor instructions for it, else fp32.
+        detector: a detector of your own in place of a model; `FunctionDetector` makes one of a function. The other
+            arguments, ``use_gpu`` and the thresholds of detection then have no effect.
+
+    Raises:
+        OptionError: detector lacks a method of `Detector`.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class Predictor:
         *,
         detector: Detector | None = None,
     ) -> None:
+        if detector is not None:
+            check_detector(detector)
         self.model = model
         self.threads = threads
         self.backend = backend
@@ -115,26 +120,27 @@ class Predictor:
             draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all.
             use_gpu: run the network on the first GPU.
             from_device: video_stream is a camera of this machine.
-            refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``: once all is seen, tracks of one person are
-                joined, short ghosts left out, gaps filled and boxes smoothed.
+            refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``, at the end: tracks of one person are joined,
+                short false tracks left out, gaps filled and boxes smoothed.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
-            frame_rate: frames per second, in place of what the source says (images say nothing: 30).
+            frame_rate: frames per second, in place of what the source states (images without any: 30). The frames of a
+                video keep their time stamps.
             timeout: seconds to wait for a URL.
             progress: show a progress bar; None for when stderr is a terminal.
-            sinks: get every tracked frame as well, see `tracker.Sink`. They run in the thread that called.
-            tracker_config: YAML file of settings as in ``config/tracker.yml``, which win over those there.
-            options: thresholds of detection and association by name, see ``config/tracker.yml`` and the README; they
-                win over tracker_config.
+            sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
+            tracker_config: YAML file of settings as in ``config/tracker.yml``, which take precedence over those there.
+            options: thresholds of detection and association by name, explained in ``config/tracker.yml`` and the
+                README; they take precedence over tracker_config.
 
         Returns:
-            What was made; iterating it gives the tracks frame by frame.
+            The files and figures of the run; iterating it gives the tracks frame by frame.
 
         Raises:
             OptionError: an option is unknown or out of range.
             SourceError: video_stream cannot be read.
-            ModelError: the model cannot be had or run.
-            OutputError: a result cannot be written, or a sink failed; what was done before is kept.
+            ModelError: the model cannot be found, downloaded or run.
+            OutputError: a result cannot be written, or a sink failed; the results before it are kept.
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
         """
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
@@ -145,7 +151,7 @@ class Predictor:
         source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames)
-            # where somebody watches, the single frame has to be quick
+            # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live))
             return track_source(source, self._sequence_run(info, job), progress)
 
@@ -163,7 +169,7 @@ class Predictor:
         tracker_config: str | os.PathLike | None = None,
         **options: Any,
     ) -> StreamTracker:
-        """Track images that you hand over yourself.
+        """Track images that your program passes one by one or in lists.
 
             with predictor.stream_mode(output_dir="out") as stream:
                 for frame in stream.predict(images):
@@ -175,27 +181,30 @@ class Predictor:
             draw_threshold: least score, 0 to 1, of the tracks drawn.
             use_gpu: run the network on the first GPU.
             refine: also write the refined text at the end.
-            name: stem of the files written.
+            name: name of the sequence, the stem of the files written.
             frame_rate: frames per second of the images.
-            sinks: get every tracked frame as well, see `tracker.Sink`.
+            sinks: your own outputs, which get every tracked frame, see `tracker.Sink`.
             tracker_config: YAML file of settings, as for ``mot_predict``.
             options: thresholds of detection and association by name, as for ``mot_predict``.
 
+        Returns:
+            The stream, a context manager that closes the files.
+
         Raises:
             OptionError: an option is unknown or out of range.
-            ModelError: the model cannot be had or run.
+            ModelError: the model cannot be found, downloaded or run.
         """
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
-        outputs = None
-        if output_dir is not None:
-            outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
+        folder = _folder("" if output_dir is None else output_dir)
+        outputs = OutputOptions(folder, visualization, draw_threshold, refine)
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
-        job = self._job(outputs, sinks, use_gpu, refine, tracker_config, options)
+        written = None if output_dir is None else outputs
+        job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
-        """Take another model, or the same in another way, from the next use on; arguments as at the beginning."""
+        """Change the model, or how it is run, from the next use on; the arguments are those of the class."""
         chosen = (model, threads, backend, precision)
         if chosen != (self.model, self.threads, self.backend, self.precision):
             self._loaded = {}
@@ -211,19 +220,22 @@ class Predictor:
         options: dict[str, Any],
         progress: bool | None = None,
     ) -> _Job:
-        """Check what is asked for; a bad option is told here, before a camera is opened or a model loaded."""
+        """Check all options, before a camera is opened or a model loaded."""
         thresholds, settings = split(options)
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
         runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
-        choose_backends(runtime)
+        if self.detector is None:
+            choose_backends(runtime)
         return _Job(
             outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in {**given, **settings}, progress
         )
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
-        detector = self.detector or self._load(job.runtime, job.progress).detector(job.thresholds)
+        detector = self.detector
+        if detector is None:
+            detector = self._load(job.runtime, job.progress).detector(job.thresholds)
         config = job.config if job.own_conf_thres else job.config.override({"conf_thres": detector.high_conf_thres})
         times, recorders, renderers = StageTimes(), [], []
         if job.outputs:
@@ -235,7 +247,7 @@ class Predictor:
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         name = choose_backends(runtime)[0]
         runtime = replace(runtime, throughput=runtime.throughput and BACKENDS[name].has_throughput_form)
-        with self._loading:  # of threads that come at once, one builds the model
+        with self._loading:  # so that threads at the same time load the model once
             if runtime not in self._loaded:
                 self._loaded[runtime] = Model(find_model(self.model, progress), runtime)
             return self._loaded[runtime]
@@ -247,4 +259,4 @@ def _folder(output_dir: str | os.PathLike) -> Path:
     try:
         return Path(output_dir).expanduser()
     except RuntimeError as error:
-        raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of nobody on this machine") from error
+        raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of an unknown user") from error

@@ -1,4 +1,4 @@
-"""The values that flow from a source to the sinks."""
+"""The values that are passed from a source to the sinks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Frame:
     """One picture of a sequence.
 
     Attributes:
-        index: position in the source from 0, corrupt frames that were skipped counted in.
+        index: position in the source from 0, counting also corrupt frames that were skipped.
         time: seconds since the first frame of the source.
         image: [H, W, 3] uint8, BGR, upright (rotation metadata applied).
         audio: compressed audio packets read since the frame before; empty unless the source was asked for them.
@@ -31,13 +31,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Detections:
-    """The people found in one frame, best first.
+    """The people detected in one frame, best first.
 
     Attributes:
         boxes: [N, 4] left, top, right, bottom in pixels of the original image; the box of a person cut off by the
             border may reach beyond it.
         scores: [N] confidence, 0 to 1.
-        embeddings: [N, D] float32 appearance, L2-normalised; zeros where none was computed, D may be 0.
+        embeddings: [N, D] float32, L2-normalised; zeros where none was computed. D may be 0.
     """
 
     boxes: np.ndarray
@@ -65,7 +65,7 @@ class Tracks:
         ids: [N] int64 identities from 1.
         boxes: [N, 4] float64 left, top, width, height in pixels of the original image; parts may lie outside of it.
         scores: [N] float64 confidence of the detection, 0 to 1.
-        embeddings: [N, D] float32 appearance of the tracks so far, L2-normalised; None where it is not known.
+        embeddings: [N, D] float32, L2-normalised, averaged over each track so far; None where the association has none.
     """
 
     ids: np.ndarray
@@ -99,14 +99,14 @@ class FrameTracks:
 
 @dataclass(frozen=True)
 class SequenceInfo:
-    """What is known of a sequence when its first frame has been read.
+    """Properties of a sequence, known once its first frame has been read.
 
     Attributes:
-        name: stem for the names of files.
+        name: name of the sequence, the stem of file names.
         frame_rate: nominal frames per second.
         size: width and height of the first frame in pixels.
-        start: time of the first frame in the input's own clock, seconds; `Frame.time` counts from there.
-        audio: sound of the input, template for copying its packets; None without.
+        start: time of the first frame in the input's own clock, in seconds; `Frame.time` counts from there.
+        audio: audio stream of the input, as a template for copying its packets; None without sound.
         pixel_aspect: width of a pixel over its height.
         skip_frames: every N-th frame is tracked, the first included.
     """

@@ -11,7 +11,7 @@ from tracker.boxes import box_iou
 from tracker.settings.tracking import TrackerConfig
 from tracker.structures import Detections
 
-LOOKS = np.eye(8, dtype=np.float32)  # of people who look as different as can be
+EMBEDDINGS = np.eye(8, dtype=np.float32)  # of 8 identities, as different as embeddings can be
 
 
 def detections_of(boxes, scores, embeddings):
@@ -22,20 +22,20 @@ def detections_of(boxes, scores, embeddings):
     )
 
 
-def person(x, look, y=100.0, score=0.9, height=100.0, looks=LOOKS):
+def person(x, identity, y=100.0, score=0.9, height=100.0, embeddings=EMBEDDINGS):
     """(box, score, embedding) of somebody whose feet stand in the middle of (x, y), in pixels."""
     half = 0.2 * height
-    return (x - half, y - height, x + half, y), score, looks[look]
+    return (x - half, y - height, x + half, y), score, embeddings[identity]
 
 
 def frame_of(*people):
     """The detections of a frame from what `person` gives."""
-    boxes, scores, embeddings = zip(*people) if people else ([], [], np.zeros((0, LOOKS.shape[1])))
+    boxes, scores, embeddings = zip(*people) if people else ([], [], np.zeros((0, EMBEDDINGS.shape[1])))
     return detections_of(boxes, scores, embeddings)
 
 
 def with_embeddings(detections, embeddings):
-    """The same boxes and scores, other looks."""
+    """The same boxes and scores with other embeddings."""
     return detections_of(detections.boxes, detections.scores, embeddings)
 
 
@@ -50,13 +50,13 @@ def crowd(seed, people, frames, miss=0.1, noise=2.0, dimension=16, empty=0.05, w
     centre = random.uniform([0, 0], [width, 1080], (people, 2))
     height = random.uniform(40, 400, people)
     velocity = random.normal(0, 4, (people, 2))
-    looks = random.normal(size=(people, dimension))
+    prototypes = random.normal(size=(people, dimension))
     made = []
     for _ in range(frames):
         centre += velocity
         gone = (centre < -50).any(axis=1) | (centre > [width + 50, 1130]).any(axis=1)
         centre[gone] = random.uniform([0, 0], [width, 1080], (gone.sum(), 2))
-        looks[gone] = random.normal(size=(gone.sum(), dimension))
+        prototypes[gone] = random.normal(size=(gone.sum(), dimension))
         seen = random.random(people) > (1.0 if random.random() < empty else miss)
         false_alarms = random.poisson(1)
         size = np.stack([height * 0.4, height], axis=1)[seen] * random.normal(1, 0.02, (seen.sum(), 2))
@@ -67,7 +67,7 @@ def crowd(seed, people, frames, miss=0.1, noise=2.0, dimension=16, empty=0.05, w
         scores = random.uniform(0.05, 1, seen.sum() + false_alarms)
         embeddings = np.concatenate(
             [
-                looks[seen] + random.normal(0, 0.2, (seen.sum(), dimension)),
+                prototypes[seen] + random.normal(0, 0.2, (seen.sum(), dimension)),
                 random.normal(size=(false_alarms, dimension)),
             ]
         )
@@ -86,7 +86,7 @@ def walkers(seed, people, frames, dimension=32):
     feet = random.uniform(200, 260, people)
     middle, reach = random.uniform(250, 450, people), random.uniform(60, 200, people)
     pace, phase = random.uniform(0.02, 0.05, people), random.uniform(0, 2 * np.pi, people)
-    looks = random.normal(size=(people, dimension)) / dimension**0.5
+    prototypes = random.normal(size=(people, dimension)) / dimension**0.5
     made, truth = [], []
     for number in range(frames):
         x = middle + reach * np.sin(pace * number + phase)
@@ -96,7 +96,11 @@ def walkers(seed, people, frames, dimension=32):
         hidden = np.where(feet[:, None] < feet, shared, 0)
         front, hidden = hidden.argmax(axis=1), hidden.max(axis=1)
         seen = np.flatnonzero(hidden < 0.75)
-        mixed = looks + hidden[:, None] * looks[front] + 0.4 * random.normal(size=looks.shape) / dimension**0.5
+        mixed = (
+            prototypes
+            + hidden[:, None] * prototypes[front]
+            + 0.4 * random.normal(size=prototypes.shape) / dimension**0.5
+        )
         found = boxes + random.normal(0, 1.5, boxes.shape)
         scores = np.clip(0.95 - 0.8 * hidden + random.normal(0, 0.03, people), 0.05, 1)
         made.append(detections_of(found[seen], scores[seen], mixed[seen]))

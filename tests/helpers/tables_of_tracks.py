@@ -16,16 +16,16 @@ def walk(track, frames, left=100.0, top=100.0, velocity=(3.0, 0.5), height=120.0
     return np.column_stack([frames, np.full(len(frames), track), boxes, np.full(len(frames), score)])
 
 
-def looks(count, dimension=32, seed=0):
-    """[N, D] appearances of different people."""
+def random_embeddings(count, dimension=32, seed=0):
+    """[N, D] embeddings of different people, L2-normalised."""
     made = np.random.default_rng(seed).normal(size=(count, dimension)).astype(np.float32)
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
 def strangers(count, last_frame, first_id=1000):
-    """People far from everybody who are there all the time, and how they look: table and embeddings."""
+    """People far from everybody who are there all the time, and their embeddings by id: table and embeddings."""
     table = [walk(first_id + n, range(1, last_frame + 1), 3000, 1000.0 * n, velocity=(0, 0)) for n in range(count)]
-    return np.concatenate(table), {first_id + n: look for n, look in enumerate(looks(count, seed=99))}
+    return np.concatenate(table), {first_id + n: vector for n, vector in enumerate(random_embeddings(count, seed=99))}
 
 
 def tagged(table):

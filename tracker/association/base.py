@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
@@ -130,7 +131,12 @@ class SequenceTracker:
 
         Returns:
             The confirmed tracks in sight, boxes in the same pixels.
+
+        Raises:
+            OptionError: the time is not finite.
         """
+        if not math.isfinite(time):
+            raise OptionError(f"the time of a frame must be a finite number of seconds, not {time!r}")
         elapsed = self._elapsed(time)
         self._last_time = time
         warp = None

@@ -1,4 +1,4 @@
-"""What finds the people of an image: the interface of all detectors, and any function as one."""
+"""The interface of all detectors, and an adapter that makes a detector of a function."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import OptionError
+from ..settings.checks import shown
 from ..structures import Detections
 
 
 class Detector(Protocol):
-    """Finds the people of one image after the other, step by step, so that the steps of several images overlap.
+    """Detects the people in images, in steps, so that the steps of successive images can overlap.
 
-    The steps of an image are ``preprocess``, ``start``, what that returns, ``decode`` and ``embed``. Each may run in a
-    thread of its own. What they hand on to each other is the detector's business.
+    The steps for an image are ``preprocess``, ``start``, a call of the function that it returns, ``decode`` and
+    ``embed``. Each may run in a thread of its own. The types of the values between the steps are up to the detector.
 
     Attributes:
-        name: of the model, for results and titles.
-        backend: what it runs on and how precisely, such as ``openvino int8``.
-        folder: of the model; None where it has none.
-        high_conf_thres: score above which the association counts a detection as certain, unless the user says another.
-        max_in_flight: forward passes that are worth having under way at once. One more may be, so that none is missing
-            while the oldest is made use of.
+        name: name of the model, for results and titles.
+        backend: backend and precision, such as ``openvino int8``.
+        folder: folder of the model, or None.
+        high_conf_thres: score above which a detection is a high-confidence one, unless the user sets ``conf_thres``.
+        max_in_flight: number of forward passes to run at once. One more may have been started by the time the oldest is
+            waited for.
     """
 
     name: str
@@ -33,32 +35,50 @@ class Detector(Protocol):
     max_in_flight: int
 
     def preprocess(self, image: np.ndarray) -> Any:
-        """Make the network's input of an image [H, W, 3] uint8 BGR."""
+        """Convert an image [H, W, 3] uint8 BGR to the input of the network."""
         ...
 
     def start(self, preprocessed: Any) -> Callable[[], Any]:
-        """Begin the forward pass of an image; return what waits for its raw outputs, to be called once."""
+        """Start the forward pass of an image; return a function, to be called once, that waits for its raw outputs."""
         ...
 
     def decode(self, raw_outputs: Any, preprocessed: Any) -> Any:
-        """Find the people in the raw outputs of an image."""
+        """Decode the raw outputs of an image into the people detected, without embeddings."""
         ...
 
     def embed(self, decoded: Any, raw_outputs: Any, preprocessed: Any, min_score: float) -> Detections:
-        """Return the people that ``decode`` found, with embeddings for those whose score exceeds ``min_score``."""
+        """Return the people detected, with embeddings for those whose score exceeds ``min_score``."""
         ...
 
 
+def check_detector(detector: Any) -> None:
+    """Check that an object has the methods of a detector.
+
+    Args:
+        detector: the object.
+
+    Raises:
+        OptionError: one of them is missing, or it is a class.
+    """
+    steps = ("preprocess", "start", "decode", "embed")
+    if isinstance(detector, type) or not all(callable(getattr(detector, step, None)) for step in steps):
+        raise OptionError(
+            f"detector must be an object with {', '.join(steps)}, not {shown(detector)}: make one of a function by "
+            "FunctionDetector(function)"
+        )
+
+
 class FunctionDetector:
-    """Any function that finds people, as a `Detector`.
+    """A `Detector` made of a function.
 
         predictor = Predictor(detector=FunctionDetector(lambda image: Detections(boxes, scores, embeddings)))
 
     Args:
         function: takes an image [H, W, 3] uint8 BGR and returns its `Detections`, in pixels of the image, low scores
             included. It is called for one image at a time.
-        name: of the model, for results and titles.
-        high_conf_thres: score above which the association counts a detection as certain, 0 to 1.
+        name: name of the model, for results and titles.
+        high_conf_thres: score, 0 to 1, above which a detection is a high-confidence one, unless the user sets
+            ``conf_thres``.
     """
 
     folder = None
@@ -88,5 +108,5 @@ class FunctionDetector:
     def embed(
         self, decoded: Detections, raw_outputs: Detections, preprocessed: np.ndarray, min_score: float
     ) -> Detections:
-        """Return what the function returned, with whatever embeddings it has."""
+        """Return what the function returned, embeddings included."""
         return decoded

@@ -1,4 +1,4 @@
-"""What an image shows in boxes, as rows for an embedding graph."""
+"""Crops of boxes, as inputs of an embedding graph."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 
 
 def read_crops(image: np.ndarray, boxes: np.ndarray, grid: tuple[int, int], color: str = "BGR") -> np.ndarray:
-    """Cut boxes out and scale them to one size: means of areas, or linear where a box has fewer pixels than that.
+    """Crop boxes and resize the crops to one size: by area averaging, or bilinearly where a crop is smaller than that.
 
     Args:
         image: [H, W, 3] uint8 BGR.
-        boxes: [K, 4] left, top, right, bottom in pixels; sides are rounded to whole ones, what lies beyond the image
-            is left out, and one pixel stays of whatever box.
+        boxes: [K, 4] left, top, right, bottom in pixels. They are rounded to whole pixels and clipped to the image, and
+            at least one pixel of each is kept.
         grid: rows and columns of a crop.
         color: ``BGR`` or ``RGB``, order of the channels in a row.
 
@@ -21,7 +21,7 @@ def read_crops(image: np.ndarray, boxes: np.ndarray, grid: tuple[int, int], colo
     """
     height, width = image.shape[:2]
     crops = np.empty((len(boxes), *grid, 3), np.uint8)
-    # NumPy's clip, for a box may be far beyond any whole number
+    # clipped first, for a coordinate may exceed the range of int64
     low = np.rint(boxes[:, :2].clip(0, [width - 1, height - 1])).astype(np.int64)
     high = np.maximum(np.rint(boxes[:, 2:].clip(0, [width, height])).astype(np.int64), low + 1)
     for (left, top), (right, bottom), crop in zip(low.tolist(), high.tolist(), crops):

@@ -1,4 +1,4 @@
-"""Raw maps of the network to detections: anchors, scores, non-maximum suppression, embeddings of the boxes kept."""
+"""From raw outputs of the network to detections: anchors, scores, non-maximum suppression, embeddings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .letterbox import LetterboxedImage, LetterboxTransform
 
 @dataclass(frozen=True)
 class Candidates:
-    """Boxes of one network output, with the cell each came from.
+    """Boxes decoded from the raw outputs of an image, with the cell of each.
 
     Attributes:
         boxes: [N, 4] left, top, right, bottom in network pixels.
@@ -47,9 +47,9 @@ def decode_boxes(maps: Sequence[np.ndarray], config: ModelConfig, threshold: flo
     Args:
         maps: per level [1, A * 6, h, w]: dx, dy, dw, dh and two logits of each anchor.
         config: the model's strides and anchors.
-        threshold: least score, 0 to 1.
+        threshold: score, 0 to 1, that a box must exceed.
     """
-    # softmax over two logits is a sigmoid of their difference: compare before any exponential is taken
+    # the softmax of two logits is the sigmoid of their difference: comparing logits saves most exponentials
     least = -math.inf if threshold <= 0 else math.inf if threshold >= 1 else math.log(threshold / (1 - threshold))
     parts = []
     for index, (level, raw) in enumerate(zip(config.levels, maps)):
@@ -61,7 +61,7 @@ def decode_boxes(maps: Sequence[np.ndarray], config: ModelConfig, threshold: flo
         width, height = anchors[which].T
         x = width * dx + column.astype(np.float32) * level.stride
         y = height * dy + row.astype(np.float32) * level.stride
-        # an untrained or broken network may ask for boxes beyond float32
+        # bounded, because the sizes from an untrained network may overflow float32
         half_width = width * np.exp(np.minimum(dw, 30)) / 2
         half_height = height * np.exp(np.minimum(dh, 30)) / 2
         boxes = np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
@@ -95,21 +95,21 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, thresholds: T
 def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) -> np.ndarray:
     """Average each box kept by NMS with all that agree with it (box voting, Gidaris and Komodakis, arXiv 1505.01749).
 
-    Several cells see a person, each a little differently: their mean is steadier than the best of them. Every box votes
-    with its score, for the kept one that it overlaps most.
+    Several cells detect the same person with slightly different boxes, whose mean is more stable than the best of them.
+    Each box counts, with its score as weight, towards the kept box that it overlaps most.
 
     Args:
         boxes: [N, 4] left, top, right, bottom.
         scores: [N].
         kept: [K] indices of those kept.
-        least: IoU from which a box has a vote; from 1 on none but the kept ones have.
+        least: IoU with the kept box from which a box counts; 1 or more leaves the kept boxes as they are.
 
     Returns:
         [K, 4] boxes.
     """
     if least >= 1 or not len(kept):
         return boxes[kept]
-    # Not box_iou: the published figures were measured with this one, and the boxes would differ in their last digits.
+    # not box_iou, with which boxes would differ in the last digits from those of the published figures
     overlap = 1 - jde_iou_distance(boxes[kept], boxes)
     weight = scores * ((overlap >= least) & (overlap == overlap.max(axis=0)))
     return weight @ boxes / weight.sum(axis=1, keepdims=True)
@@ -118,16 +118,16 @@ def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) 
 def gather_rows(
     features: Sequence[np.ndarray], candidates: Candidates, letterboxed: LetterboxedImage, config: ModelConfig
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Gather the rows from which the embeddings of some boxes are computed.
+    """Gather the inputs of the embedding graph for some boxes.
 
     Args:
         features: [1, C, h, w] of each of ``config.feature_strides``.
         candidates: the boxes kept.
-        letterboxed: the image; crops are read from it as it was before it was scaled.
-        config: says how rows are read.
+        letterboxed: the image; crops are taken from the original image, before scaling.
+        config: whether the graph reads features or crops, and of which size.
 
     Returns:
-        The inputs of the embedding graph, one array [K, R] each, and for every candidate its row among all of them.
+        The inputs, arrays [K_i, R_i], and [N] the row of every candidate in their concatenation.
     """
     if config.embedding.read == "crop":
         boxes = letterboxed.transform.to_image(candidates.boxes)
@@ -148,9 +148,9 @@ def gather_rows(
 
 
 def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: int) -> np.ndarray:
-    """Return [K, C * kernel * kernel] patches of [C, h, w] around some cells, zeros beyond its border.
+    """Return the patches [K, C * kernel * kernel] of [C, h, w] around some cells, with zeros beyond the border.
 
-    They are what a convolution with that kernel reads there.
+    They are the inputs of a convolution with that kernel at these cells.
     """
     reach = kernel // 2
     steps = np.arange(-reach, reach + 1)
@@ -162,7 +162,7 @@ def _patches(feature: np.ndarray, row: np.ndarray, column: np.ndarray, kernel: i
 
 @dataclass(frozen=True)
 class Decoded:
-    """The people found in an image, before their embeddings.
+    """The people detected in an image, before their embeddings are computed.
 
     Attributes:
         boxes: [N, 4] left, top, right, bottom in pixels of the original image, best first.
@@ -173,7 +173,7 @@ class Decoded:
     candidates: Candidates
 
 
-# the embedding graph: its inputs, rows [K_i, R_i] in groups, to embeddings [K, D], K the sum of the K_i
+# maps the inputs of the embedding graph, arrays [K_i, R_i], to embeddings [K, D], where K is the sum of the K_i
 EmbeddingGraph = Callable[[list[np.ndarray]], np.ndarray]
 
 
@@ -181,8 +181,8 @@ class Decoder:
     """Turns the raw outputs of one model into detections.
 
     Args:
-        config: of the model.
-        thresholds: in place of the model's own.
+        config: configuration of the model.
+        thresholds: thresholds in place of the model's own.
     """
 
     def __init__(self, config: ModelConfig, thresholds: Thresholds | None = None) -> None:
@@ -196,15 +196,18 @@ class Decoder:
         graph: EmbeddingGraph,
         min_score: float = 0.0,
     ) -> Detections:
-        """Find the people of an image, with embeddings; arguments as for ``decode`` and ``embed``."""
+        """Detect the people in an image, with embeddings: `decode` and `embed` in one call."""
         return self.embed(self.decode(raw_outputs, letterboxed), raw_outputs, letterboxed, graph, min_score)
 
     def decode(self, raw_outputs: Sequence[np.ndarray], letterboxed: LetterboxedImage) -> Decoded:
-        """Find the people of an image.
+        """Detect the people in an image, without embeddings.
 
         Args:
             raw_outputs: the detection maps of all levels, then their feature maps.
             letterboxed: the image.
+
+        Returns:
+            The people detected.
         """
         candidates = decode_boxes(raw_outputs[: len(self.config.levels)], self.config, self.thresholds.score)
         kept = non_maximum_suppression(candidates.boxes, candidates.scores, self.thresholds)
@@ -212,7 +215,7 @@ class Decoder:
         candidates = dataclasses.replace(candidates.take(kept), boxes=voted)
         boxes = letterboxed.transform.to_image(candidates.boxes)
         height, width = letterboxed.image.shape[:2]
-        # what lies in the padding alone is no part of the image
+        # boxes in the padding are no detections
         inside = (boxes[:, :2] < [width, height]).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
         return Decoded(boxes[inside], candidates.take(inside))
 
@@ -224,18 +227,21 @@ class Decoder:
         graph: EmbeddingGraph,
         min_score: float = 0.0,
     ) -> Detections:
-        """Add embeddings to the people found.
+        """Compute the embeddings of the people detected.
 
         Args:
-            decoded: what ``decode`` found.
+            decoded: the people detected by `decode`.
             raw_outputs: the detection maps of all levels, then their feature maps.
             letterboxed: the image.
             graph: the embedding graph.
             min_score: score that a detection must exceed to get an embedding; the others get zeros.
+
+        Returns:
+            The people detected, with embeddings.
         """
         candidates = decoded.candidates
         embeddings = np.zeros((len(decoded.boxes), self.config.embedding.dimension), np.float32)
-        wanted = candidates.scores.astype(np.float64) > min_score  # as exactly as an association may compare
+        wanted = candidates.scores.astype(np.float64) > min_score  # in float64, as associations compare
         if wanted.any():
             embeddings[wanted] = self._embeddings(raw_outputs, letterboxed, candidates.take(wanted), graph)
         return Detections(decoded.boxes, candidates.scores, embeddings)
@@ -249,8 +255,8 @@ class Decoder:
     ) -> np.ndarray:
         """Compute embeddings of given boxes, as for detections with these boxes.
 
-        A given box comes from no cell. Where embeddings are read at a box's own cell, it gets the one under its centre,
-        of the level whose anchors fit its size best (IoU).
+        A model that reads embeddings at the cell of a box reads those of a given box at the cell under its centre, on
+        the level whose anchors fit its size best (IoU).
 
         Args:
             raw_outputs: the detection maps of all levels, then their feature maps.
@@ -263,7 +269,7 @@ class Decoder:
         """
         if not len(boxes):
             return np.zeros((0, self.config.embedding.dimension), np.float32)
-        # float32, as decode_boxes gives them: on the border of two cells every bit counts
+        # float32, as decode_boxes returns them: a box on the border of two cells must get the same cell
         inside = letterboxed.transform.to_network(boxes).astype(np.float32)
         cells = _fitting_cells(inside, letterboxed.transform, self.config)
         return self._embeddings(raw_outputs, letterboxed, cells, graph)
@@ -283,9 +289,9 @@ class Decoder:
 
 
 def _fitting_cells(boxes: np.ndarray, transform: LetterboxTransform, config: ModelConfig) -> Candidates:
-    """Return boxes [N, 4] in network pixels as candidates of score 1, each with a cell.
+    """Return boxes [N, 4] in network pixels as candidates of score 1.
 
-    That is the one under its centre, which is kept within the image, at the level whose anchors fit its size best.
+    Their cell is the one under their centre, clipped to the image, on the level whose anchors fit their size best.
     """
     size = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     fit = []

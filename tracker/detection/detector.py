@@ -24,15 +24,15 @@ class Model:
 
     Args:
         folder: inference model folder.
-        runtime: what runs its network, and how.
+        runtime: backend, precision, device and threads.
 
     Attributes:
         config: the contents of its ``infer_cfg.yml``.
-        folder: the folder.
+        folder: the inference model folder.
 
     Raises:
         ModelError: the folder holds no usable model, the backend is not installed, or Paddle has no GPU.
-        OptionError: no backend has the name, or it does not go with the other options.
+        OptionError: the backend does not exist, or cannot be combined with the other options.
     """
 
     def __init__(self, folder: Path, runtime: RuntimeOptions | None = None) -> None:
@@ -42,18 +42,18 @@ class Model:
 
     @property
     def backend(self) -> str:
-        """What the network runs on and how precisely, such as ``paddle fp32``."""
+        """Backend and precision of the network, such as ``paddle fp32``."""
         return self._network.description
 
     def detector(self, thresholds: Mapping[str, Any] | None = None) -> JDEDetector:
-        """Return a detector on this model's network, with buffers of its own.
+        """Return a detector that shares this model's network and has its own buffers.
 
         Args:
-            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, high_conf_thres, vote;
-                None keeps.
+            thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, high_conf_thres, vote. A
+                value None leaves the model's.
 
         Raises:
-            OptionError: an unknown name or a value out of range.
+            OptionError: a name is unknown, or a value is out of its range.
         """
         changes = {name: value for name, value in (thresholds or {}).items() if value is not None}
         try:
@@ -64,28 +64,35 @@ class Model:
 
 
 class JDEDetector:
-    """Finds the people of one image after the other, a `Detector`; in one call, too.
+    """A `Detector` by a JDE network; calling it takes all steps for an image.
 
     Attributes:
-        name, backend, folder, high_conf_thres, max_in_flight: as for `Detector`.
+        name: name of the model.
+        backend: backend and precision, such as ``openvino int8``.
+        folder: folder of the model.
+        high_conf_thres: score above which a detection is a high-confidence one.
+        max_in_flight: number of forward passes to run at once.
     """
 
     def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
         self.name = config.name
         self.backend = network.description
         self.folder: Path | None = network.folder
-        self.high_conf_thres = config.thresholds.high_conf_thres
+        self.high_conf_thres = decoder.thresholds.high_conf_thres
         self.max_in_flight = network.max_in_flight
         self._network = network
-        # inputs: of the passes under way, and of the next one
+        # an input for each pass in flight, one for the next pass, and one that is being filled
         self._letterbox = Letterbox(config.letterbox, self.max_in_flight + 2)
         self._decoder = decoder
 
     def __call__(self, image: np.ndarray) -> Detections:
-        """Find the people of an image, all with embeddings.
+        """Detect the people in an image, all with embeddings.
 
         Args:
             image: [H, W, 3] uint8 BGR.
+
+        Returns:
+            The people detected, in pixels of the image.
         """
         letterboxed = self.preprocess(image)
         raw_outputs = self.start(letterboxed)()
@@ -99,11 +106,11 @@ class JDEDetector:
         return LetterboxedImage(*self._letterbox(image), image)
 
     def start(self, preprocessed: LetterboxedImage) -> Callable[[], list[np.ndarray]]:
-        """Begin the forward pass of an image, see `Network.start`."""
+        """Start the forward pass of an image; return a function, to be called once, that waits for its raw outputs."""
         return self._network.start(preprocessed.pixels)
 
     def decode(self, raw_outputs: list[np.ndarray], preprocessed: LetterboxedImage) -> Decoded:
-        """Find the people in the raw outputs of an image; its pixels are not needed any more, the image itself is."""
+        """Decode the raw outputs of an image into the people detected; of the input only the image itself is read."""
         return self._decoder.decode(raw_outputs, preprocessed)
 
     def embed(
@@ -113,11 +120,11 @@ class JDEDetector:
         preprocessed: LetterboxedImage,
         min_score: float = 0.0,
     ) -> Detections:
-        """Return the people found, with embeddings for those whose score exceeds ``min_score``, zeros for others."""
+        """Return the people detected, with embeddings where the score exceeds ``min_score`` and zeros elsewhere."""
         return self._decoder.embed(decoded, raw_outputs, preprocessed, self._network.embed, min_score)
 
     def embed_boxes(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Compute the appearance of given boxes in one forward pass, as for detections with these boxes.
+        """Compute the embeddings of given boxes in one forward pass, as for detections with these boxes.
 
         Args:
             image: [H, W, 3] uint8 BGR.

@@ -1,4 +1,4 @@
-"""Image to network input, and boxes back."""
+"""Letterboxing: images to network inputs, and boxes back to image pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
 @dataclass(frozen=True)
 class LetterboxTransform:
-    """Where an image lies in the network's input, in its pixels; ``scale_x``, ``scale_y`` are input over image size."""
+    """Position of an image in the network's input.
+
+    Attributes:
+        left: first column of the image in the input.
+        top: first row of the image in the input.
+        width: width of the image in the input, in pixels.
+        height: height of the image in the input, in pixels.
+        scale_x: width in the input over width of the original image.
+        scale_y: height in the input over height of the original image.
+    """
 
     left: int
     top: int
@@ -39,12 +48,12 @@ class LetterboxTransform:
 
 @dataclass(frozen=True)
 class LetterboxedImage:
-    """An image that is ready for the network.
+    """An image and the network input made of it.
 
     Attributes:
         pixels: [1, h, w, 3] uint8, the network's input.
-        transform: where the image lies in it.
-        image: [H, W, 3] uint8 BGR, the image itself.
+        transform: position of the image in the input.
+        image: [H, W, 3] uint8 BGR, the original image.
     """
 
     pixels: np.ndarray
@@ -53,11 +62,11 @@ class LetterboxedImage:
 
 
 class Letterbox:
-    """Scales images into network inputs that are kept and filled anew, aspect ratio unchanged, the rest padded.
+    """Scales images to the size of the network's input, with the aspect ratio kept and the rest padded.
 
     Args:
-        config: says how.
-        buffers: inputs that are filled in turn.
+        config: size, colour order, padding and interpolation.
+        buffers: number of inputs, which are allocated once and filled in turn.
     """
 
     def __init__(self, config: LetterboxConfig, buffers: int = 1) -> None:
@@ -72,8 +81,8 @@ class Letterbox:
             image: [H, W, 3] uint8, BGR.
 
         Returns:
-            The input [1, height, width, 3] uint8, its channels in the order that the network wants, valid until as many
-            more calls as there are buffers, and where the image lies in it.
+            The input [1, height, width, 3] uint8 in the network's channel order, and the position of the image in it.
+            The input is overwritten by the call that comes ``buffers`` calls later.
         """
         config = self.config
         transform = self._transform(*image.shape[:2])
@@ -81,7 +90,7 @@ class Letterbox:
         self._transforms.rotate()
         pixels = self._inputs[0]
         if transform != self._transforms[0]:
-            pixels.fill(round(config.pad_value))  # a half to the even number, as OpenCV's border does
+            pixels.fill(round(config.pad_value))  # rounds half to even, as OpenCV does for its borders
             self._transforms[0] = transform
         rows = slice(transform.top, transform.top + transform.height)
         columns = slice(transform.left, transform.left + transform.width)
@@ -98,7 +107,7 @@ class Letterbox:
         scaled_width, scaled_height = max(1, round(width * ratio)), max(1, round(height * ratio))
         centred = config.place == "center"
         return LetterboxTransform(
-            # an odd rest goes to the right and the bottom
+            # the odd pixel of padding goes to the right or the bottom
             left=(config.width - scaled_width) // 2 if centred else 0,
             top=(config.height - scaled_height) // 2 if centred else 0,
             width=scaled_width,

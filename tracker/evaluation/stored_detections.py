@@ -1,10 +1,10 @@
-"""Detections of a sequence in a file, and an association run on them without any network.
+"""Storage of a sequence's detections in a file, and tracking from such a file without any network.
 
 The file is an ``.npz`` archive of arrays, in the first two of which a row is a person in a frame:
 
     detections: [N, 6] float32: frame (from 1), left, top, width, height (pixels of the original image), score (0 to 1)
-    embeddings: [N, D] float16, L2-normalised; absent where the detector knows no appearance
-    frames: [F] int32 numbers of the frames that were looked at; absent where that is every frame from 1 on
+    embeddings: [N, D] float16, L2-normalised; absent where the detector has no embeddings
+    frames: [F] int32 numbers of the frames that were processed; absent where that is every frame from 1 on
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..sinks.mot_text import MotWriter
 from ..structures import Detections, Tracks
 
 FRAME, LEFT, TOP, WIDTH, HEIGHT, SCORE = range(6)
-LAST_FRAME = 1_000_000  # nine hours at 30 frames/s; what is beyond is damage, and a frame each would take the memory
+LAST_FRAME = 1_000_000  # nine hours at 30 frames/s; a larger number is damage, and would exhaust the memory
 LENGTH_ERROR = 0.01  # of an embedding in float16
 SMALLEST = 0.01  # pixels; what is smaller is written as 0
 
@@ -35,9 +35,9 @@ def read_detections(path: Path) -> dict[int, Detections]:
     """Read the detections of a sequence.
 
     Returns:
-        The detections of every frame that was looked at, by its number, in order. They are best first, boxes as left,
+        The detections of every frame that was processed, by its number, in order. They are best first, boxes as left,
         top, right, bottom in pixels of the original image; embeddings are [N, D] float32, with D = 0 where the file has
-        none. A file that does not say which frames were looked at has all from 1 to the last that has a detection.
+        none. Without an array ``frames``, all frames from 1 to the last one with a detection count as processed.
 
     Raises:
         SourceError: the file is missing or damaged, or is not of the format above.
@@ -51,7 +51,9 @@ def read_detections(path: Path) -> dict[int, Detections]:
         raise SourceError(" ".join(str(error).split())) from error
     except (MemoryError, RuntimeError) as error:  # of an absurd size; encrypted, or packed in an unknown way
         raise SourceError(f"{path} is no whole .npz file of detections: {' '.join(str(error).split())}") from error
-    arrays = {name: value for name, value in arrays.items() if isinstance(value, np.ndarray)}  # numpy hands on the rest
+    arrays = {
+        name: value for name, value in arrays.items() if isinstance(value, np.ndarray)
+    }  # numpy returns other files of the archive as bytes
     if "detections" not in arrays:
         raise SourceError(f"{path}: has no array 'detections', only {', '.join(map(repr, arrays)) or 'nothing'}")
     rows = arrays["detections"]
@@ -76,7 +78,7 @@ def write_detections(path: Path, frames: Mapping[int, Detections]) -> None:
 
     Args:
         path: ``.npz`` file to write.
-        frames: detections of one detector by the numbers, from 1, of the frames that were looked at, in order.
+        frames: detections of one detector by the numbers, from 1, of the frames that were processed, in order.
 
     Raises:
         OutputError: the file cannot be written, a detection is not fit to be stored (not finite, say), or the numbers
@@ -116,7 +118,7 @@ def _problem(rows: np.ndarray, embeddings: np.ndarray) -> str | None:
     with np.errstate(over="ignore"):  # beyond float32 is infinite and refused as that; newer numpy warns besides
         finite = np.isfinite(rows.astype(np.float32)).all(axis=1)
         length = np.linalg.norm(embeddings.astype(np.float32), axis=1, keepdims=True)
-    # zeros are what is left of an appearance that could not be told; without columns there are no other lengths
+    # zeros stand for an unknown embedding; without columns all lengths are 0
     of_length_1 = ((np.abs(length - 1) <= LENGTH_ERROR) | (length == 0)).all(axis=1)
     for rule, kept, values in (
         ("every value must be finite", finite, rows),
@@ -146,7 +148,7 @@ def _frames_problem(frames: np.ndarray | None, rows: np.ndarray) -> str | None:
 
 
 def without_appearance(detections: Detections) -> Detections:
-    """Give everybody one and the same unit vector: the control that shows what the embeddings are worth."""
+    """Return the detections with one unit vector as the embedding of all: a control that shows what embeddings add."""
     shape = detections.embeddings.shape
     return dataclasses.replace(detections, embeddings=np.full(shape, max(shape[1], 1) ** -0.5, np.float32))
 
@@ -154,8 +156,8 @@ def without_appearance(detections: Detections) -> Detections:
 def with_size(tracks: Tracks) -> Tracks:
     """Return the tracks whose boxes can be written and scored.
 
-    A network at the beginning of its training may ask for boxes of any size, and a Kalman filter that followed them for
-    boxes of a negative one.
+    A network at the beginning of its training may predict boxes of any size, and a Kalman filter that follows them may
+    predict a negative one.
     """
     kept = np.isfinite(tracks.boxes).all(axis=1) & (tracks.boxes[:, 2:] >= SMALLEST).all(axis=1)
     return Tracks(tracks.ids[kept], tracks.boxes[kept], tracks.scores[kept])
@@ -169,15 +171,15 @@ def run_association(
     last_frame: int = 0,
     refine: bool = False,
 ) -> None:
-    """Track a sequence by its detections and write the MOT text. The camera is taken to stand still.
+    """Track a sequence by its detections and write the MOT text. The camera is assumed to stand still.
 
     Args:
-        frames: the detections by the numbers of the frames that were looked at, in order.
+        frames: the detections by the numbers of the frames that were processed, in order.
         config: names the association and holds its settings.
         frame_rate: frames per second of the sequence.
         path: text file to write.
-        last_frame: number of the sequence's last frame; those after the last of ``frames`` have nobody in them.
-        refine: whether the tracks are refined in the end.
+        last_frame: number of the sequence's last frame; frames after the last of ``frames`` count as without people.
+        refine: whether to refine the tracks at the end.
 
     Raises:
         OutputError: the file cannot be written.

@@ -1,13 +1,14 @@
-"""How well a model detects and tracks on sequences with ground truth, and what its embeddings contribute to that.
+"""Validation of a model on sequences with ground truth: detection, tracking, and the effect of its embeddings.
 
-Every sequence is tracked twice from one forward pass a frame: with the model's embeddings, and with a constant in
-their place (the control). Where both IDF1 are the same, the embeddings are worth nothing.
+Every sequence is tracked twice from one forward pass per frame: with the model's embeddings, and with a constant in
+their place (the control). If both have the same IDF1, the embeddings have no effect.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class SequenceFiles:
     """A sequence to validate on.
 
     Attributes:
-        name: for the tables.
+        name: name of the sequence in tables and files.
         source: video, or folder of images.
         gt: its ground truth file.
         frame_rate: frames per second; None for the source's own.
@@ -69,7 +70,7 @@ class Scores:
         name: of the sequence.
         mota, idf1: of the tracks, against the ground truth.
         switches: changes of identity, a count.
-        control_idf1: IDF1 with the same embedding for everybody.
+        control_idf1: IDF1 with the same embedding for all people.
         precision, recall: of the boxes of the tracks.
         ap50: average precision of the detections above the model's score threshold: area under the curve of precision
             over recall, matches at an IoU of 0.5.
@@ -93,7 +94,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Validation:
-    """Scores of each sequence and of all together; as text one line, that of all together."""
+    """Scores of each sequence and of all together; as text the line of all together."""
 
     sequences: tuple[Scores, ...]
     overall: Scores
@@ -140,13 +141,13 @@ def validate_model(
     """Track sequences in any form with a model at hand and score the result.
 
     Args:
-        model: finds the people.
-        sequences: what to track.
+        model: the model to validate.
+        sequences: the sequences to track.
         config: of the association; None for that of `default_config`.
         thresholds: of the detector, in place of the model's own; see `Model.detector`.
         save_detections: existing folder to which each sequence's detections go, as NAME.npz; see
             `stored_detections`.
-        progress: takes the frames of a sequence, a `Source`, and yields them while it shows how many are done.
+        progress: takes a `Source` and yields its frames, as ``tqdm`` does.
     """
     if not sequences:
         raise SourceError("no sequence was given to validate on")
@@ -157,15 +158,16 @@ def validate_model(
 
 
 def default_config(model: Model) -> TrackerConfig:
-    """Return the settings that the module uses unless told otherwise.
+    """Return the default settings: those of ``config/tracker.yml`` with the model's own ``conf_thres``.
 
-    They are those of ``config/tracker.yml`` with the model's own ``conf_thres``.
+    Args:
+        model: the model.
     """
     return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.high_conf_thres})
 
 
 class _Run:
-    """The counts of one sequence: of its tracks, of the control's, and its detections marked right or wrong."""
+    """The counts of one sequence: of its tracks, of the control's tracks, and its detections marked right or wrong."""
 
     def __init__(
         self,
@@ -181,10 +183,14 @@ class _Run:
         self.true_boxes = int(counts.sum())
         marks = []
         kept: dict[int, Detections] = {}
-        with tempfile.TemporaryDirectory() as scratch, open_source(files.source, frame_rate=files.frame_rate) as source:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            open_source(files.source, frame_rate=files.frame_rate) as source,
+            ExitStack() as stack,
+        ):
             paths = [Path(scratch, f"{name}.txt") for name in ("tracks", "control")]
             trackers = [SequenceTracker(config, source.frame_rate) for _ in paths]
-            texts = [MotWriter(path) for path in paths]
+            texts = [stack.enter_context(closing(MotWriter(path))) for path in paths]
             for frame in progress(source):
                 detections = detector(frame.image)
                 for tracker, text, shown in zip(trackers, texts, (detections, without_appearance(detections))):
@@ -204,13 +210,13 @@ class _Run:
 def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.ndarray:
     """Compare the detections of a frame with its ground truth.
 
-    From the best score down, each takes the free true box that it overlaps most. Those that only overlap an ignored box
-    are left out.
+    In the order of their scores, detections are matched with the unmatched true box that they overlap most. Unmatched
+    detections that overlap an ignored box are left out.
 
     Args:
         detections: best first.
-        true: [T, 4] left, top, width, height of those who count.
-        ignored: [I, 4] likewise, of those who are neither right nor wrong.
+        true: [T, 4] left, top, width, height of the true boxes that count.
+        ignored: [I, 4] likewise, of the ignored ones.
 
     Returns:
         [K, 2] score, and 1 where it is right or 0 where it is wrong.
@@ -232,11 +238,11 @@ def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.nd
 
 
 def average_precision(marks: np.ndarray, true_boxes: int) -> float:
-    """Compute the area under the curve of precision over recall, precision made to fall with recall as usual.
+    """Compute the average precision: the area under the precision-recall curve with precision made monotonic.
 
     Args:
-        marks: [N, 2] score and 1 or 0 for right or wrong, of all frames.
-        true_boxes: that there are to find.
+        marks: [N, 2] score, and 1 for right or 0 for wrong, of the detections of all frames.
+        true_boxes: number of true boxes.
     """
     right = marks[np.argsort(-marks[:, 0], kind="stable"), 1]
     precision = right.cumsum() / np.arange(1, len(right) + 1)

@@ -1,1 +1,1 @@
-"""A sequence tracked from end to end, stages overlapped, ended in order."""
+"""Tracking of a sequence from its source to its sinks."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop after the current frame, so that all files are closed in order."""
+"""Ctrl-C and SIGTERM as a request to stop after the current frame, so that all files are closed in order."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class StopRequest:
-    """Context manager in which the first signal only sets ``received``; leaving it raises what the signal means.
+    """Context manager that postpones Ctrl-C and SIGTERM to its end.
 
-    Off the main thread, where Python allows no handlers, and for signals that the program already handles in its own
-    way, nothing is changed. A second signal acts at once.
+    The first signal only sets ``received``; at the end of the block it raises KeyboardInterrupt, or SystemExit(143) for
+    SIGTERM. A second signal acts at once. Nothing is changed off the main thread, where Python allows no handlers, and
+    for signals that the program handles itself.
+
+    Attributes:
+        received: number of the signal received, or None.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the results of a sequence go, and the sinks that write them."""
+"""The files that every run writes: where they go, and the sinks that write them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class OutputOptions:
     """Where results go.
 
     Attributes:
-        folder: gets ``mot_results/NAME.txt`` and ``mot_outputs/NAME_vis.mp4``.
-        visualization: whether to make the video.
+        folder: folder of ``mot_results/NAME.txt`` and ``mot_outputs/NAME_vis.mp4``.
+        visualization: whether to write the video.
         draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all.
-        refine: whether to make ``mot_results/NAME_refined.txt`` at the end.
+        refine: whether to write ``mot_results/NAME_refined.txt`` at the end.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -54,8 +54,8 @@ class OutputOptions:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
         Args:
-            name: of the sequence.
-            settings: of the refinement.
+            name: name of the sequence.
+            settings: settings of the refinement.
         """
         sinks: list[Sink] = [MotTextSink(self.text_path(name))]
         if self.refine:
@@ -66,7 +66,7 @@ class OutputOptions:
         """Return the sinks that draw a sequence.
 
         Args:
-            name: of the sequence.
-            times: count how long drawing takes.
+            name: name of the sequence.
+            times: counts how long drawing takes.
         """
         return [VideoSink(self.video_path(name), self.draw_threshold, times.stage)] if self.visualization else []

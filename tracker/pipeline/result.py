@@ -1,4 +1,4 @@
-"""What a run made."""
+"""The result of a run."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrackingResult:
-    """What a run made.
+    """Files and figures of a run.
 
-    Iterating reads the tracks frame by frame from the text file, so its length costs no memory.
+    Iterating reads the tracks frame by frame from the text file, so that a long run takes no more memory than a short
+    one.
 
     Attributes:
-        name: of the sequence, as in the names of the files.
-        frames: frames tracked.
-        skipped: corrupt or unreadable frames left out.
-        dropped: frames of a live source left out, because the run was busy with older ones.
+        name: name of the sequence, as in the names of the files.
+        frames: number of frames tracked.
+        skipped: number of corrupt or unreadable frames left out.
+        dropped: number of frames of a live source left out because the run was busy with older ones.
         last_frame: number of the last frame tracked, from 1; ``frames`` unless some were left out.
         seconds: wall time of the run.
-        stage_fps: frames per second of each stage by itself; of the network, by the time spent waiting for it.
-        people: different identities seen.
+        stage_fps: frames per second of each stage by itself; that of the network by the time spent waiting for it.
+        people: number of different identities.
         frame_rate: nominal frames per second of the source.
         model: name of the model that ran.
         model_path: folder of that model; None for a detector of your own.
-        backend: what it ran on and how precisely, such as ``paddle fp32``.
-        files: the files made, by what they are: ``text``, ``video``, ``refined``, and those of your own sinks.
+        backend: backend and precision of the network, such as ``paddle fp32``.
+        files: the files written, by kind: ``text``, ``video``, ``refined``, and those of your own sinks.
         skip_frames: every N-th frame was tracked, the first included.
     """
 
@@ -57,26 +58,26 @@ class TrackingResult:
 
     @property
     def text_path(self) -> Path | None:
-        """MOT text file, None if there is none."""
+        """Path of the MOT text, or None."""
         return self.files.get("text")
 
     @property
     def video_path(self) -> Path | None:
-        """Annotated video, None if there is none."""
+        """Path of the annotated video, or None."""
         return self.files.get("video")
 
     @property
     def refined_path(self) -> Path | None:
-        """MOT text file of the refined tracks, None if there is none. Iterating reads ``text_path``."""
+        """Path of the MOT text of the refined tracks, or None. Iterating reads ``text_path`` all the same."""
         return self.files.get("refined")
 
     def __iter__(self) -> Iterator[FrameTracks]:
-        """Iterate over the frames from the first to the last one tracked, those without anybody included.
+        """Iterate over the frames from the first to the last one tracked, those without people included.
 
         Frames that ``skip_frames`` left out are not.
 
         Raises:
-            OutputError: there is no text file, it is no longer there, or was changed into something else.
+            OutputError: there is no text file, or it was removed or changed since.
         """
         if not self.frames:
             return
@@ -98,7 +99,7 @@ class TrackingResult:
         return self.text_path
 
     def _empty(self, start: int, stop: int) -> Iterator[FrameTracks]:
-        """Yield the frames tracked in a range in which nobody was in sight."""
+        """Yield the tracked frames of a range without people."""
         for number in range(start, stop):
             if (number - 1) % self.skip_frames == 0:
                 yield FrameTracks(number, np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))

@@ -1,4 +1,4 @@
-"""One sequence on its way from preprocessed frames to the sinks. It knows no format and no network."""
+"""The run of one sequence, from frames to sinks, independent of file formats and networks."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ logger = logging.getLogger(__name__)
 
 
 class SequenceRun:
-    """Tracks the frames of one sequence and hands them to sinks; a context manager that closes them in any case.
+    """Tracks the frames of one sequence and hands them to sinks; a context manager that always closes the sinks.
 
     Sinks are opened with the first frame, so that a source without one leaves older results alone.
 
     Args:
-        info: of the sequence, as far as it is known before the first frame.
-        detector: finds the people of an image.
-        tracker: gives them identities; new, for this sequence.
-        recorders: sinks that get the tracks of a frame in the thread that tracks, before the next frame.
-        renderers: sinks that get it in the thread that called, later.
-        times: count how long the stages take.
+        info: name, frame rate and skip_frames of the sequence; the rest is filled in at the first frame.
+        detector: detects the people in an image.
+        tracker: gives them identities; a new one for each sequence.
+        recorders: sinks that get each frame in the tracking thread, before the next frame is tracked.
+        renderers: sinks that get each frame later, in the thread of the caller.
+        times: counts how long the stages take.
 
     Attributes:
-        info: of the sequence; complete from the first frame on.
+        info: what is known of the sequence; complete from the first frame on.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SequenceRun:
             logger.warning("%s", error)  # the error under way matters more
 
     def process(self, frame: Frame) -> Tracks:
-        """Track the next frame and give it to all sinks, one step after the other.
+        """Track the next frame and give it to all sinks, without overlap of the stages.
 
         Args:
             frame: with a higher index than the one before.
@@ -86,12 +86,15 @@ class SequenceRun:
         return tracks
 
     def track(self, frame: Frame, raw_outputs: Any, preprocessed: Any) -> Tracks:
-        """Find and follow the people of the next frame, and give it to the recorders.
+        """Detect and track the people in the next frame, and give it to the recorders.
 
         Args:
             frame: with a higher index than the one before.
-            raw_outputs: of its forward pass.
-            preprocessed: the frame as the detector preprocessed it.
+            raw_outputs: what its forward pass returned.
+            preprocessed: what the detector's ``preprocess`` returned for it.
+
+        Returns:
+            The tracks in sight.
 
         Raises:
             TrackingError: the detector or a recorder failed; what was written before is safe.
@@ -111,10 +114,14 @@ class SequenceRun:
         return tracks
 
     def render(self, frame: Frame, tracks: Tracks) -> None:
-        """Give a frame that was tracked to the renderers.
+        """Give a tracked frame to the renderers.
+
+        Args:
+            frame: the frame.
+            tracks: what `track` returned for it.
 
         Raises:
-            TrackingError: a renderer failed; what the recorders wrote is safe, and what it wrote before.
+            TrackingError: a renderer failed; what was written before is safe.
         """
         self._renderers.write(self.info, frame, tracks)
 
@@ -126,12 +133,12 @@ class SequenceRun:
         """
         try:
             sinks = [*self._recorders.opened(), *self._renderers.opened()]
-            self._files.update(close_sinks(sinks, self.times.stage))
+            close_sinks(sinks, self.times.stage, self._files)
         finally:
             self._ended = self._ended or time.perf_counter()
 
     def result(self, skipped: int = 0, dropped: int = 0) -> TrackingResult:
-        """Return what the run made so far; files are part of it once it is closed.
+        """Return what the run made so far, with the files that can be read already; with all once it is closed.
 
         Args:
             skipped: corrupt frames that were left out.
@@ -150,6 +157,6 @@ class SequenceRun:
             model=self.detector.name,
             model_path=self.detector.folder,
             backend=self.detector.backend,
-            files=dict(self._files),
+            files={**self._recorders.readable_files(), **self._renderers.readable_files(), **self._files},
             skip_frames=self.info.skip_frames,
         )

@@ -1,7 +1,7 @@
 """Generators that run in threads of their own, so that the stages of a pipeline overlap.
 
 Decoding, the forward pass, drawing and encoding spend their time in C, outside Python's lock. Each stage is an ordinary
-generator over the one before; what stands between two of them is a bounded buffer: whoever is faster waits.
+generator over the items of the one before. A bounded buffer lies between two stages, and the faster stage waits.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-POLL = 0.1  # seconds after which somebody who waits for an item asks whether the run has been halted
+POLL = 0.1  # seconds between two checks, while a stage waits for an item, whether the run has been halted
 
 
 class Stages:
     """Threads that each run one generator; a context manager that ends them all.
 
-    The first one started reads the source, the others what earlier ones make.
+    The first one started reads the source; the others read what earlier ones yield.
     """
 
     def __init__(self) -> None:
@@ -37,18 +37,21 @@ class Stages:
         """Run a generator in a new thread.
 
         Args:
-            items: is closed by that thread, at its end or that of the stages.
-            size: items that may wait to be read, at least 1. Without merge none is made before there is room for it.
-            merge: for items that cannot wait to be made: when one comes and there is no room, this makes one of the
-                two oldest, which counts as dropped.
-            halted: from when it returns True, nothing more is handed out.
+            items: the generator. The thread closes it when it is exhausted or the stages end.
+            size: capacity of the buffer, at least 1. Without merge the generator is resumed only while there is room.
+            merge: for a generator that must not wait, such as a camera: it is resumed at once, and where the buffer is
+                full this function makes one item of the two oldest, which counts as one item dropped.
+            halted: once it returns True, no further item is handed out.
 
         Returns:
-            The items in order, to be iterated once. What the generator raises is raised there, after the items made
-            before it.
+            The items in order, to be iterated once. An error of the generator is raised there, after the items that
+            came before it.
+
+        Raises:
+            ValueError: size is below 1.
         """
         if size < 1:
-            raise ValueError(f"a stage that may hold {size} items would wait for ever")
+            raise ValueError(f"a stage that may hold {size} items would wait forever")
         made = Prefetcher(items, size, merge, halted, lambda: self._ended)
         thread = threading.Thread(target=made.run, name=f"stage {len(self._stages)}", daemon=True)
         self._stages.append((made, thread))
@@ -56,7 +59,7 @@ class Stages:
         return made
 
     def stop(self) -> None:
-        """End all threads but the first, which may be waiting for a camera, once they are done with their item."""
+        """End all threads after their current item; wait for all but the first, which may be waiting for a camera."""
         self._ended = True
         for buffer, _ in self._stages:
             buffer.wake()
@@ -75,10 +78,10 @@ class Stages:
 
 
 class Prefetcher(Generic[T]):
-    """An iterator over what another thread makes, see `Stages.prefetch`.
+    """Iterator over the items of a generator that runs in another thread, see `Stages.prefetch`.
 
     Attributes:
-        dropped: items that were merged with the next so far.
+        dropped: number of items merged with the next one so far.
     """
 
     def __init__(
@@ -94,15 +97,15 @@ class Prefetcher(Generic[T]):
         self._size = size
         self._merge = merge
         self._halted = halted or (lambda: False)
-        self._ended = ended  # the whole of the stages
-        # of its own: a change wakes who waits for it, not the threads of all stages several times a frame
+        self._ended = ended  # of all stages
+        # one for each buffer, so that a change does not wake the threads of all stages
         self._changed = threading.Condition()
         self._waiting: deque[T] = deque()
         self._done = False
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Make the items; the work of the thread."""
+        """Run the generator and buffer its items, until it ends or the stages do; for the thread of this stage."""
         try:
             while self._room():
                 try:
@@ -111,19 +114,19 @@ class Prefetcher(Generic[T]):
                     break
                 self._put(item)
             self._items.close()
-        except BaseException as error:  # noqa: BLE001 (whatever it is, it is raised where the items are read)
+        except BaseException as error:  # noqa: BLE001 (any error is raised where the items are read)
             self._error = error
         with self._changed:
             self._done = True
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let whoever waits here see that the stages have ended."""
+        """Wake the threads that wait for this buffer, so that they see that the stages have ended."""
         with self._changed:
             self._changed.notify_all()
 
     def _room(self) -> bool:
-        """Wait until another item may be made; False for none any more."""
+        """Wait until the generator may be resumed; return False if the stages have ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended() or self._merge is not None or len(self._waiting) < self._size)
             return not self._ended()

@@ -4,75 +4,90 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from ..errors import OptionError
-from ..settings.checks import check_number
+from ..settings.checks import LARGEST, check_number, shown
 from ..sources.images import to_bgr8
 from ..structures import Frame, FrameTracks
 from .result import TrackingResult
 from .sequence import SequenceRun
+
+_MISSING: Any = object()
 
 
 class StreamTracker:
     """Tracks images handed over one by one or in lists, as frames of one sequence.
 
     Args:
-        run: not begun yet.
+        run: the run of this sequence, which has had no frame yet.
     """
 
     def __init__(self, run: SequenceRun) -> None:
         self._run = run
         self._count = 0
-        self._time = 0.0
+        self._time = self._start = 0.0
         self._open = True
 
     def predict(
-        self, images: Iterable[np.ndarray] | np.ndarray, times: Iterable[float] | None = None
+        self, images: Iterable[np.ndarray] | np.ndarray, times: Iterable[float] | float | None = None
     ) -> list[FrameTracks]:
         """Track the next images.
 
         Args:
-            images: BGR arrays [H, W, 3] in order of time, or one such array; grey and alpha, uint8 and uint16 do too.
-            times: of each image, seconds from any beginning, so that images that are missing leave a gap; None for one
-                frame after the other, by the stream's frame rate.
+            images: BGR arrays [H, W, 3] in order of time, or one such array; grey, with alpha, uint8 or uint16.
+            times: of each image, seconds from any beginning (such as `time.time` returns), so that images that are
+                missing leave a gap; one number for one array. None for one frame after the other, by the stream's frame
+                rate.
 
         Returns:
             The people in sight, one entry an image.
 
         Raises:
-            OptionError: an image is no such array, or a time not later than the one before; the images before it are
-                tracked.
+            OptionError: an image is not such an array, or a time is missing or not later than the one before. The
+                images before it are tracked.
             RuntimeError: the stream is closed.
         """
         if not self._open:
             raise RuntimeError("this stream is closed: call stream_mode(...) again")
         if isinstance(images, np.ndarray) and images.ndim < 4:
-            images = [images]
+            images, times = [images], times if times is None or isinstance(times, Iterable) else [times]
         if not isinstance(images, Iterable) or isinstance(images, (str, bytes)):
             raise OptionError(f"images must be a list of arrays, not {type(images).__name__}")
-        stamps: Iterable[float | None] = itertools.repeat(None) if times is None else times
-        return [self._track(to_bgr8(image), time) for image, time in zip(images, stamps)]
+        if times is None:
+            return [self._track(to_bgr8(image), None) for image in images]
+        if not isinstance(times, Iterable):
+            raise OptionError(f"times must be a list of seconds, one for each image, not {shown(times)}")
+        tracked: list[FrameTracks] = []
+        for image, time in itertools.zip_longest(images, times, fillvalue=_MISSING):
+            if image is _MISSING or time is _MISSING:
+                missing = "images" if image is _MISSING else "times"
+                raise OptionError(f"each image needs one time, but after {len(tracked)} there are no more {missing}")
+            tracked.append(self._track(to_bgr8(image), time))
+        return tracked
 
     def _track(self, image: np.ndarray, time: float | None) -> FrameTracks:
         if time is None:
             time = self._time + 1 / self._run.info.frame_rate if self._count else 0.0
         else:
-            time = check_number("the time of an image", time, 0)
+            time = check_number("the time of an image", time, -LARGEST)
             if self._count and time <= self._time:
-                raise OptionError(f"images must come in order of time: {time:g} s follows {self._time:g} s")
-        tracks = self._run.process(Frame(self._count, time, image))
+                raise OptionError(f"images must come in order of time: {time} s follows {self._time} s")
+        if not self._count:
+            self._start = time
+        tracks = self._run.process(Frame(self._count, time - self._start, image))
         self._time = time
         self._count += 1
         return FrameTracks(self._count, tracks.ids, tracks.boxes, tracks.scores)
 
     def result(self) -> TrackingResult:
-        """Return what was made so far; files are part of it once the stream is closed."""
+        """Return the result so far, with the MOT text, or once the stream is closed with all files."""
         return self._run.result()
 
     def close(self) -> None:
-        """Finish the files, as leaving the ``with`` block does; again does nothing."""
+        """Finish the files, as leaving the ``with`` block does. A second call does nothing."""
         self._open = False
         self._run.close()
 

@@ -1,4 +1,4 @@
-"""How long the stages of a run take."""
+"""Time spent in the stages of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 class StageTimes:
     """Seconds spent in each stage, by name, in the order the stages first ran. Safe to share between threads.
 
-    The time of a stage within another one counts for the inner one alone.
+    Time in a stage within another stage counts for the inner one only.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A source tracked from end to end, stages overlapped; the one place where errors and interrupts end it in order."""
+"""A source tracked from end to end with overlapping stages, which errors and interrupts end in order."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .result import TrackingResult
 from .sequence import SequenceRun
 from .stages import Stages
 
-PREFETCH = 4  # decoded frames of a file that may wait; those of a live source would only be older
+PREFETCH = 4  # decoded frames of a file that may wait; those of a live source would only get old
 
-# a frame, what the detector preprocessed it to, and what waits for its forward pass
+# a frame, its network input, and the function that waits for its forward pass
 Started = tuple[Frame, Any, Callable[[], Any]]
 
 logger = logging.getLogger(__name__)
@@ -32,16 +32,19 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
     source that is faster than these, the oldest waiting frame is dropped.
 
     Args:
-        source: is closed afterwards.
-        run: not begun yet; is closed afterwards.
-        progress: show a bar on stderr; None for when that is a terminal.
+        source: where the frames come from; closed at the end.
+        run: the run of this sequence, which has had no frame yet; closed at the end.
+        progress: whether to show a bar on stderr; None for when that is a terminal.
+
+    Returns:
+        The result, with all files.
 
     Raises:
-        TrackingError: as the source, the model or the outputs do. The files hold all frames before it.
+        TrackingError: the source, the model or an output failed. The files hold all frames before it.
         KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
         SystemExit: 143 after SIGTERM, likewise.
     """
-    # StopRequest is the outermost: it speaks up when everything below it is closed
+    # StopRequest is the outermost: it raises its exception once everything below it is closed
     with StopRequest() as stop, _bar(source, run, progress) as bar, source:
         with Stages() as stages, run:
             size, merge = (1, _drop) if source.live else (PREFETCH, None)
@@ -53,14 +56,16 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
                     run.render(frame, tracks)
                     bar.update()
             finally:
-                stages.stop()  # nobody tracks any more when the files are closed
+                stages.stop()  # no thread tracks any more when the files are closed
         if source.skipped:
             logger.warning("%d corrupt frames of %s were skipped", source.skipped, source.name)
         if frames.dropped:
             logger.warning("%d frames of %s were dropped, for they came too fast", frames.dropped, source.name)
         result = run.result(source.skipped, frames.dropped)
         if stop.received:
-            logger.info("stopped on request\n%s", result)  # the way a camera's run ends: nobody gets it returned
+            logger.info(
+                "stopped on request\n%s", result
+            )  # an interrupt ends the run of a camera, and then no result is returned
         return result
 
 

@@ -1,4 +1,4 @@
-"""Boxes for the frames in which a track was not seen, and smooth boxes for all, once the track is complete."""
+"""Interpolation of gaps and smoothing of boxes, for tracks that are complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def fill_gaps(table: np.ndarray, max_gap: float, support: float, every: int = 1)
         support: share of the frames, 0 to 1, that must have a box both before and after the gap, over as many frames
             as the gap has. A false alarm that flickers does not reach it.
         every: 1 where each frame was tracked, n where only every n-th was; a box then stands for n frames, and the
-            frames between two boxes are filled whatever ``max_gap`` is.
+            frames between two boxes are always filled.
 
     Returns:
         [M, 7] rows of the same form and order.
@@ -51,10 +51,9 @@ def fill_gaps(table: np.ndarray, max_gap: float, support: float, every: int = 1)
 def smooth(table: np.ndarray, sigma: float) -> np.ndarray:
     """Smooth the boxes of each track by local linear regression with Gaussian weights.
 
-    The aim is that of StrongSORT's Gaussian-smoothed interpolation (Du et al., arXiv 2202.13514), whose Gaussian
-    process costs the third power of a track's length. A local line (Cleveland, Robust Locally Weighted Regression and
-    Smoothing Scatterplots, JASA 1979) leaves linear motion as it is, up to both ends of a track. Boxes across a gap do
-    not count.
+    StrongSORT (Du et al., arXiv 2202.13514) smooths by a Gaussian process, which takes time cubic in the length of a
+    track. Local linear regression (Cleveland, Robust Locally Weighted Regression and Smoothing Scatterplots, JASA 1979)
+    is linear in it, and leaves linear motion unchanged up to both ends of a track. Boxes across a gap have no weight.
 
     Args:
         table: [N, 7] frame, id, left, top, width, height (pixels), score, sorted by id, then frame.

@@ -24,7 +24,7 @@ COLUMNS = 7  # of a table of tracks
 
 
 class AppearanceLog:
-    """The mean appearance of every identity of a run, gathered frame by frame; one vector an identity is kept."""
+    """Mean embedding of every identity of a run, summed up frame by frame; it keeps one vector for each identity."""
 
     def __init__(self) -> None:
         self._sums: dict[int, np.ndarray] = {}
@@ -59,7 +59,7 @@ def refine(
         embeddings: mean appearance by id, [D] each, D may be 0; an id may be missing and is then not joined by
             appearance.
         frame_rate: frames per second.
-        settings: how long gaps, how alike people and how short tracks may be, see ``config/tracker.yml``.
+        settings: limits of gaps, distances and lengths, explained in ``config/tracker.yml``.
         skip_frames: 1 where each frame was tracked, n where only every n-th was; the others are filled in.
 
     Returns:
@@ -96,9 +96,9 @@ def refine_file(
     Args:
         source: file to read.
         target: file to write.
-        appearance_log: appearance of everybody in the run that made it.
+        appearance_log: mean embeddings of the run that wrote it.
         frame_rate: frames per second.
-        settings: how long gaps, how alike people and how short tracks may be, see ``config/tracker.yml``.
+        settings: limits of gaps, distances and lengths, explained in ``config/tracker.yml``.
         skip_frames: 1 where each frame was tracked, n where only every n-th was.
 
     Raises:
@@ -106,12 +106,12 @@ def refine_file(
         OptionError: the text holds no tracks.
     """
     table = read_table(source)
-    table = table[(table[:, [WIDTH, HEIGHT]] > 0).all(axis=1)]  # a box thinner than the text's digits has no use
+    table = table[(table[:, [WIDTH, HEIGHT]] > 0).all(axis=1)]  # a box too thin for the digits of the text has size 0
     write_table(target, refine(table, appearance_log.embeddings(), frame_rate, settings, skip_frames))
 
 
 def _checked(table: np.ndarray) -> np.ndarray:
-    """Return a copy in float64, sorted by id, then frame, of a table that is sound."""
+    """Return a copy in float64, sorted by id, then frame, of a valid table."""
     table = np.asarray(table, dtype=np.float64)
     if not table.size:
         return table.reshape(0, COLUMNS)

@@ -1,10 +1,11 @@
 """Join the tracklets of one person over the whole file, after tracking, by appearance, time and place.
 
-How far apart two people look depends on the embedding model, so the tracks themselves say what "different" means:
-tracklets of the same time belong to different people (negative pairs), and only a pair that is clearly closer than
-nearly all of those, and closer than any rival, is joined. Joining tracklets globally as an assignment follows Huang et
-al. (Robust Object Tracking by Hierarchical Association of Detection Responses, ECCV 2008) and AFLink of StrongSORT (Du
-et al., arXiv 2202.13514), in whose learned classifier's place the calibration stands.
+The typical embedding distance of different people depends on the embedding model. It is therefore measured on the
+tracks themselves: tracklets that overlap in time belong to different people (negative pairs), and a pair is joined only
+if its distance is smaller than that of nearly all negative pairs, and clearly smaller than that of any rival. Joining
+tracklets globally as an assignment follows Huang et al. (Robust Object Tracking by Hierarchical Association of
+Detection Responses, ECCV 2008) and AFLink of StrongSORT (Du et al., arXiv 2202.13514), with this calibration in place
+of its learned classifier.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import numpy as np
 
 from ..settings.refinement import RefineSettings
 
-FIT_SECONDS = 0.5  # of a tracklet's end that tell its place and velocity there
+FIT_SECONDS = 0.5  # at each end of a tracklet, from which position and velocity there are estimated
 VELOCITY_PRIOR = 0.002  # s^2, (noise of a box / spread of velocities)^2: keeps the slope of two or three boxes small
-BASE_RADIUS = 0.5  # body heights that the place may be off whatever the gap, for boxes cut by an occlusion
+BASE_RADIUS = 0.5  # body heights that the position may be off after any gap: an occlusion cuts boxes short
 MAX_SIZE_RATIO, SIZE_GROWTH = 1.3, 1.1  # largest change of height at once, and by how much more in each second
 MAX_MOTION_MISS = 0.3  # body heights that motion alone may be off
 
-MIN_NEGATIVE_PAIRS = 10  # below which nothing is known about how different people look
-MAX_NEGATIVE_PAIRS = 200_000  # that are compared
+MIN_NEGATIVE_PAIRS = 10  # with fewer the distances of different people are unknown
+MAX_NEGATIVE_PAIRS = 200_000  # a sample of this size is enough
 MIN_THRESHOLD = 1e-6  # of distances: a smaller one is the rounding of embeddings that are all the same
 BLOCK = 64  # tracklets compared with the rest at a time
 CHUNK = 8192  # pairs whose embeddings are compared at a time
@@ -80,9 +81,9 @@ class Tracklets:
         return math.floor(seconds * self.frame_rate + 0.5)
 
     def overlap(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Return [P] bool: whether the lives of pairs of tracklets, given by index, overlap.
+        """Return [P] bool: whether pairs of tracklets, given by index, overlap in time.
 
-        Those that do are certainly different people.
+        Tracklets that do are certainly different people.
         """
         return (self.first[a] <= self.last[b]) & (self.first[b] <= self.last[a])
 
@@ -94,7 +95,7 @@ class _TrackletPairs:
     before: np.ndarray  # [P] index of the earlier tracklet
     after: np.ndarray  # [P] index of the later one
     distance: np.ndarray  # [P] of their embeddings, infinite where one is unknown
-    miss: np.ndarray  # [P] body heights between where motion leads and where the other one is, the worse direction
+    miss: np.ndarray  # [P] body heights between extrapolated and actual position, the worse of the two directions
     by_motion: np.ndarray  # [P] bool: near enough in time, place and size to be joined by motion alone
 
     def __len__(self) -> int:
@@ -112,7 +113,7 @@ def relink(tracklets: Tracklets, settings: RefineSettings) -> np.ndarray:
 
     Args:
         tracklets: all of a sequence.
-        settings: how long gaps and how alike tracklets may be.
+        settings: limits of gaps, embedding distances and speed.
 
     Returns:
         [T] number of the person of each tracklet, from 0.
@@ -183,7 +184,7 @@ def _negative_distances(tracklets: Tracklets) -> np.ndarray:
     """Return embedding distances [S] of tracklets of the same time, an even sample of them where there are many."""
     order = np.flatnonzero(tracklets.known)
     order = order[np.argsort(tracklets.first[order], kind="stable")]
-    # those that start during the life of a tracklet come right after it
+    # tracklets that start before this one ends come right after it
     place = np.arange(len(order))
     count = np.searchsorted(tracklets.first[order], tracklets.last[order], side="right") - place - 1
     ends = np.cumsum(count)
@@ -195,12 +196,12 @@ def _negative_distances(tracklets: Tracklets) -> np.ndarray:
 
 
 def _plausible_pairs(tracklets: Tracklets, settings: RefineSettings, farthest: float) -> _TrackletPairs:
-    """Return the pairs that time, place and size allow, and that either look alike or move alike.
+    """Return the pairs that time, position and size allow, and that agree in either appearance or motion.
 
     Args:
         tracklets: all of them.
         settings: the largest gaps and speed.
-        farthest: embedding distance from which on a pair is of no interest, not even as a rival.
+        farthest: embedding distance from which on a pair cannot even be a rival.
     """
     by_first = np.argsort(tracklets.first, kind="stable")
     by_last = np.argsort(tracklets.last, kind="stable")
@@ -233,7 +234,7 @@ def _pairs_of(
     forward = heights(step - tracklets.end_velocity[before] * gap[:, None])
     backward = heights(step - tracklets.start_velocity[after] * gap[:, None])
     miss = np.maximum(forward, backward)
-    # who stops or turns while hidden is near one of the three
+    # a person who stops or turns while hidden is still near one of these three positions
     off = np.minimum(heights(step), np.minimum(forward, backward))
     growth = np.abs(np.log(start[:, 2] / end[:, 2]))
 
@@ -256,9 +257,9 @@ def _unrivalled(
 ) -> np.ndarray:
     """Return which of the wanted pairs, [P] bool, cost less than this part of what any rival costs.
 
-    A rival is another pair that gives one of the two tracklets a partner that is certainly not the same person as the
-    one it replaces, because their lives overlap. A partner at another time is none: it may well be a third tracklet of
-    the same person.
+    A rival is another pair of one of the two tracklets, with a partner that is certainly a different person because it
+    overlaps in time with the partner it would replace. A partner at another time is no rival: it may be a third
+    tracklet of the same person.
     """
     clear = wanted.copy()
     for mine, theirs in ((pairs.before, pairs.after), (pairs.after, pairs.before)):

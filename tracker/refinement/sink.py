@@ -10,12 +10,12 @@ from .refine import AppearanceLog, refine_file
 
 
 class RefinedTextSink:
-    """Remembers how everybody looked, and at the end refines the MOT text of the run into another one.
+    """Collects the embeddings of all tracks, and at the end refines the MOT text of the run into another one.
 
     Args:
-        source: MOT text that another sink writes, which is closed before this one.
-        target: MOT text to make.
-        settings: of the refinement.
+        source: MOT text that another sink writes, which must be closed before this one.
+        target: MOT text to write.
+        settings: settings of the refinement.
     """
 
     name = "refine"
@@ -28,16 +28,19 @@ class RefinedTextSink:
         self._log = AppearanceLog()
 
     def open(self, info: SequenceInfo) -> None:
-        """Begin a sequence."""
+        """Begin a sequence, without any embedding."""
         self._info = info
         self._log = AppearanceLog()
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
-        """Note the appearance of everybody in sight."""
+        """Add the embeddings of the tracks in sight."""
         self._log.add(tracks)
 
     def close(self) -> dict[str, Path]:
-        """Refine the text and tell where the new one is.
+        """Write the refined text.
+
+        Returns:
+            Its path, as ``refined``.
 
         Raises:
             OutputError: a text cannot be read or written.

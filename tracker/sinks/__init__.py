@@ -1,4 +1,4 @@
-"""What becomes of tracked frames: text, annotated video, and whatever else implements `Sink`."""
+"""Outputs for tracked frames: MOT text, annotated video, and your own classes that implement `Sink`."""
 
 from .base import Sink
 

@@ -16,12 +16,12 @@ class VideoSink:
     """Draws the tracks into the frames and encodes them, with the source's timing and sound.
 
     Args:
-        path: MP4 file to make; its folder is made.
+        path: MP4 file to write; its folder is made if needed.
         draw_threshold: least score, 0 to 1, of the tracks drawn.
-        timed: is called with ``draw`` and gives a context manager for that part of a frame.
+        timed: called with ``draw``; returns a context manager that times the drawing of a frame.
     """
 
-    name = "encode"  # what remains of its time beside drawing
+    name = "encode"  # drawing is timed by itself
 
     def __init__(
         self,
@@ -35,10 +35,13 @@ class VideoSink:
         self._writer: VideoWriter
 
     def open(self, info: SequenceInfo) -> None:
-        """Begin the file.
+        """Create the file.
+
+        Args:
+            info: frame rate, sound, start and pixel aspect of the source.
 
         Raises:
-            OutputError: it or its folder cannot be made.
+            OutputError: the file or its folder cannot be made.
         """
         make_parent(self.path)
         self._writer = VideoWriter(self.path, info.frame_rate, info.audio, info.start, info.pixel_aspect)
@@ -46,18 +49,25 @@ class VideoSink:
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Draw and encode a frame.
 
+        Args:
+            frame: the picture, its time and its sound.
+            tracks: the tracks to draw.
+
         Raises:
-            OutputError: the file cannot be written; the video before is safe.
+            OutputError: the file cannot be written; the video so far is kept.
         """
         with self._timed("draw"):
             picture = draw_tracks(frame.image, tracks.ids, tracks.boxes, tracks.scores, self._draw_threshold)
         self._writer.write(picture, frame.time, frame.audio)
 
     def close(self) -> dict[str, Path]:
-        """Finish the file and tell where it is.
+        """Finish the file.
+
+        Returns:
+            Its path, as ``video``.
 
         Raises:
-            OutputError: its end cannot be written; what could be is kept.
+            OutputError: its end cannot be written; the video before is kept.
         """
         self._writer.close()
         return {"video": self.path}

@@ -1,4 +1,4 @@
-"""What becomes of tracked frames: the interface of all sinks."""
+"""The interface of all sinks, the outputs for tracked frames."""
 
 from __future__ import annotations
 
@@ -15,49 +15,57 @@ logger = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """Gets every tracked frame of one sequence, in order.
+    """An output that gets every tracked frame of one sequence, in order.
 
-    It is opened with the first frame, so that a source without one leaves older results alone, and then closed
-    whatever happens. Messages and ``stage_fps`` call it by its attribute ``name``, if there is one, else by the name
-    of its class.
+    It is opened with the first frame, so that a source without frames leaves older results alone. Once open it is
+    always closed, also after an error. Two attributes are optional: ``name`` is what messages and ``stage_fps`` call
+    the sink, by default the name of its class; ``readable_files``, a dictionary as `close` returns it, holds those of
+    its files that can be read while it is open.
     """
 
     def open(self, info: SequenceInfo) -> None:
         """Begin a sequence.
 
         Args:
-            info: what is known of it.
+            info: name, frame rate, size, sound and the like of the sequence.
         """
         ...
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
-        """Take the next frame.
+        """Write the next frame.
 
         Args:
-            frame: the picture, with its number and time; number ``frame.index + 1`` is that of the MOT text.
+            frame: the picture, with its index and time; the MOT text calls it number ``frame.index + 1``.
             tracks: the people in sight.
         """
         ...
 
     def close(self) -> dict[str, Path]:
-        """Finish.
+        """Finish the output.
 
         Returns:
-            The files made, by what they are: they become `TrackingResult.files`. Nothing but files needs an entry.
+            The files written, by kind, for `TrackingResult.files`; {} for a sink without files. A kind is a word that
+            no other sink of the run uses.
         """
         ...
 
 
 def sink_name(sink: Sink) -> str:
-    """Return what a sink is called."""
+    """Return the name of a sink for messages and timings."""
     return str(getattr(sink, "name", type(sink).__name__))
 
 
 def check_sinks(sinks: Sequence[Sink]) -> tuple[Sink, ...]:
-    """Check that somebody's own sinks are some.
+    """Check that all objects of a list are sinks.
+
+    Args:
+        sinks: the list.
+
+    Returns:
+        The sinks.
 
     Raises:
-        OptionError: sinks is no list, or something in it lacks a method.
+        OptionError: it is not a list or tuple, or an object in it lacks a method of `Sink`.
     """
     if not isinstance(sinks, Sequence) or isinstance(sinks, (str, bytes)):
         raise OptionError(f"sinks must be a list of sinks, not {type(sinks).__name__}")
@@ -69,71 +77,83 @@ def check_sinks(sinks: Sequence[Sink]) -> tuple[Sink, ...]:
 
 
 class SinkGroup:
-    """Sinks that are served by one thread, in order; what fails in one of them is told with its name.
+    """Sinks that one thread serves in order; errors name the sink they come from.
 
     Args:
         sinks: the sinks.
-        timed: is called with a sink's name and gives a context manager for its part of a frame.
+        timed: called with the name of a sink; returns a context manager that times a call of it.
     """
 
     def __init__(self, sinks: Sequence[Sink], timed: Callable[[str], AbstractContextManager]) -> None:
         self._sinks = tuple(sinks)
         self._timed = timed
-        self._begun = False
+        self._unopened = list(sinks)
         self._open: list[Sink] = []
 
     def write(self, info: SequenceInfo, frame: Frame, tracks: Tracks) -> None:
-        """Give a frame to every sink, and open them before the first one.
+        """Write a frame to every sink, after opening those that are not open yet.
+
+        Args:
+            info: what is known of the sequence.
+            frame: the frame.
+            tracks: the people in sight.
 
         Raises:
-            TrackingError: a sink failed, `OutputError` unless it raised another of these errors.
+            TrackingError: a sink failed. It is an `OutputError` unless the sink raised another TrackingError.
         """
-        if not self._begun:
-            self._begun = True
-            for sink in self._sinks:
-                with _told_by_name(sink):
-                    sink.open(info)
-                self._open.append(sink)
+        while self._unopened:
+            with _NamedErrors(self._unopened[0]):
+                self._unopened[0].open(info)
+            self._open.append(self._unopened.pop(0))
         for sink in self._sinks:
-            with _told_by_name(sink), self._timed(sink_name(sink)):
+            with _NamedErrors(sink), self._timed(sink_name(sink)):
                 sink.write(frame, tracks)
 
+    def readable_files(self) -> dict[str, Path]:
+        """Return the files, by kind, that can be read while their sinks are open."""
+        files: dict[str, Path] = {}
+        for sink in self._open:
+            files |= getattr(sink, "readable_files", {})
+        return files
+
     def opened(self) -> list[Sink]:
-        """Return the sinks that are open, in order, and leave closing them to the caller."""
+        """Return the open sinks in order; it is then up to the caller to close them."""
         sinks, self._open = self._open, []
         return sinks
 
 
-def close_sinks(sinks: Sequence[Sink], timed: Callable[[str], AbstractContextManager]) -> dict[str, Path]:
-    """Close sinks in order, all of them also after one failed.
+def close_sinks(sinks: Sequence[Sink], timed: Callable[[str], AbstractContextManager], files: dict[str, Path]) -> None:
+    """Close all sinks in order, also when one of them fails.
 
     Args:
-        sinks: open ones.
-        timed: is called with a sink's name and gives a context manager for its part.
-
-    Returns:
-        The files that they made.
+        sinks: open sinks.
+        timed: called with the name of a sink; returns a context manager that times a call of it.
+        files: gets the files that the sinks wrote. Of two files of one kind it keeps the first, with a warning.
 
     Raises:
-        TrackingError: a sink failed, as for `SinkGroup.write`; what fails after it is logged.
+        TrackingError: a sink failed, as for `SinkGroup.write`; errors of further sinks are logged.
     """
-    files: dict[str, Path] = {}
     failure: TrackingError | None = None
     for sink in sinks:
         try:
-            with _told_by_name(sink), timed(sink_name(sink)):
-                files.update(sink.close() or {})
+            with _NamedErrors(sink), timed(sink_name(sink)):
+                made = dict(sink.close() or {})
         except TrackingError as error:
             if failure is not None:
                 logger.warning("%s", error)
             failure = failure or error
+            continue
+        for kind, path in made.items():
+            if files.setdefault(kind, path) != path:
+                logger.warning(
+                    "%s of sink %s is not in the result: its %r is %s", path, sink_name(sink), kind, files[kind]
+                )
     if failure is not None:
         raise failure
-    return files
 
 
-class _told_by_name(AbstractContextManager):
-    """Turns what a sink raises into one of our errors that names the sink."""
+class _NamedErrors(AbstractContextManager):
+    """Turns an exception of a sink into a TrackingError that names the sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink

@@ -65,7 +65,7 @@ class MotWriter:
         self._size += written
 
     def close(self) -> None:
-        """Close the file; again does nothing."""
+        """Close the file. A second call does nothing."""
         self._file.close()
 
 
@@ -73,20 +73,21 @@ class MotTextSink:
     """Writes the MOT text of a run, flushed at every frame.
 
     Args:
-        path: file to write; its folder is made.
+        path: file to write; its folder is made if needed.
     """
 
     name = "text"
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.readable_files = {"text": path}
         self._writer: MotWriter
 
     def open(self, info: SequenceInfo) -> None:
         """Create the file.
 
         Raises:
-            OutputError: it or its folder cannot be made.
+            OutputError: the file or its folder cannot be made.
         """
         make_parent(self.path)
         self._writer = MotWriter(self.path)
@@ -96,9 +97,9 @@ class MotTextSink:
         self._writer.write(frame.index + 1, tracks)
 
     def close(self) -> dict[str, Path]:
-        """Close the file and tell where it is."""
+        """Close the file and return its path, as ``text``."""
         self._writer.close()
-        return {"text": self.path}
+        return self.readable_files
 
 
 def make_parent(path: Path) -> None:
@@ -116,7 +117,7 @@ def make_parent(path: Path) -> None:
 
 
 def read_frames(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """Read a MOT text frame by frame, whatever its length.
+    """Read a MOT text frame by frame, so that a long one takes no more memory than a short one.
 
     Args:
         path: a text whose lines are in the order of their frames.
@@ -152,13 +153,13 @@ def read_mot(path: Path) -> np.ndarray:
 
 
 def read_table(path: Path) -> np.ndarray:
-    """Read the tracks back that a run has written.
+    """Read back the tracks that a run has written.
 
     Returns:
         [N, 7] frame, id, left, top, width, height, score.
 
     Raises:
-        OutputError: the file cannot be read, or was changed into something else.
+        OutputError: the file cannot be read, or is no MOT text any more.
     """
     try:
         return read_mot(path)[:, : SCORE + 1]

@@ -37,7 +37,7 @@ _X264_MAX_SIDE = 16384  # pixels; x264 refuses more
 _KEY_INTERVAL = 2.0  # seconds
 _FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "flush_packets": "1"}
 
-# The header names all streams, so it waits for the first audio packet; a silent microphone must not hold it for ever.
+# The header names all streams, so it waits for the first audio packet; a silent microphone must not delay it forever.
 _AUDIO_PATIENCE = 30.0  # seconds of video
 
 

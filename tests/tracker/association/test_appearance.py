@@ -1,4 +1,4 @@
-"""How alike two people look, and what a distance is worth: against plain formulas, and on looks good and useless."""
+"""Distances of embeddings and their calibration: against plain formulas, and on embeddings good and useless."""
 
 import numpy as np
 import pytest
@@ -115,9 +115,9 @@ def test_looks_that_never_differ_are_useless(constant):
 
 def test_looks_at_random_are_useless():
     random = np.random.default_rng(2)
-    looks = unit_vectors(random, 400)
+    embeddings = unit_vectors(random, 400)
     pairs = random.integers(0, 400, (2, 2, 100, 4))
-    different, same = ([cosine_distance(looks, looks, a, b) for a, b in zip(*kind)] for kind in pairs)
+    different, same = ([cosine_distance(embeddings, embeddings, a, b) for a, b in zip(*kind)] for kind in pairs)
     assert calibration_of(different, same).separability == 0
 
 

@@ -59,6 +59,14 @@ def test_time_passes_by_the_stamps(noting, times, elapsed):
     assert len(whole) == sum(value == round(value) for value in elapsed), "whole periods are exact"
 
 
+@pytest.mark.parametrize("time", [float("inf"), float("-inf"), float("nan")])
+def test_a_time_that_is_not_finite_is_refused(time):
+    tracker = SequenceTracker(TrackerConfig(), 10)
+    tracker.update(0, frame_of())
+    with pytest.raises(OptionError, match="finite number of seconds"):
+        tracker.update(time, frame_of())
+
+
 @given(rate=st.sampled_from([10, 24, 25, 30000 / 1001, 30, 60]), count=st.integers(2, 200), digits=st.integers(3, 9))
 def test_a_steady_rate_is_whole_periods_however_its_stamps_are_rounded(rate, count, digits):
     made = NoteElapsed(None, rate)

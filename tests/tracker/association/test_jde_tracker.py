@@ -91,7 +91,8 @@ def frames_of(*people_of_frames):
     made = []
     for people in people_of_frames:
         boxes = [[x, 100, x + 40, 200] for x, _ in people]
-        made.append(detections_of(boxes, [0.9] * len(people), np.eye(4)[[look for _, look in people]].reshape(-1, 4)))
+        embeddings = np.eye(4)[[identity for _, identity in people]].reshape(-1, 4)
+        made.append(detections_of(boxes, [0.9] * len(people), embeddings))
     return made
 
 
@@ -144,8 +145,8 @@ def test_ids_start_at_one_in_every_instance():
 
 
 def test_a_person_hidden_for_less_than_the_buffer_keeps_the_identity():
-    look = np.eye(4)[:1]
-    person = detections_of([[100, 100, 140, 200]], [0.9], look)
+    embedding = np.eye(4)[:1]
+    person = detections_of([[100, 100, 140, 200]], [0.9], embedding)
     nobody = detections_of([], [], np.zeros((0, 4)))
 
     def identity_after(gap, frame_rate):
@@ -176,8 +177,8 @@ def test_boxes_without_height_and_zero_embeddings_are_survived():
 
 
 def test_one_broken_embedding_does_not_spoil_a_track():
-    look = np.eye(4)[:1]
-    sound, broken = (detections_of([[100, 100, 140, 200]], [0.9], e) for e in (look, look * np.nan))
+    embedding = np.eye(4)[:1]
+    sound, broken = (detections_of([[100, 100, 140, 200]], [0.9], e) for e in (embedding, embedding * np.nan))
     nobody = detections_of([], [], np.zeros((0, 4)))
     tracker = JDETracker()
     # a track out of sight comes back by appearance alone

@@ -251,9 +251,9 @@ def handmade(people, size=(64, 96)):
     for raw in maps:
         raw[0, 4] = 8
     features = [np.zeros((1, 3, *raw.shape[2:]), np.float32) for raw in maps]
-    for (level, row, column), values, logit, look in people:
+    for (level, row, column), values, logit, embedding in people:
         maps[level][0, :, row, column] = [*values, 0, logit]
-        features[level][0, :, row, column] = look
+        features[level][0, :, row, column] = embedding
     return [*maps, *features]
 
 

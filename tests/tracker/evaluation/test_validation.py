@@ -13,6 +13,7 @@ from tracker.association.base import SequenceTracker
 from tracker.boxes import ltwh_to_ltrb
 from tracker.detection.detector import JDEDetector, Model
 from tracker.errors import SourceError
+from tracker.evaluation import validation
 from tracker.evaluation.stored_detections import read_detections
 from tracker.evaluation.validation import (
     SequenceFiles,
@@ -127,6 +128,23 @@ def test_incomplete_sequences_are_refused(model, tmp_path):
         SequenceFiles.of_folder(tmp_path)
     with pytest.raises(SourceError, match="no sequence"):
         validate_model(model, [])
+
+
+def test_an_error_in_a_sequence_leaves_no_text_open(sequence, model, monkeypatch):
+    made = []
+
+    class Kept(MotWriter):
+        def __init__(self, path):
+            super().__init__(path)
+            made.append(self)
+
+    def fails(source):
+        raise SourceError("broken")
+
+    monkeypatch.setattr(validation, "MotWriter", Kept)
+    with pytest.raises(SourceError, match="broken"):
+        validate_model(model, [SequenceFiles.of_folder(sequence)], progress=fails)
+    assert [text._file.closed for text in made] == [True, True]
 
 
 def test_command_line_prints_and_keeps_the_figures(sequence, tool_model, tmp_path, capsys):

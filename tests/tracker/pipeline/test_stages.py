@@ -184,5 +184,5 @@ def test_stopping_waits_for_the_item_in_work():
 
 
 def test_a_stage_without_any_room_is_refused():
-    with Stages() as stages, pytest.raises(ValueError, match="0 items would wait for ever"):
+    with Stages() as stages, pytest.raises(ValueError, match="0 items would wait forever"):
         stages.prefetch(iter(()), 0)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.paths import SHARED
-from tests.helpers.tables_of_tracks import OFF, looks, strangers, tagged, walk
+from tests.helpers.tables_of_tracks import OFF, random_embeddings, strangers, tagged, walk
 from tracker.association.jde_tracker import JDETracker
 from tracker.errors import OptionError
 from tracker.evaluation.mot_metrics import evaluate
@@ -25,10 +25,10 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def random_tracks(seed, tracks=12, frames=80):
-    """Walkers with gaps, some of whom go on as somebody new, and how they look."""
+    """Walkers with gaps, some of whom go on as somebody new, and their embeddings."""
     random = np.random.default_rng(seed)
     pieces, embeddings = [], {}
-    for track, look in enumerate(looks(tracks, 16, seed), start=1):
+    for track, embedding in enumerate(random_embeddings(tracks, 16, seed), start=1):
         start = random.integers(1, frames - 5)
         there = np.arange(start, random.integers(start + 1, frames + 1))
         there = there[random.random(len(there)) < 0.8]
@@ -36,7 +36,9 @@ def random_tracks(seed, tracks=12, frames=80):
             walk(track, there, 300.0 * (track % 6), 50.0 * (track % 5), random.normal(0, 3, 2), score=random.random())
         )
         if random.random() < 0.8:
-            embeddings[track] = look if track % 6 == track or random.random() < 0.5 else embeddings.get(track % 6, look)
+            embeddings[track] = (
+                embedding if track % 6 == track or random.random() < 0.5 else embeddings.get(track % 6, embedding)
+            )
     table = tagged(np.concatenate(pieces))
     return table[random.permutation(len(table))], embeddings
 
@@ -97,8 +99,8 @@ def test_joined_person_is_filled_in_between():
     """Joining, filling and smoothing of somebody walking straight on give the walk without the gap."""
     others, embeddings = strangers(6, 60)
     pieces = np.concatenate([walk(1, range(1, 31)), walk(2, range(33, 61)), others])
-    look = looks(1)[0]
-    refined = refine(pieces, {1: look, 2: look, **embeddings}, 10.0, RefineSettings())
+    embedding = random_embeddings(1)[0]
+    refined = refine(pieces, {1: embedding, 2: embedding, **embeddings}, 10.0, RefineSettings())
     np.testing.assert_allclose(refined[refined[:, 1] == 1], walk(1, range(1, 61)), atol=1e-6)
     assert len(np.unique(refined[:, 1])) == len(embeddings) + 1
 
@@ -137,9 +139,11 @@ def test_nobody(table):
 
 
 def test_single_box_and_single_frame():
-    np.testing.assert_array_equal(refine(walk(7, [5]), {7: looks(1)[0]}, 10.0, RefineSettings()), walk(1, [5]))
+    np.testing.assert_array_equal(
+        refine(walk(7, [5]), {7: random_embeddings(1)[0]}, 10.0, RefineSettings()), walk(1, [5])
+    )
     table = np.concatenate([walk(track, [3], left=100.0 * track) for track in (9, 4, 6)])
-    refined = refine(table, dict(enumerate(looks(10))), 10.0, RefineSettings())
+    refined = refine(table, dict(enumerate(random_embeddings(10))), 10.0, RefineSettings())
     assert refined[:, 1].tolist() == [1, 2, 3] and refined[:, 2].tolist() == [409, 609, 909]
 
 
@@ -189,7 +193,7 @@ def tracks_of(ids, embeddings):
 
 
 def test_appearance_log_keeps_the_mean_direction():
-    first, second = looks(2)
+    first, second = random_embeddings(2)
     given_rows = np.stack([first, second])
     log = AppearanceLog()
     log.add(tracks_of([5, 7], given_rows))

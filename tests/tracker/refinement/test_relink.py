@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.tables_of_tracks import OFF, looks, people_of, strangers, tagged, walk
+from tests.helpers.tables_of_tracks import OFF, people_of, random_embeddings, strangers, tagged, walk
 from tracker.refinement.refine import refine
 
 RATE = 10.0
@@ -34,7 +34,7 @@ def two_pieces(gap=10, **second):
     return [walk(1, range(1, 31)), walk(2, range(30 + gap, 61 + gap), **second)]
 
 
-ONE, OTHER = looks(2, seed=5)
+ONE, OTHER = random_embeddings(2, seed=5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -48,7 +48,7 @@ def test_cut_tracks_are_whole_again(seed, people, noise, common):
     """Whatever the scale of distances: a share common to all appearances moves all people closer together."""
     random = np.random.default_rng(seed)
     pieces, embeddings, owner = [], {}, {}
-    for person, look in enumerate(looks(people, 64, seed)):
+    for person, embedding in enumerate(random_embeddings(people, 64, seed)):
         cuts = [1, *(int(c) for c in np.cumsum(random.integers(20, 60, random.integers(1, 5))))]
         for start, stop in itertools.pairwise(cuts):
             track = len(owner) + 1
@@ -56,7 +56,7 @@ def test_cut_tracks_are_whole_again(seed, people, noise, common):
             pieces.append(
                 walk(track, range(start, stop - random.integers(1, 18)), top=300.0 * person, velocity=(2, person / 5))
             )
-            vector = look + random.normal(0, noise / 8, 64) + common / 8
+            vector = embedding + random.normal(0, noise / 8, 64) + common / 8
             embeddings[track] = (vector / np.linalg.norm(vector)).astype(np.float32)
     ids = joined(pieces, embeddings, crowd=0)
     for track, person in owner.items():
@@ -74,7 +74,7 @@ def test_cut_tracks_are_whole_again(seed, people, noise, common):
 def test_overlapping_tracklets_stay_apart(seed, tracks, kinds, seconds):
     """Even if all are in one place and look the same."""
     random = np.random.default_rng(seed)
-    types = looks(kinds, 8, seed)
+    types = random_embeddings(kinds, 8, seed)
     pieces, embeddings = [], {}
     for track in range(1, tracks + 1):
         start = int(random.integers(1, 100))
@@ -141,7 +141,7 @@ def test_random_embeddings_join_nothing():
         walk(10 * n + k, r, top=200.0 * n) for n in range(30) for k, r in enumerate([range(1, 30), range(40, 70)])
     ]
     for seed in range(5):
-        vectors = looks(len(pieces), 128, seed)
+        vectors = random_embeddings(len(pieces), 128, seed)
         embeddings = {int(piece[0, 1]): vector for piece, vector in zip(pieces, vectors)}
         limits = dataclasses.replace(BY_LOOKS, relink_quantile=0.2)
         assert len(set(joined(pieces, embeddings, limits, crowd=0).values())) == len(pieces)

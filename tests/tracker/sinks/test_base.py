@@ -110,6 +110,28 @@ def test_an_error_of_ours_keeps_its_kind_and_tells_the_sink(clip, tmp_path):
     assert shown(tmp_path)[0] == list(range(4))
 
 
+def test_a_sink_that_could_not_be_opened_is_tried_again_with_the_next_image(tmp_path):
+    stream = Predictor(detector=FakeDetector()).stream_mode(tmp_path / "results", visualization=False)
+    (tmp_path / "results").write_text("a file where a folder must be")
+    for _ in range(2):
+        with pytest.raises(OutputError, match="cannot make the folder"):
+            stream.predict(numbered(1))
+    (tmp_path / "results").unlink()
+    with stream:
+        stream.predict(numbered(2))
+    assert [row[0] for row in rows(tmp_path / "results")] == [1, 2]
+
+
+def test_files_of_one_kind_do_not_replace_each_other(clip, tmp_path, caplog):
+    class Text(Notes):
+        def close(self):
+            return {"text": tmp_path / "mine.txt"}
+
+    result = Predictor(detector=FakeDetector()).mot_predict(clip, tmp_path, sinks=[Text()])
+    assert result.text_path == tmp_path / "mot_results" / "clip.txt" and result.frames == len(list(result))
+    assert "mine.txt of sink Text is not in the result" in caplog.text
+
+
 def test_sinks_are_closed_after_an_error_elsewhere(clip, tmp_path):
     def fails(number):
         if number == 4:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.crowds import (
-    LOOKS,
+    EMBEDDINGS,
     crowd,
     frame_of,
     fused_and_byte,
@@ -244,9 +244,9 @@ def test_of_two_boxes_as_near_the_surer_one_is_taken(appearance):
 @fused_and_byte
 def test_boxes_follow_the_width_as_fast_as_the_height(appearance):
     narrow, wide, high = ((100 - w / 2, 0, 100 + w / 2, h) for w, h in ((40, 100), (60, 100), (40, 150)))
-    before = [frame_of((narrow, 0.9, LOOKS[0]))] * 40
+    before = [frame_of((narrow, 0.9, EMBEDDINGS[0]))] * 40
     wider, higher = (
-        track_all([*before, frame_of((box, 0.9, LOOKS[0]))], appearance)[-1].boxes[0] for box in (wide, high)
+        track_all([*before, frame_of((box, 0.9, EMBEDDINGS[0]))], appearance)[-1].boxes[0] for box in (wide, high)
     )
     assert wider[2] / 40 == pytest.approx(higher[3] / 100) and 1.15 < wider[2] / 40 < 1.5
 
@@ -273,7 +273,7 @@ def test_tracks_are_shown_where_the_people_are(appearance):
 )
 def test_filters_of_what_is_shown(appearance, settings, kept):
     """Small: 16 x 40 pixels, wide: 200 x 100; who is left out takes no id."""
-    wide = (600, 0, 800, 100), 0.9, LOOKS[2]
+    wide = (600, 0, 800, 100), 0.9, EMBEDDINGS[2]
     frame = frame_of(person(400, 1, height=40), person(100, 0), wide)
     for tracks in track_all([frame] * 4, appearance, **settings):
         assert sorted(tracks.boxes[:, 0] + tracks.boxes[:, 2] / 2) == pytest.approx(kept)

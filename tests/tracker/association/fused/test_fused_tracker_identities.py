@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.crowds import (
-    LOOKS,
+    EMBEDDINGS,
     crowd,
     frame_of,
     fused_and_byte,
@@ -23,21 +23,21 @@ from tracker.association.appearance import EmbeddingCalibration
 from tracker.association.fused_tracker import MAX_NEGATIVE_PAIRS, FusedTracker
 from tracker.settings.tracking import TrackerConfig
 
-BYSTANDERS = person(900, 5), person(1100, 6), person(1300, 7)  # strangers to learn from what looks are worth
+BYSTANDERS = person(900, 5), person(1100, 6), person(1300, 7)  # strangers to learn from what embeddings are worth
 
 
-def common_component(looks, share=2.0):
-    """As a network gives them for which all people look much alike: distances shrink to a fraction."""
-    other = np.zeros_like(looks)
+def common_component(embeddings, share=2.0):
+    """As a network gives them for which all people are much alike: distances shrink to a fraction."""
+    other = np.zeros_like(embeddings)
     other[:, 4] = share
-    return (looks + other) / np.linalg.norm(looks + other, axis=1, keepdims=True)
+    return (embeddings + other) / np.linalg.norm(embeddings + other, axis=1, keepdims=True)
 
 
-def known_again(hidden, place=100, look=0, looks=LOOKS, y=100.0, height=100.0, before=10, **options):
-    """Whether person 1, at 100 and hidden for some frames, is still the same with another place, look and size."""
-    others = [(box, score, looks[5 + k]) for k, (box, score, _) in enumerate(BYSTANDERS)]
-    back = person(place, look, looks=looks, y=y, height=height)
-    frames = [frame_of(person(100, 0, looks=looks), *others)] * before + [frame_of(*others)] * hidden
+def known_again(hidden, place=100, identity=0, embeddings=EMBEDDINGS, y=100.0, height=100.0, before=10, **options):
+    """Whether person 1, at 100 and hidden for some frames, is still the same with another place, embedding and size."""
+    others = [(box, score, embeddings[5 + k]) for k, (box, score, _) in enumerate(BYSTANDERS)]
+    back = person(place, identity, embeddings=embeddings, y=y, height=height)
+    frames = [frame_of(person(100, 0, embeddings=embeddings), *others)] * before + [frame_of(*others)] * hidden
     return 1 in track_all([*frames, frame_of(back, *others)], **options)[-1].ids
 
 
@@ -50,16 +50,16 @@ def test_who_is_hidden_for_no_longer_than_the_memory_stays_the_same(frame_rate, 
 
 
 @pytest.mark.parametrize(("frame_rate", "hidden"), [(30.0, 29), (10.0, 9)])
-@pytest.mark.parametrize("looks", [LOOKS, common_component(LOOKS)], ids=["clear", "much alike"])
-def test_who_comes_back_elsewhere_is_known_by_the_looks(frame_rate, hidden, looks):
+@pytest.mark.parametrize("embeddings", [EMBEDDINGS, common_component(EMBEDDINGS)], ids=["clear", "much alike"])
+def test_who_comes_back_elsewhere_is_known_by_the_embeddings(frame_rate, hidden, embeddings):
     """One second at 3 body heights of 100 pixels a second, and 0.3 heights at once: 330 pixels."""
-    options = {"frame_rate": frame_rate, "looks": looks}
+    options = {"frame_rate": frame_rate, "embeddings": embeddings}
     assert known_again(hidden, place=420, **options)
     assert not known_again(hidden, place=440, **options)
     assert known_again(hidden, y=420, **options)
     assert not known_again(hidden, y=440, **options)
     assert not known_again(hidden, place=240, max_speed=1.0, **options)
-    assert not known_again(hidden, place=420, look=1, **options)
+    assert not known_again(hidden, place=420, identity=1, **options)
     assert not known_again(hidden, place=420, appearance=False, **options)
     assert not known_again(hidden, place=420, memory=0.5, **options)
 
@@ -95,11 +95,12 @@ def test_a_match_needs_some_overlap_however_alike_the_looks():
 
 
 def test_how_much_alike_is_a_setting():
-    """A new look half way between the old one and strangers' is some standard deviations from these."""
-    looks = LOOKS.copy()
-    looks[1] = (LOOKS[0] + 3 * LOOKS[2]) / 10**0.5  # a cosine of 0.32: 16 times the least deviation of 0.02
-    assert known_again(20, place=200, look=1, looks=looks, reid_sigma=10.0)
-    assert not known_again(20, place=200, look=1, looks=looks, reid_sigma=20.0)
+    """A new embedding half way between the old one and strangers' is some standard deviations from these."""
+    embeddings = EMBEDDINGS.copy()
+    # a cosine of 0.32: 16 times the least deviation of 0.02
+    embeddings[1] = (EMBEDDINGS[0] + 3 * EMBEDDINGS[2]) / 10**0.5
+    assert known_again(20, place=200, identity=1, embeddings=embeddings, reid_sigma=10.0)
+    assert not known_again(20, place=200, identity=1, embeddings=embeddings, reid_sigma=20.0)
 
 
 def test_a_look_means_nothing_before_strangers_were_seen():
@@ -108,11 +109,11 @@ def test_a_look_means_nothing_before_strangers_were_seen():
 
 
 def test_the_likeliest_of_several_comes_back():
-    """Two who look a little alike vanish; each is found by the nearer look, whatever the places."""
-    looks = LOOKS.copy()
-    looks[1] = (LOOKS[0] + 2 * LOOKS[1]) / 5**0.5
-    first = [frame_of(person(100, 0, looks=looks), person(200, 1, looks=looks), *BYSTANDERS)] * 10
-    swapped = frame_of(person(145, 1, looks=looks), person(250, 0, looks=looks), *BYSTANDERS)
+    """Two who are a little alike vanish; each is found by the nearer embedding, whatever the places."""
+    embeddings = EMBEDDINGS.copy()
+    embeddings[1] = (EMBEDDINGS[0] + 2 * EMBEDDINGS[1]) / 5**0.5
+    first = [frame_of(person(100, 0, embeddings=embeddings), person(200, 1, embeddings=embeddings), *BYSTANDERS)] * 10
+    swapped = frame_of(person(145, 1, embeddings=embeddings), person(250, 0, embeddings=embeddings), *BYSTANDERS)
     assert ids_at(track_all([*first, *[frame_of(*BYSTANDERS)] * 15, swapped])[-1], 145, 250) == [2, 1]
 
 
@@ -148,8 +149,8 @@ def test_who_is_hidden_by_somebody_passing_keeps_the_identity(speed):
     assert ids_at(found[0], 500, 500 - 40 * speed) == ids_at(found[-1], 500, 500 + 40 * speed)
 
 
-def looks_after(*places, score=0.9, y=100, **settings):
-    """How much of a new look the person at (100, y) has taken in after a frame with others at (place, 100), 0 to 1."""
+def new_share(*places, score=0.9, y=100, **settings):
+    """Share, 0 to 1, of a new embedding in that of the person at (100, y), after others came to (place, 100)."""
     clean = [frame_of(person(100, 0, y=y), person(300, 1), *BYSTANDERS)] * 5
     mixed = frame_of(person(100, 2, y=y, score=score), *(person(x, 1) for x in places), *BYSTANDERS)
     tracks = track_all([*clean, mixed], **settings)[-1]
@@ -158,11 +159,11 @@ def looks_after(*places, score=0.9, y=100, **settings):
 
 
 def test_the_surer_a_box_the_more_is_learnt_of_its_looks():
-    assert 0 == looks_after(300, score=0.5) < looks_after(300, score=0.7) < looks_after(300) < looks_after(300, score=1)
-    assert looks_after(300, embedding_momentum=0.5) > looks_after(300)
-    assert looks_after(300, embedding_momentum=1.0) == 0.0
-    # all of it at a score of 1: a tenth of the new look, nine tenths of the old one
-    assert looks_after(300, score=1) == pytest.approx(0.1 / np.hypot(0.1, 0.9), rel=1e-5)
+    assert 0 == new_share(300, score=0.5) < new_share(300, score=0.7) < new_share(300) < new_share(300, score=1)
+    assert new_share(300, embedding_momentum=0.5) > new_share(300)
+    assert new_share(300, embedding_momentum=1.0) == 0.0
+    # all of it at a score of 1: a tenth of the new embedding, nine tenths of the old one
+    assert new_share(300, score=1) == pytest.approx(0.1 / np.hypot(0.1, 0.9), rel=1e-5)
 
 
 class Recorder(EmbeddingCalibration):
@@ -194,41 +195,44 @@ GRADED = np.array([[np.cos(a), np.sin(a)] for a in (0, 0.1, 0.3, 0.7)])  # a dis
 
 def test_in_turn_all_sure_people_of_a_frame_are_compared():
     """But for those who may be one person twice."""
-    apart = [person(100 + 200 * k, k, looks=GRADED) for k in range(4)]
+    apart = [person(100 + 200 * k, k, embeddings=GRADED) for k in range(4)]
     every = {round(1 - np.cos(a - b), 3) for a, b in itertools.combinations((0, 0.1, 0.3, 0.7), 2)}
     seen = recorded([frame_of(*apart)] * 3).negatives
     assert {distance for frame in seen for distance in frame} == every and [len(frame) for frame in seen] == [4] * 3
-    twice, low = person(118, 1, looks=GRADED), person(500, 2, looks=GRADED, score=0.5)
+    twice, low = person(118, 1, embeddings=GRADED), person(500, 2, embeddings=GRADED, score=0.5)
     assert recorded([frame_of(apart[0], twice, low)] * 2).negatives == [[], []]  # IoU 22 / 58
-    beside = person(122, 1, looks=GRADED)  # IoU 18 / 62
+    beside = person(122, 1, embeddings=GRADED)  # IoU 18 / 62
     assert recorded([frame_of(apart[0], beside)]).negatives == [[0.005, 0.005]]
     assert recorded([frame_of(apart[0])] * 2).negatives == []
 
 
 def test_of_a_dense_crowd_some_are_compared():
-    crowded = frame_of(*(person(100 * k, k % 4, looks=GRADED) for k in range(3 * MAX_NEGATIVE_PAIRS)))
+    crowded = frame_of(*(person(100 * k, k % 4, embeddings=GRADED) for k in range(3 * MAX_NEGATIVE_PAIRS)))
     assert [len(frame) for frame in recorded([crowded] * 4).negatives] == [MAX_NEGATIVE_PAIRS] * 4
 
 
 @pytest.mark.parametrize(
     ("second", "taken"),
     [
-        pytest.param([person(100, 1, looks=GRADED)], [0.005], id="alone"),
-        pytest.param([person(108, 1, looks=GRADED)], [0.005], id="near"),  # IoU 32 / 48
-        pytest.param([person(112, 1, looks=GRADED)], [], id="not so near"),  # 28 / 52
-        pytest.param([person(100, 1, looks=GRADED), person(125, 2, looks=GRADED)], [], id="another"),  # 15 / 65
-        pytest.param([person(100, 1, looks=GRADED), person(130, 2, looks=GRADED)], [0.005], id="another aside"),
-        pytest.param([person(100, 1, looks=GRADED, score=0.5)], [], id="in doubt"),
+        pytest.param([person(100, 1, embeddings=GRADED)], [0.005], id="alone"),
+        pytest.param([person(108, 1, embeddings=GRADED)], [0.005], id="near"),  # IoU 32 / 48
+        pytest.param([person(112, 1, embeddings=GRADED)], [], id="not so near"),  # 28 / 52
+        # IoU 15 / 65
+        pytest.param([person(100, 1, embeddings=GRADED), person(125, 2, embeddings=GRADED)], [], id="another"),
+        pytest.param(
+            [person(100, 1, embeddings=GRADED), person(130, 2, embeddings=GRADED)], [0.005], id="another aside"
+        ),
+        pytest.param([person(100, 1, embeddings=GRADED, score=0.5)], [], id="in doubt"),
     ],
 )
 def test_a_lone_box_close_to_its_track_is_the_same_person(second, taken):
-    first = frame_of(person(100, 0, looks=GRADED))
+    first = frame_of(person(100, 0, embeddings=GRADED))
     assert recorded([first, frame_of(*second)]).positives == taken
 
 
 def test_where_two_were_nobody_is_sure_who_is_left():
-    first = frame_of(person(100, 0, looks=GRADED), person(125, 1, looks=GRADED))
-    assert recorded([first, frame_of(person(100, 2, looks=GRADED))]).positives == []
+    first = frame_of(person(100, 0, embeddings=GRADED), person(125, 1, embeddings=GRADED))
+    assert recorded([first, frame_of(person(100, 2, embeddings=GRADED))]).positives == []
 
 
 @settings(max_examples=30, deadline=None)
@@ -247,10 +251,10 @@ def test_when_all_look_the_same_motion_alone_decides(seed, people, conf_thres, w
         np.testing.assert_array_equal(a.boxes, b.boxes)
 
 
-def total_switches(scenes, appearance=True, looks=lambda embeddings: embeddings):
+def total_switches(scenes, appearance=True, change=lambda embeddings: embeddings):
     total = 0
     for frames, truth in scenes:
-        seen = [with_embeddings(frame, looks(frame.embeddings)) for frame in frames]
+        seen = [with_embeddings(frame, change(frame.embeddings)) for frame in frames]
         total += switches(track_all(seen, appearance), truth)
     return total
 
@@ -269,9 +273,9 @@ def switches_by_motion(scenes):
 @pytest.mark.parametrize("share", [0.0, 2.0, 4.0])
 def test_looks_save_identities_whatever_the_scale_of_their_distances(scenes, switches_by_motion, share):
     """6, 11 and 6 switches of 19: with shares of 2 and 4 strangers are 0.2 and 0.06 apart instead of 1."""
-    assert total_switches(scenes, looks=lambda e: common_component(e, share)) <= 0.7 * switches_by_motion
+    assert total_switches(scenes, change=lambda e: common_component(e, share)) <= 0.7 * switches_by_motion
 
 
 def test_useless_looks_do_little_harm(scenes, switches_by_motion):
     random = np.random.default_rng(1)
-    assert total_switches(scenes, looks=lambda e: random.normal(size=e.shape)) <= 1.1 * switches_by_motion
+    assert total_switches(scenes, change=lambda e: random.normal(size=e.shape)) <= 1.1 * switches_by_motion

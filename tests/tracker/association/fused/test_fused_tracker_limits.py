@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.crowds import (
-    LOOKS,
+    EMBEDDINGS,
     crowd,
     detections_of,
     frame_of,
@@ -47,7 +47,7 @@ ODD_BOXES = [
 @fused_and_byte
 @pytest.mark.parametrize("box", ODD_BOXES)
 def test_odd_boxes_disturb_nobody(appearance, box):
-    odd = frame_of((box, 0.95, LOOKS[3]), person(100, 0), (box, 0.4, LOOKS[3]))
+    odd = frame_of((box, 0.95, EMBEDDINGS[3]), person(100, 0), (box, 0.4, EMBEDDINGS[3]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = track_all(

@@ -150,10 +150,10 @@ def test_all_embeddings_have_a_part_in_common(task, dynamic_mode):
     head = task.network.head
     rows = np.random.default_rng(6).normal(size=(4, head.input_length)).astype(np.float32)
     with paddle.no_grad():
-        found, looks = head(paddle.to_tensor(rows)).numpy(), head.identity_features(paddle.to_tensor(rows)).numpy()
+        found, features = head(paddle.to_tensor(rows)).numpy(), head.identity_features(paddle.to_tensor(rows)).numpy()
     assert found.shape == (4, 128)
-    np.testing.assert_array_equal(found[:, :127], looks)
-    np.testing.assert_allclose(found[:, 127] ** 2, 1.25 * (looks**2).sum(axis=1), rtol=1e-4)
+    np.testing.assert_array_equal(found[:, :127], features)
+    np.testing.assert_allclose(found[:, 127] ** 2, 1.25 * (features**2).sum(axis=1), rtol=1e-4)
 
 
 def test_rows_may_come_in_any_number(exported, task):
