@@ -14,7 +14,7 @@ import paddle
 from paddle import nn
 
 from tracker.errors import ModelError, OutputError
-from tracker.models.pdparams import load_npz
+from tracker.models.npz import load_npz
 
 
 class MovingAverage:
