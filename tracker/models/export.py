@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from ..errors import ModelError, TrackingError
+from ..errors import ModelError, OptionError, TrackingError
+from ..settings.checks import shown
+from ..settings.files import read_mapping
 from .child import last_line, run_module
 from .npz import load_npz
 from .pdparams import check_parameters, load_pdparams
@@ -58,12 +59,12 @@ def export(config: Path, weights: Path, output: Path) -> None:
         RuntimeError: Paddle was imported without ``FLAGS_enable_pir_api=0`` in the environment.
     """
     try:
-        architecture = yaml.safe_load(config.read_text())["architecture"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ModelError(f"{config} is no model configuration: {' '.join(str(error).split())}") from error
+        architecture = read_mapping(config)["architecture"]
+    except (OptionError, KeyError) as error:
+        raise ModelError(f"{config} is no model configuration: {error}") from error
     exporters = {"JDE": _export_full, "CompactJDE": _export_compact}
-    if architecture not in exporters:
-        raise ModelError(f"{config} asks for architecture {architecture!r}; known are {', '.join(exporters)}")
+    if not isinstance(architecture, str) or architecture not in exporters:
+        raise ModelError(f"{config} asks for architecture {shown(architecture)}; known are {', '.join(exporters)}")
     exporters[architecture](config, weights, output)
 
 

@@ -55,12 +55,13 @@ def load_npz(path: Path, what: str = ".npz file of arrays", prefix: str = "") ->
             entries = _entries(archive, prefix, max(_SMALL, _LARGEST_GROWTH * path.stat().st_size))
             return {name: _read(archive, entry) for name, entry in entries.items()}
     except OSError as error:
-        raise ModelError(f"{path} is no whole {what}: {error.strerror or shown(str(error))}") from error
+        raise ModelError(f"{path} is no whole {what}: {error.strerror or error}") from error
     except (
         *(EOFError, LookupError, MemoryError, NotImplementedError, OverflowError, RuntimeError, TypeError, ValueError),
         *(struct.error, zipfile.BadZipFile, zlib.error),
     ) as error:
-        raise ModelError(f"{path} is no whole {what}: {shown(str(error))}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(f"{path} is no whole {what}: {reason}") from error
 
 
 def _entries(archive: zipfile.ZipFile, prefix: str, room: int) -> dict[str, zipfile.ZipInfo]:
@@ -69,15 +70,15 @@ def _entries(archive: zipfile.ZipFile, prefix: str, room: int) -> dict[str, zipf
     for entry in archive.infolist():
         name, dot, suffix = entry.filename.rpartition(".npy")
         if not dot or suffix:
-            raise ValueError(f"its entry {entry.filename} is no array")
+            raise ValueError(f"its entry {shown(entry.filename)} is no array")
         if not name.startswith(prefix):
             continue
         name = name.removeprefix(prefix)
         if name in entries:
-            raise ValueError(f"it has two arrays {name}")
+            raise ValueError(f"it has two arrays {shown(name)}")
         # encrypted or patched entries, and packings other than numpy's, among them those that pack a gigabyte in 1 kB
         if entry.flag_bits & 0x61 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"its entry {entry.filename} is packed in an unknown way")
+            raise ValueError(f"its entry {shown(entry.filename)} is packed in an unknown way")
         room -= entry.file_size
         if room < 0:
             raise ValueError("its arrays take far more room than the file")
@@ -90,13 +91,15 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         dtype, shape, fortran, start = _header(file)
         size = math.prod(shape) * dtype.itemsize
         if start + size != entry.file_size:
-            raise ValueError(f"{entry.filename} has {entry.file_size - start} bytes where its shape takes {size}")
+            raise ValueError(
+                f"{shown(entry.filename)} has {entry.file_size - start} bytes where its shape takes {size}"
+            )
         data = bytearray(size)
         read, view = 0, memoryview(data)
         while read < size and (count := file.readinto(view[read : read + (1 << 24)])):
             read += count
         if read < size or file.read(1):
-            raise ValueError(f"{entry.filename} ends too early")
+            raise ValueError(f"{shown(entry.filename)} ends too early")
     array = np.frombuffer(data, dtype)
     return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
 
