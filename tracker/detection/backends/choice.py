@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import logging
 from pathlib import Path
 
@@ -83,10 +82,16 @@ def open_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions | No
 
 def load_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> Network:
     """Load a model folder into a backend, in this process and untried; else as `open_network`."""
-    names = choose_backends(runtime)
-    for name, following in itertools.pairwise(names):
+    *names, last = choose_backends(runtime)
+    unusable: list[BackendError] = []
+    for name in (*names, last):
         try:
-            return BACKENDS[name](folder, config, runtime)
+            network = BACKENDS[name](folder, config, runtime)
+            break
         except BackendError as error:  # a model that is damaged or refused goes to no other backend
-            logger.warning("%s; using backend %s instead", error, following)
-    return BACKENDS[names[-1]](folder, config, runtime)
+            if name == last:
+                raise
+            unusable.append(error)
+    for reason in unusable:  # told once something else runs: otherwise the error tells enough
+        logger.warning("%s; using backend %s instead", reason, name)
+    return network

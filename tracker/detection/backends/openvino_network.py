@@ -78,6 +78,7 @@ class OpenVINONetwork(Network):
         tried = [runtime.precision]
         if runtime.precision == "auto":
             tried = ["int8", "fp32"] if "INT8" in capabilities and int8.exists(folder) else ["fp32"]
+        unusable: ModelError | None = None
         for precision in tried:
             try:
                 self._graphs = self._open(core, precision, sharing if runtime.throughput else settings, capabilities)
@@ -85,7 +86,9 @@ class OpenVINONetwork(Network):
             except ModelError as error:
                 if precision == tried[-1]:
                     raise
-                logger.warning("%s; using precision %s instead", error, tried[-1])
+                unusable = error
+        if unusable:  # told once something else runs: otherwise the error tells enough
+            logger.warning("%s; using precision %s instead", unusable, precision)
         self.description = f"openvino {precision}"
         self.max_in_flight = self._graphs["model"].max_in_flight
 
