@@ -157,18 +157,17 @@ def read_limited(path: Path, most: int) -> bytes:
 
     Raises:
         ModelError: The file cannot be read.
-        ValueError: The file has more bytes.
+        ValueError: The file is empty, as those are that the system makes up while they are read, or has more bytes.
     """
     try:
         if not path.is_file():
             raise ModelError(f"{path} is missing or no regular file")
+        if not 0 < path.stat().st_size <= most:
+            raise ValueError(f"it has {path.stat().st_size} bytes")
         with path.open("rb") as file:
-            data = file.read(most + 1)
+            return file.read(most)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > most:
-        raise ValueError(f"it has more than {most} bytes")
-    return data
 
 
 def _check_arguments(variables: list[dict[str, Any]], operators: list[dict[str, Any]]) -> None:
