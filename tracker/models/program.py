@@ -197,6 +197,8 @@ def _check_parameters(path: Path, variables: list[dict[str, Any]]) -> None:
     kept = {variable["name"]: variable["type"] for variable in variables if variable.get("persistable")}
     tensors = {name: kind["dense_tensor"]["tensor"] for name, kind in kept.items() if kind["type"] == _TENSOR}
     end = path.stat().st_size
+    if not end:  # as of files that the system makes up while they are read
+        raise ValueError("it is empty")
     with path.open("rb") as file:
         for name, declared in sorted(tensors.items()):
             # versions of two formats around the number of levels that a list of sequences has
