@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Set up and run all checks: lint, format, types, and the tests that are not slow. Arguments go to pytest in place of that,
-# such as: -m slow, or -k sources.
+# Set up and run all checks: lint, format, types, and the tests that are neither slow nor attacks.
+# Arguments go to pytest in place of that, such as: -m slow, -m attack, or -k sources.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,5 +9,5 @@ cd "$(dirname "$0")/.."
 ruff check .
 ruff format --check .
 mypy
-[ $# -gt 0 ] || set -- -m "not slow"
+[ $# -gt 0 ] || set -- -m "not slow and not attack"
 python -m pytest "$@"

@@ -7,14 +7,17 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import paddle
 from paddle import nn
 
 from tracker.errors import ModelError, OutputError
-from tracker.models.pdparams import load_npz
+from tracker.models.npz import load_npz
+from tracker.settings.checks import shown
+
+_MOST_STEPS = 1 << 40
+_MOMENTS = ("moment1_0", "moment2_0", "beta1_pow_acc_0", "beta2_pow_acc_0")  # Paddle's names of what AdamW keeps
 
 
 class MovingAverage:
@@ -138,29 +141,59 @@ def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddl
         ModelError: The file is damaged, or of a run with another network or other data.
     """
     arrays = load_npz(path)
-    groups: dict[str, dict[str, Any]] = {"task": {}, "average": {}, "optimizer": {}}
+    groups: dict[str, dict[str, np.ndarray]] = {"task": {}, "average": {}, "optimizer": {}}
     for key, value in arrays.items():
         group, _, name = key.partition("/")
         if name and group in groups:
             groups[group][name] = value
     for saved, expected in ((groups["task"], task.state_dict()), (groups["average"], average.state)):
-        wrong = [name for name in expected if name not in saved or list(saved[name].shape) != expected[name].shape]
+        wrong = [name for name in expected if name not in saved or not _fits(saved[name], expected[name])]
         if wrong or len(saved) != len(expected) or not {"step", "average_steps"} <= set(arrays):
             raise ModelError(
                 f"{path} is of a run with another network or other data ({', '.join(wrong[:2]) or 'more parameters'}); "
                 "give another --output to start a new run"
             )
+    steps = {name: _count(arrays[name], name, path) for name in ("step", "average_steps")}
+    state = {**optimizer.state_dict(), **_moments(groups["optimizer"], task, path)}
     task.set_state_dict(groups["task"])
     for name, value in groups["average"].items():
         average.state[name].set_value(value)
-    names = {structured: name for name, structured in _names(task).items()}
-    state = optimizer.state_dict()
-    for key, value in groups["optimizer"].items():
-        structured, _, kind = key.rpartition("/")
-        state[f"{names[structured]}_{kind}"] = paddle.to_tensor(value)
     optimizer.set_state_dict(state)
-    average.steps = int(arrays["average_steps"])
-    return int(arrays["step"])
+    average.steps = steps["average_steps"]
+    return steps["step"]
+
+
+def _fits(saved: np.ndarray, expected: paddle.Tensor) -> bool:
+    """Return whether a saved array can take the place of a tensor: of its shape and kind of numbers, all finite."""
+    if list(saved.shape) != list(expected.shape):
+        return False
+    if not expected.is_floating_point():
+        return saved.dtype.kind in "biu"
+    return saved.dtype.kind == "f" and bool(np.isfinite(saved).all())
+
+
+def _count(value: np.ndarray, name: str, path: Path) -> int:
+    """Return the number of steps in an array of one."""
+    if value.shape != () or value.dtype.kind not in "iu" or not 0 <= value < _MOST_STEPS:
+        raise ModelError(f"{path} is damaged: {name} is no number of steps; give another --output to start a new run")
+    return int(value)
+
+
+def _moments(saved: Mapping[str, np.ndarray], task: nn.Layer, path: Path) -> dict[str, paddle.Tensor]:
+    """Return the state of the optimizer by its names, after checking that it belongs to the parameters of a task."""
+    parameters = dict(task.named_parameters())
+    state = {}
+    for key, value in saved.items():
+        structured, _, kind = key.rpartition("/")
+        parameter = parameters.get(structured)
+        if parameter is None or value.dtype.kind != "f" or not np.isfinite(value).all():
+            raise ModelError(f"{path} is damaged: its optimizer has {shown(key)}; give another --output")
+        if list(value.shape) not in ([1], [], list(parameter.shape)):
+            raise ModelError(
+                f"{path} is damaged: its optimizer has {shown(key)} of another shape; give another --output"
+            )
+        state[f"{parameter.name}_{kind}"] = paddle.to_tensor(value)
+    return state
 
 
 def _names(task: nn.Layer) -> dict[str, str]:

@@ -11,7 +11,8 @@ from paddle import nn
 
 from tracker.errors import ModelError
 from tracker.models.networks.compact import EPSILON
-from tracker.models.pdparams import load_npz, load_pdparams
+from tracker.models.npz import load_npz
+from tracker.models.pdparams import load_pdparams
 
 
 def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:

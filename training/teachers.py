@@ -19,7 +19,7 @@ from tracker.detection.decode import non_maximum_suppression
 from tracker.detection.letterbox import Letterbox
 from tracker.errors import DataError, ModelError
 from tracker.models.download import file_digest
-from tracker.models.pdparams import load_npz
+from tracker.models.npz import load_npz
 from tracker.settings.model import LetterboxConfig, Thresholds
 from training.checkpoint import save_arrays
 from training.data.samples import NOBODY, Dataset, Identities, Sample

@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.training_setups import Crops, Frames, tiny_config
 from tracker.errors import ModelError, OutputError
-from tracker.models.pdparams import load_npz
+from tracker.models.npz import load_npz
 from training.checkpoint import MovingAverage, restore, save_arrays, save_parameters
 from training.data.batches import BatchStream
 from training.settings import AugmentSettings, Schedule

@@ -13,7 +13,7 @@ from tests.helpers.paths import ROOT
 from tools import train
 from tracker.detection.detector import Model
 from tracker.errors import ModelError, OptionError, OutputError
-from tracker.models.pdparams import load_npz
+from tracker.models.npz import load_npz
 from training import run
 from training.settings import load_settings
 from training.smoke import SIZE, draw_dataset, smoke_settings

@@ -19,7 +19,7 @@ import numpy as np
 from ..association.base import SequenceTracker
 from ..boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from ..errors import ModelError, OutputError, SourceError
-from ..models.pdparams import load_npz
+from ..models.npz import load_npz
 from ..refinement.refine import AppearanceLog, refine_file
 from ..settings.tracking import TrackerConfig
 from ..sinks.mot_text import MotWriter

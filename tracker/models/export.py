@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from ..errors import ModelError, TrackingError
-from .pdparams import check_parameters, load_npz, load_pdparams
+from ..errors import ModelError, OptionError, TrackingError
+from ..settings.checks import shown
+from ..settings.files import read_mapping
+from .child import last_line, run_module
+from .npz import load_npz
+from .pdparams import check_parameters, load_pdparams
 
-ROOT = Path(__file__).resolve().parents[2]  # holds the package tracker
 # Paddle reads it when it is imported: 0 makes it write the program format described in networks/inference_folder.py
 PROGRAM_FORMAT = {"FLAGS_enable_pir_api": "0"}
 AVERAGE, NETWORK = "average/", "network."  # prefixes of the names in a checkpoint
@@ -36,24 +37,12 @@ def export_in_child(config: Path, weights: Path, output: Path) -> None:
             crashed.
         OSError: The process cannot be started.
     """
-    # So that the child imports `tracker` from this very folder, under whichever name this process has imported it.
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-P", "-m", "tracker.models.export"),  # -P: nor from the current folder
-            *("--config", str(config), "--weights", str(weights), "--output", str(output)),
-        ],
-        env={**os.environ, **PROGRAM_FORMAT, "PYTHONPATH": os.pathsep.join(paths)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["--config", str(config), "--weights", str(weights), "--output", str(output)]
+    done = run_module("tracker.models.export", command, PROGRAM_FORMAT)
     if done.returncode < 0:  # ended by a signal: what it printed last explains nothing
         raise ModelError(f"the export of {weights} crashed (signal {-done.returncode}); the file may be damaged")
     if done.returncode:
-        last_line = (done.stderr.strip().splitlines() or [f"the export of {weights} failed without a message"])[-1]
-        raise ModelError(last_line.removeprefix("error: "))
+        raise ModelError(last_line(done, f"the export of {weights} failed without a message"))
 
 
 def export(config: Path, weights: Path, output: Path) -> None:
@@ -70,12 +59,12 @@ def export(config: Path, weights: Path, output: Path) -> None:
         RuntimeError: Paddle was imported without ``FLAGS_enable_pir_api=0`` in the environment.
     """
     try:
-        architecture = yaml.safe_load(config.read_text())["architecture"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ModelError(f"{config} is no model configuration: {' '.join(str(error).split())}") from error
+        architecture = read_mapping(config)["architecture"]
+    except (OptionError, KeyError) as error:
+        raise ModelError(f"{config} is no model configuration: {error}") from error
     exporters = {"JDE": _export_full, "CompactJDE": _export_compact}
-    if architecture not in exporters:
-        raise ModelError(f"{config} asks for architecture {architecture!r}; known are {', '.join(exporters)}")
+    if not isinstance(architecture, str) or architecture not in exporters:
+        raise ModelError(f"{config} asks for architecture {shown(architecture)}; known are {', '.join(exporters)}")
     exporters[architecture](config, weights, output)
 
 

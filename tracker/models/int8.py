@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from ..errors import ModelError
+from ..errors import ModelError, OptionError
+from ..settings.files import read_mapping
 from .download import file_digest
 
 GRAPHS = {graph: (f"{graph}_int8.xml", f"{graph}_int8.bin") for graph in ("model", "embed")}  # program, parameters
@@ -57,13 +58,13 @@ def check(folder: Path) -> None:
         if not (folder / name).is_file():
             raise ModelError(f"{folder} has no int8 model ({name} is missing): make it with {command}")
     try:
-        record = yaml.safe_load((folder / RECORD).read_text())
+        record = read_mapping(folder / RECORD)
         expected = {name: record["made_from"][name] for name in MADE_FROM}
         expected |= {name: record["files"][name] for name in PARTS}
         found = {name: file_digest(folder / name) for name in expected}
     except OSError as error:
         raise ModelError(f"{folder} has an int8 model that cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OptionError, KeyError, TypeError) as error:
         raise ModelError(f"{folder / RECORD} is damaged: quantise again with {command}") from error
     for name, digest in expected.items():
         if found[name] != digest:

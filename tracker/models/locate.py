@@ -12,6 +12,7 @@ from pathlib import Path
 import filelock
 
 from ..errors import ModelError, OptionError, OutputError
+from ..settings.checks import shown
 from ..settings.files import read_mapping
 from .download import download, file_digest, note_path
 from .export import export_in_child
@@ -25,6 +26,7 @@ FULL_URL = "https://paddledet.bj.bcebos.com/models/mot/jde_darknet53_30e_1088x60
 # To be set to the file's digest by whoever can download it and compare it with another source. Until then, the digest
 # of the first download is what later ones are compared with.
 FULL_SHA256: str | None = None
+LARGEST_FILE = 1 << 33  # bytes of a file of a model; those of the full network have 300 MB
 
 
 def cache_folder() -> Path:
@@ -93,9 +95,13 @@ def verified(folder: Path) -> Path:
     if not isinstance(digests, dict):
         raise ModelError(f"{folder / 'infer_cfg.yml'} states no digests under sha256; {_remedy(folder)}")
     for name, expected in digests.items():
-        path = folder / str(name)
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]{0,99}", name, re.ASCII):
+            raise ModelError(f"{folder / 'infer_cfg.yml'} states a digest of {shown(name)}, which is no file beside it")
+        path = folder / name
         if not path.is_file():
             raise ModelError(f"{folder} is incomplete: {name} is missing; {_remedy(folder)}")
+        if not 0 < path.stat().st_size <= LARGEST_FILE:  # or a link to what has no end
+            raise ModelError(f"{path} is damaged: it has {path.stat().st_size} bytes; {_remedy(folder)}")
         if _digest(path) != expected:
             raise ModelError(f"{path} is damaged: its sha256 is not the one in infer_cfg.yml; {_remedy(folder)}")
     return folder

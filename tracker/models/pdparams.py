@@ -12,8 +12,6 @@ import io
 import pickle
 import pickletools
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,11 +67,37 @@ class _Scalar(_Array):
         self.__setstate__((1, (), dtype, False, data))
 
 
+class _Encoded:
+    """Stands in for ``_codecs.encode``, by which protocol 2 writes bytes."""
+
+    def __new__(cls, text: str, encoding: str) -> Any:
+        if encoding != "latin1":  # others take time or room without bounds
+            raise pickle.UnpicklingError(f"bytes are not written as {_quoted(encoding)}")
+        return text.encode("latin1")
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+class _Dict:
+    """Stands in for ``collections.OrderedDict``, whose contents are an argument under Python 2."""
+
+    def __new__(cls, pairs: list | tuple = ()) -> Any:
+        if not all(type(name) is str for name, _ in pairs):
+            raise pickle.UnpicklingError("a key is no text")
+        return dict(pairs)
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+_TEXTS = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING"}
+
+_NEEDLESS = {"DUP", "POP", "POP_MARK", "EMPTY_SET", "ADDITEMS", "FROZENSET"}
+
 ALLOWED: dict[str, Any] = {
-    "_codecs.encode": str.encode,  # protocol 2 writes bytes so,
-    "builtins.bytes": "".encode,  # and no bytes so; `bytes` itself would make as many as it is asked for
+    "_codecs.encode": _Encoded,
+    "builtins.bytes": "".encode,  # of no bytes; `bytes` itself would make as many as it is asked for
     "builtins.tuple": tuple,
-    "collections.OrderedDict": dict,
+    "collections.OrderedDict": _Dict,
     "numpy.ndarray": None,  # only ever an argument of `_reconstruct`
     "numpy.dtype": _Dtype,
     "numpy.core.multiarray._reconstruct": _Array,
@@ -93,7 +117,7 @@ class _Unpickler(pickle.Unpickler):
 def load_pdparams(path: Path) -> dict[str, np.ndarray]:
     """Read the parameters in a ``.pdparams`` file. Nothing in the file is run.
 
-    A file made to do harm can still waste time or crash the process, by keys of deeply nested tuples.
+    Time and memory are bounded by the size of the file.
 
     Args:
         path: A file written by ``paddle.save(layer.state_dict(), path)`` of Paddle 2.x or 3.x.
@@ -133,14 +157,60 @@ def load_pdparams(path: Path) -> dict[str, np.ndarray]:
 def _check_whole(data: bytes) -> None:
     """Walk the opcodes without building anything: no length may pass the end, and the pickle must end with the file.
 
-    Neither may a memo index pass the number of opcodes: the unpickler makes room for that many entries at once.
+    Neither may a memo index pass the number of opcodes: the unpickler makes room for that many entries at once. And all
+    keys must be texts: to find the place of a deeply nested tuple, Python takes all time there is, or crashes.
     """
     end: int | None = None
+    texts = _Texts()
     for count, (opcode, argument, end) in enumerate(pickletools.genops(data)):
         if opcode.name.endswith("PUT") and (argument or 0) > count:
             raise pickle.UnpicklingError(f"memo index {argument} at byte {end}")
+        if not texts.follow(opcode, argument):
+            raise pickle.UnpicklingError(f"a key that is no text at byte {end}")
     if end != len(data) - 1:
         raise pickle.UnpicklingError("bytes follow the end")
+
+
+class _Texts:
+    """Which values on the unpickler's stack are texts, as far as its opcodes tell."""
+
+    def __init__(self) -> None:
+        self._stack: list[bool] = []
+        self._marks: list[int] = []  # heights of the stack
+        self._memo: dict[int, bool] = {}
+
+    def follow(self, opcode: pickletools.OpcodeInfo, argument: Any) -> bool:
+        """Follow an opcode; return whether the keys that it sets, if any, are all texts."""
+        name, stack = opcode.name, self._stack
+        if name in _NEEDLESS:
+            raise pickle.UnpicklingError(f"opcode {name}, which weights never need")
+        if name == "MARK":
+            self._marks.append(len(stack))
+        elif name == "MEMOIZE":
+            self._memo[len(self._memo)] = stack[-1]
+        elif name.endswith("PUT"):
+            self._memo[argument] = stack[-1]
+        elif name.endswith("GET"):
+            stack.append(self._memo.get(argument, False))
+        else:
+            taken = self._take(opcode)
+            stack += [name in _TEXTS] * len(opcode.stack_after)
+            return name not in ("SETITEM", "SETITEMS", "DICT") or all(taken[::2])
+        return True
+
+    def _take(self, opcode: pickletools.OpcodeInfo) -> list[bool]:
+        """Take what an opcode needs off the stack; return what follows the object that it fills."""
+        stack, needs = self._stack, opcode.stack_before
+        if pickletools.markobject in needs:
+            start = self._marks.pop()
+            taken, below = stack[start:], needs.index(pickletools.markobject)
+        else:
+            start = len(stack)
+            taken, below = stack[start - len(needs) + 1 :] if needs else [], len(needs)
+        if below > start:
+            raise pickle.UnpicklingError("too little on the stack")
+        del stack[start - below :]
+        return taken
 
 
 def _parameters(content: object) -> dict[str, np.ndarray]:
@@ -193,27 +263,6 @@ def check_parameters(found: Mapping[str, np.ndarray], expected: Mapping[str, tup
         if not np.isfinite(array).all():
             count = int(array.size - np.isfinite(array).sum())
             raise ModelError(f"{source}: parameter {name!r} has {count} of {array.size} values that are not finite")
-
-
-def load_npz(path: Path, what: str = ".npz file of arrays", prefix: str = "") -> dict[str, np.ndarray]:
-    """Read the plain arrays of an ``.npz`` file. Nothing in the file is run.
-
-    Args:
-        path: The file.
-        what: What it should be, for the message.
-        prefix: Only arrays whose names begin with it are read; it is taken off their names.
-
-    Returns:
-        Name -> array.
-
-    Raises:
-        ModelError: The file is missing, damaged or of another format.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name.removeprefix(prefix): file[name] for name in file.files if name.startswith(prefix)}
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{path} is no whole {what}: {error}") from error
 
 
 def _quoted(text: str) -> str:

@@ -17,7 +17,7 @@ import yaml
 
 import tracker.models.download
 from tracker.errors import ModelError, OptionError
-from tracker.models import export, locate
+from tracker.models import child, locate
 from tracker.models.locate import COMPACT, cache_folder, find_model
 
 FILES = ("model.pdmodel", "model.pdiparams", "embed.pdmodel", "embed.pdiparams")
@@ -253,7 +253,7 @@ def fake_export(tmp_path, monkeypatch):
     """A project whose conversion is a script of our own; call with its text."""
     package = tmp_path / "project" / "tracker" / "models"
     package.mkdir(parents=True)
-    monkeypatch.setattr(export, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(child, "ROOT", tmp_path / "project")
     return (package / "export.py").write_text
 
 

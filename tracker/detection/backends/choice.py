@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import logging
 from pathlib import Path
 
 from ...errors import ModelError, OptionError
 from ...settings.model import ModelConfig
 from ...settings.runtime import RuntimeOptions
-from .network import Network, check_files
+from .network import BackendError, Network, check_files
 from .openvino_network import OpenVINONetwork
 from .paddle_network import PaddleNetwork
+from .trial import try_out
 
 logger = logging.getLogger(__name__)
 
@@ -59,26 +59,39 @@ def _refusal(runtime: RuntimeOptions) -> str:
 
 
 def open_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> Network:
-    """Load a model folder into a backend.
+    """Load a model folder into a backend. One from elsewhere is first tried in a process of its own.
 
     Args:
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``; ``model_int8.*``, if
             any, beside them.
         config: the contents of its ``infer_cfg.yml``.
-        runtime: what runs the network. With backend ``auto`` a graph that the fastest backend cannot run goes to the
-            next one, with a warning.
+        runtime: what runs the network. With backend ``auto`` the next one comes in the place of one that does not work
+            on this machine, with a warning.
 
     Raises:
-        ModelError: the folder holds no usable model, or none in int8 where that is asked for, the backend is not
-            installed, or there is no GPU for it.
+        ModelError: the folder holds no usable model, or none in int8 where that is asked for, a graph is refused, the
+            backend is not installed, or there is no GPU for it.
         OptionError: no backend has the name, or it does not go with the other options.
     """
     runtime = runtime or RuntimeOptions()
-    names = choose_backends(runtime)
+    choose_backends(runtime)  # before the folder is looked at
     check_files(folder, ("model", "embed"))
-    for name, following in itertools.pairwise(names):
+    try_out(folder, runtime)
+    return load_network(folder, config, runtime)
+
+
+def load_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> Network:
+    """Load a model folder into a backend, in this process and untried; else as `open_network`."""
+    *names, last = choose_backends(runtime)
+    unusable: list[BackendError] = []
+    for name in (*names, last):
         try:
-            return BACKENDS[name](folder, config, runtime)
-        except ModelError as error:
-            logger.warning("%s; using backend %s instead", error, following)
-    return BACKENDS[names[-1]](folder, config, runtime)
+            network = BACKENDS[name](folder, config, runtime)
+            break
+        except BackendError as error:  # a model that is damaged or refused goes to no other backend
+            if name == last:
+                raise
+            unusable.append(error)
+    for reason in unusable:  # told once something else runs: otherwise the error tells enough
+        logger.warning("%s; using backend %s instead", reason, name)
+    return network

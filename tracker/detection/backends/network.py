@@ -26,6 +26,10 @@ def thread_count(threads: int | None) -> int:
     return min(threads or default_threads(), MOST_THREADS)
 
 
+class BackendError(ModelError):
+    """A backend does not work on this machine, whatever the model; another one may."""
+
+
 class Network(ABC):
     """A model folder ready to run. Safe to share between threads.
 

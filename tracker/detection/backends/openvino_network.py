@@ -14,9 +14,11 @@ import numpy as np
 
 from ...errors import ModelError, OptionError
 from ...models import int8
+from ...models.openvino_ir import check_ir
+from ...models.program import check_graph
 from ...settings.model import LetterboxConfig, ModelConfig
 from ...settings.runtime import RuntimeOptions
-from .network import Network, check_files, thread_count
+from .network import BackendError, Network, check_files, thread_count
 
 if TYPE_CHECKING:
     import openvino
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # our names of precisions to OpenVINO's, for what is not int8
+OPENVINO_ERRORS = (RuntimeError, ValueError, TypeError, MemoryError)  # what OpenVINO's C++ exceptions arrive as
 MOST_PASSES = 4  # at once: what stands beside the passes has one thread for each stage, and memory is asked for each
 NEEDED = {  # by precision: OpenVINO's name of the processor's capability, and ours
     "bf16": ("BF16", "AVX-512 BF16 or AMX"),
@@ -59,7 +62,7 @@ class OpenVINONetwork(Network):
         try:
             import openvino  # noqa: F401 (asked for here, where its absence can be told)
         except ImportError as error:
-            raise ModelError(self.missing(f"cannot be imported ({_last_line(error)})")) from error
+            raise BackendError(self.missing(f"cannot be imported ({_last_line(error)})")) from error
         runtime = runtime or RuntimeOptions()
         core = openvino_core()
         self.folder = folder
@@ -75,6 +78,7 @@ class OpenVINONetwork(Network):
         tried = [runtime.precision]
         if runtime.precision == "auto":
             tried = ["int8", "fp32"] if "INT8" in capabilities and int8.exists(folder) else ["fp32"]
+        unusable: ModelError | None = None
         for precision in tried:
             try:
                 self._graphs = self._open(core, precision, sharing if runtime.throughput else settings, capabilities)
@@ -82,7 +86,9 @@ class OpenVINONetwork(Network):
             except ModelError as error:
                 if precision == tried[-1]:
                     raise
-                logger.warning("%s; using precision %s instead", error, tried[-1])
+                unusable = error
+        if unusable:  # told once something else runs: otherwise the error tells enough
+            logger.warning("%s; using precision %s instead", unusable, precision)
         self.description = f"openvino {precision}"
         self.max_in_flight = self._graphs["model"].max_in_flight
 
@@ -123,6 +129,8 @@ class OpenVINONetwork(Network):
         program, parameters = (f"{graph}.pdmodel", f"{graph}.pdiparams")
         if precision == "int8":
             program, parameters = int8.GRAPHS[graph]
+        check = check_ir if precision == "int8" else check_graph
+        check(self.folder / program, self.folder / parameters)
         settings = {**settings, "INFERENCE_PRECISION_HINT": HINTS[precision]}
         return _Graph(core, self.folder / program, self.folder / parameters, settings, box)
 
@@ -146,7 +154,7 @@ class OpenVINONetwork(Network):
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except (RuntimeError, ValueError) as error:
+        except OPENVINO_ERRORS as error:
             raise ModelError(
                 f"{self.folder} fails: {_last_line(error)}; if its files were changed, export the model again"
             ) from error
@@ -193,15 +201,18 @@ class _Graph:
             if box:
                 model.reshape([1, 3, box.height, box.width])  # known sizes let OpenVINO plan all memory beforehand
                 model = _of_pixels(model, box.scale)
-            compiled = core.compile_model(model, "CPU", settings)
-        except (RuntimeError, ValueError, TypeError) as error:
+        except OPENVINO_ERRORS as error:
             raise ModelError(
                 f"{program} cannot be loaded by openvino, it or its {parameters.suffix} may be damaged: "
                 f"{_last_line(error)}"
             ) from error
+        try:
+            compiled = core.compile_model(model, "CPU", settings)
+            self._idle = deque([compiled.create_infer_request()])
+        except OPENVINO_ERRORS as error:
+            raise BackendError(f"{program} cannot be compiled by openvino: {_last_line(error)}") from error
         self._tensor = openvino.Tensor
         self._compiled = compiled
-        self._idle = deque([compiled.create_infer_request()])
         self.max_in_flight = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._inputs = in_order(compiled.inputs)
         self._outputs = compiled.outputs

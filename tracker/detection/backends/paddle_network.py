@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ModelError
+from ...models.program import check_graph
 from ...settings.model import ModelConfig
 from ...settings.runtime import RuntimeOptions
 from .network import Network, check_files, thread_count, to_floats
@@ -88,11 +89,12 @@ def _require_gpu() -> None:
 
 
 def _predictor(folder: Path, name: str, use_gpu: bool, threads: int):  # noqa: ANN202 (no public type)
-    from paddle import inference
-    from paddle.base.core import ProgramDesc
-
     check_files(folder, [name])
     program, parameters = folder / f"{name}.pdmodel", folder / f"{name}.pdiparams"
+    check_graph(program, parameters)
+
+    from paddle import inference
+
     config = inference.Config(str(program), str(parameters))
     config.disable_glog_info()
     config.enable_memory_optim()
@@ -103,9 +105,6 @@ def _predictor(folder: Path, name: str, use_gpu: bool, threads: int):  # noqa: A
         config.set_cpu_math_library_num_threads(threads)
         config.enable_mkldnn()
     try:
-        # create_predictor takes the whole process down on a file that holds no program
-        if not ProgramDesc(program.read_bytes()).num_blocks():
-            raise ValueError("it holds no program")
         return inference.create_predictor(config)
     except (OSError, *PADDLE_ERRORS) as error:
         raise ModelError(

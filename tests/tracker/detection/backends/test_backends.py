@@ -15,6 +15,7 @@ import pytest
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tracker.detection.backends.choice import choose_backends, open_network
+from tracker.detection.backends.network import BackendError
 from tracker.detection.backends.openvino_network import OpenVINONetwork
 from tracker.detection.backends.paddle_network import PaddleNetwork
 from tracker.detection.detector import Model
@@ -116,11 +117,15 @@ def test_no_backend_is_imported_before_it_is_asked_for():
     assert done.stdout == "set()\n", done.stdout + done.stderr
 
 
-def test_what_openvino_cannot_run_goes_to_paddle(config, installed, monkeypatch, caplog):
+def failing(error):
     def fail(self, folder, *_):
-        raise ModelError(f"{folder / 'model.pdmodel'} cannot be loaded by openvino: No creator found for swosh node.")
+        raise error(f"{folder / 'model.pdmodel'} fails: no creator for swosh")
 
-    monkeypatch.setattr(OpenVINONetwork, "__init__", fail)
+    return fail
+
+
+def test_where_openvino_does_not_work_paddle_takes_its_place(config, installed, monkeypatch, caplog):
+    monkeypatch.setattr(OpenVINONetwork, "__init__", failing(BackendError))
     with caplog.at_level(logging.WARNING):
         assert open_network(COMPACT, config).description == "paddle fp32"
     messages = [record.getMessage() for record in caplog.records]
@@ -128,11 +133,18 @@ def test_what_openvino_cannot_run_goes_to_paddle(config, installed, monkeypatch,
         assert messages == []
         return
     (message,) = messages
-    assert message.endswith("No creator found for swosh node.; using backend paddle instead") and "\n" not in message
+    assert message.endswith("no creator for swosh; using backend paddle instead") and "\n" not in message
+    for runtime in (RuntimeOptions(backend="openvino"), RuntimeOptions(precision="bf16")):
+        with pytest.raises(ModelError, match="swosh"):
+            open_network(COMPACT, config, runtime)
+
+
+def test_a_model_that_openvino_refuses_goes_to_no_other_backend(config, monkeypatch, caplog):
+    monkeypatch.setattr(OpenVINONetwork, "__init__", failing(ModelError))
+    monkeypatch.setattr(PaddleNetwork, "__init__", lambda *_: pytest.fail("Paddle was tried"))
     with pytest.raises(ModelError, match="swosh"):
-        open_network(COMPACT, config, RuntimeOptions(backend="openvino"))
-    with pytest.raises(ModelError, match="swosh"):
-        open_network(COMPACT, config, RuntimeOptions(backend="auto", precision="bf16"))
+        open_network(COMPACT, config)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("backend", ["auto", "paddle", pytest.param("openvino", marks=needs_openvino)])

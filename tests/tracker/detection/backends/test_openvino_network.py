@@ -193,7 +193,7 @@ def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
         ("model.pdmodel", lambda data: b"<html>not found</html>" * 10),
         ("model.pdmodel", lambda data: b""),
         ("model.pdmodel", lambda data: data[: len(data) // 2]),
-        ("model.pdmodel", lambda data: data.replace(b"swish", b"swosh")),  # an operator that OpenVINO does not know
+        ("model.pdmodel", lambda data: data.replace(b"swish", b"swosh")),  # an operator that nobody knows
         ("model.pdiparams", lambda data: data[:1000]),
         ("embed.pdmodel", lambda data: b"<html>not found</html>"),
     ],
@@ -203,8 +203,7 @@ def test_files_that_it_cannot_read_are_refused_in_one_line(copy, config, name, c
     with pytest.raises(ModelError) as caught:
         OpenVINONetwork(copy, config)
     message = str(caught.value)
-    graph = name.partition(".")[0]
-    assert message.startswith(f"{copy / graph}.pdmodel cannot be loaded by openvino, it or its .pdiparams may be")
+    assert message.startswith((f"{copy / name} is damaged", f"{copy / name} is refused"))
     assert "\n" not in message and "Exception from" not in message
 
 
@@ -294,6 +293,12 @@ def test_auto_is_int8_where_there_is_one_and_the_processor_has_it(copy, int8_cop
         open_network(int8_copy, config, RuntimeOptions(backend="openvino", precision="int8"))
 
 
+def change_last_byte(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
 def remake(name):
     """Changes a file and states the new digest of it."""
 
@@ -316,15 +321,15 @@ def remake(name):
         (lambda folder: (folder / "int8.yml").write_text("1"), "int8.yml is damaged: quantise again"),
         (lambda folder: (folder / "int8.yml").write_bytes(b"\xff"), "int8.yml is damaged: quantise again"),
         (
-            lambda folder: (folder / "model.pdiparams").open("ab").write(b"1"),
+            lambda folder: change_last_byte(folder / "model.pdiparams"),
             "model.pdiparams is not the one that the int8 model was made from: quantise again",
         ),
         (
-            lambda folder: (folder / "embed.pdiparams").open("ab").write(b"1"),
+            lambda folder: change_last_byte(folder / "embed.pdiparams"),
             "embed.pdiparams is not the one that the int8 model was made from: quantise again",
         ),
-        (remake("embed_int8.xml"), r"embed_int8.xml cannot be loaded by openvino, it or its \.bin may be damaged"),
-        (remake("model_int8.xml"), r"model_int8.xml cannot be loaded by openvino, it or its \.bin may be damaged"),
+        (remake("embed_int8.xml"), r"embed_int8.xml is damaged or no OpenVINO graph: .*; make it again"),
+        (remake("model_int8.xml"), r"model_int8.xml is damaged or no OpenVINO graph: .*; make it again"),
     ],
 )
 def test_an_int8_model_that_cannot_be_used(int8_copy, config, change, message, capabilities, caplog):
@@ -333,7 +338,7 @@ def test_an_int8_model_that_cannot_be_used(int8_copy, config, change, message, c
     with pytest.raises(ModelError, match=message) as caught:
         open_network(int8_copy, config, RuntimeOptions(backend="auto", precision="int8"))
     assert "\n" not in str(caught.value)
-    if "loaded" not in message:
+    if "make it again" not in message:
         assert str(caught.value).endswith(f"with python tools/quantize.py --model {int8_copy} --frames VIDEO")
     assert not caplog.records
 

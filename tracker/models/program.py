@@ -1,0 +1,216 @@
+"""The check of Paddle's graphs, ``*.pdmodel`` with their ``*.pdiparams``, before a backend sees them.
+
+A program may come from anyone, and Paddle executes whatever operators it names: there are some that write files, load
+others or call Python. Here a program is read without Paddle, and is refused unless all its operators only compute. Its
+parameters must be of the shapes that it declares: the backends trust the file, and allocate what it says.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError
+from ..settings.checks import shown
+from .protobuf import DOUBLE, FLOAT, TEXT, WHOLE, parse, schema
+
+_LARGEST_FILE = 16_000_000  # bytes; the program of the full network has 130 kB
+_LARGEST_DESCRIPTION = 1000  # bytes, of the type and shape of a parameter
+
+# What the networks here are made of, their usual relatives, and what Paddle's own passes put in their place. None
+# reads or writes anything but its tensors; none runs another block of the program or takes indices from a tensor.
+_ENDS = "feed fetch"
+_LAYERS = (
+    "conv2d depthwise_conv2d conv2d_transpose depthwise_conv2d_transpose conv2d_fusion fused_conv2d "
+    "fused_conv2d_add_act fc mul matmul matmul_v2 bmm fused_matmul pool2d batch_norm sync_batch_norm layer_norm "
+    "group_norm instance_norm norm p_norm dropout"
+)
+_ACTIVATIONS = (
+    "relu relu6 leaky_relu prelu elu celu selu gelu swish silu hard_swish hard_sigmoid sigmoid logsigmoid tanh mish "
+    "softplus softsign softmax log_softmax fused_softplus"
+)
+_ARITHMETIC = (
+    "elementwise_add elementwise_sub elementwise_mul elementwise_div elementwise_max elementwise_min elementwise_pow "
+    "fused_elementwise_add fused_elementwise_sub fused_elementwise_mul fused_elementwise_div "
+    "scale clip abs exp log sqrt rsqrt square reciprocal pow floor ceil round sign sin cos "
+    "mean reduce_mean reduce_sum reduce_max reduce_min reduce_prod "
+    "quantize_linear dequantize_linear"
+)
+_SHAPES = (
+    "reshape reshape2 transpose transpose2 fused_transpose flatten flatten2 flatten_contiguous_range squeeze squeeze2 "
+    "unsqueeze unsqueeze2 concat split slice strided_slice stack unstack shape cast assign expand_v2 tile pad2d pad3d "
+    "fill_constant assign_value "
+    "nearest_interp nearest_interp_v2 bilinear_interp bilinear_interp_v2 bicubic_interp_v2 pixel_shuffle"
+)
+OPERATORS = frozenset(" ".join((_ENDS, _LAYERS, _ACTIVATIONS, _ARITHMETIC, _SHAPES)).split())
+
+_NONE = "@EMPTY@"  # Paddle's name for an argument that is left out
+_TENSOR, _FEED, _FETCH = 7, 9, 10  # kinds of variables
+_ITEM_SIZES = {1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}  # bytes, by data type of a tensor
+_BLOCK, _BLOCKS = 8, 10  # kinds of attributes that name another block
+
+# Paddle's framework.proto
+_COMPLEX = schema({"r": (1, DOUBLE), "i": (2, DOUBLE)})
+_SCALAR = schema({"type": (1, WHOLE), "b": (2, WHOLE), "i": (3, WHOLE), "r": (4, DOUBLE), "c": (5, _COMPLEX)})
+_ATTRIBUTE = schema(
+    {
+        **{"name": (1, TEXT), "type": (2, WHOLE), "i": (3, WHOLE), "f": (4, FLOAT), "s": (5, TEXT), "b": (10, WHOLE)},
+        **{"block_idx": (12, WHOLE), "l": (13, WHOLE), "var_name": (17, TEXT)},
+        **{"float64": (19, DOUBLE), "scalar": (20, _SCALAR)},
+    },
+    {
+        **{"ints": (6, WHOLE), "floats": (7, FLOAT), "strings": (8, TEXT), "bools": (11, WHOLE)},
+        **{"blocks_idx": (14, WHOLE), "longs": (15, WHOLE), "float64s": (16, DOUBLE)},
+        **{"vars_name": (18, TEXT), "scalars": (21, _SCALAR)},
+    },
+)
+_ARGUMENTS = schema({"parameter": (1, TEXT)}, {"arguments": (2, TEXT)})
+_OPERATOR = schema(
+    {"type": (3, TEXT), "is_target": (5, WHOLE)},
+    {"inputs": (1, _ARGUMENTS), "outputs": (2, _ARGUMENTS), "attrs": (4, _ATTRIBUTE)},
+)
+_TENSOR_TYPE = schema({"data_type": (1, WHOLE)}, {"dims": (2, WHOLE)})
+_DENSE = schema({"tensor": (1, _TENSOR_TYPE), "legacy_lod_level": (2, WHOLE)})
+_VARIABLE = schema(
+    {
+        **{"name": (1, TEXT), "type": (2, schema({"type": (1, WHOLE), "dense_tensor": (3, _DENSE)}))},
+        **{"persistable": (3, WHOLE), "need_check_feed": (4, WHOLE), "is_parameter": (5, WHOLE)},
+        "stop_gradient": (6, WHOLE),
+    },
+    {
+        "attrs": (
+            7,
+            schema({"name": (1, TEXT), "type": (2, WHOLE), "i": (3, WHOLE), "s": (4, TEXT)}, {"ints": (5, WHOLE)}),
+        )
+    },
+)
+_BLOCK_DESCRIPTION = schema(
+    {"idx": (1, WHOLE), "parent_idx": (2, WHOLE), "forward_block_idx": (5, WHOLE)},
+    {"vars": (3, _VARIABLE), "ops": (4, _OPERATOR)},
+)
+_VERSION = schema({"version": (1, WHOLE)})
+_VERSIONS = schema({}, {"pair": (1, schema({"op_name": (1, TEXT), "op_version": (2, _VERSION)}))})
+_PROGRAM = schema({"version": (4, _VERSION), "op_version_map": (5, _VERSIONS)}, {"blocks": (1, _BLOCK_DESCRIPTION)})
+
+
+def check_graph(program: Path, parameters: Path) -> None:
+    """Check that a graph is whole, and that all its operators only compute.
+
+    Args:
+        program: The ``.pdmodel`` file.
+        parameters: The ``.pdiparams`` file.
+
+    Raises:
+        ModelError: A file cannot be read or is damaged, the two do not belong together, or an operator is not known to
+            be harmless.
+    """
+    variables = _check_program(program)
+    try:
+        _check_parameters(parameters, variables)
+    except OSError as error:
+        raise ModelError(f"cannot read {parameters}: {error.strerror}") from error
+    except (ValueError, KeyError, struct.error) as error:
+        raise ModelError(
+            f"{parameters} is damaged or not that of {program.name}: {_reason(error)}; export the model again"
+        ) from error
+
+
+def _check_program(path: Path) -> list[dict[str, Any]]:
+    """Check a program; return its variables."""
+    try:
+        blocks = parse(read_limited(path, _LARGEST_FILE), _PROGRAM).get("blocks", [])
+        operators = [operator for block in blocks for operator in block.get("ops", [])]
+        for operator in operators:
+            if operator["type"] not in OPERATORS:
+                raise ModelError(refusal(path, operator["type"]))
+        if len(blocks) != 1:
+            raise ValueError(f"it has {len(blocks)} blocks where one is needed")
+        variables = blocks[0].get("vars", [])
+        _check_arguments(variables, operators)
+        return variables
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"{path} is damaged or no Paddle program: {_reason(error)}; export the model again") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):  # of a message without a field that is always there
+        return f"a field {error} is missing"
+    return "it ends too early" if isinstance(error, struct.error) else str(error)
+
+
+def refusal(path: Path, operator: str) -> str:
+    """Return the message with which a graph is refused for one of its operators."""
+    return (
+        f"{path} is refused: its operator {shown(operator)} is not among those that only compute; "
+        "use a model folder from a source you trust"
+    )
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """Read a regular file.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+
+    Raises:
+        ModelError: The file cannot be read.
+        ValueError: The file is empty, as those are that the system makes up while they are read, or has more bytes.
+    """
+    try:
+        if not path.is_file():
+            raise ModelError(f"{path} is missing or no regular file")
+        if not 0 < path.stat().st_size <= most:
+            raise ValueError(f"it has {path.stat().st_size} bytes")
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _check_arguments(variables: list[dict[str, Any]], operators: list[dict[str, Any]]) -> None:
+    """Check that operators work on tensors of the program, and that no attribute names a block."""
+    names = {_NONE}
+    for variable in variables:
+        if variable["type"]["type"] not in (_TENSOR, _FEED, _FETCH):
+            raise ValueError(f"its variable {shown(variable['name'])} is no tensor")
+        names.add(variable["name"])
+    for operator in operators:
+        for group in (*operator.get("inputs", ()), *operator.get("outputs", ())):
+            for name in group.get("arguments", ()):
+                if name not in names:
+                    raise ValueError(f"its operator {operator['type']} works on {shown(name)}, which is not in it")
+        for attribute in operator.get("attrs", ()):
+            if attribute["type"] in (_BLOCK, _BLOCKS):
+                raise ValueError(f"its operator {operator['type']} has a block of its own")
+
+
+def _check_parameters(path: Path, variables: list[dict[str, Any]]) -> None:
+    """Check that a file holds the parameters of a program and nothing else.
+
+    They stand in the order of their names, each with a header, its type and shape as a message, and its numbers.
+    """
+    if not path.is_file():
+        raise ValueError("it is missing or no regular file")
+    kept = {variable["name"]: variable["type"] for variable in variables if variable.get("persistable")}
+    tensors = {name: kind["dense_tensor"]["tensor"] for name, kind in kept.items() if kind["type"] == _TENSOR}
+    end = path.stat().st_size
+    if not end:  # as of files that the system makes up while they are read
+        raise ValueError("it is empty")
+    with path.open("rb") as file:
+        for name, declared in sorted(tensors.items()):
+            # versions of two formats around the number of levels that a list of sequences has
+            *zeros, length = struct.unpack("<IQIi", file.read(20))
+            if any(zeros) or not 0 <= length <= _LARGEST_DESCRIPTION:
+                raise ValueError(f"{shown(name)} has a malformed header")
+            description = parse(file.read(length), _TENSOR_TYPE)
+            if description != declared:
+                raise ValueError(f"{shown(name)} is of another type or shape than the program says")
+            size = math.prod(description.get("dims", [])) * _ITEM_SIZES[description["data_type"]]
+            if size > end - file.tell():
+                raise ValueError(f"it ends within {shown(name)}")
+            file.seek(size, 1)
+        if file.tell() != end:
+            raise ValueError("numbers follow the last parameter")
