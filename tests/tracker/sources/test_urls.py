@@ -111,5 +111,5 @@ def test_name_and_options_of_urls(tmp_path, monkeypatch, url, name, live, option
         assert (source.name, source.live) == (name, live)
     address, keywords = asked[0]
     assert address == url
-    assert keywords["options"] == options
+    assert options.items() <= keywords["options"].items()
     assert keywords["timeout"] == 3
