@@ -110,7 +110,7 @@ class VideoSource(Source):
                 if image is None:
                     self.skipped += 1
                 else:
-                    yield Frame(index, seconds, image, self._take_audio())
+                    yield Frame(index, seconds, image, self._take_audio(), self.pixel_aspect)
 
     def _convert(self, picture: av.VideoFrame) -> np.ndarray | None:
         """Return a picture as it is shown; None where it cannot be converted."""
