@@ -122,7 +122,7 @@ def _open(
     **keywords: Any,
 ) -> av.container.InputContainer:
     # Errors are raised from None: PyAV's own show the whole URL, password included.
-    options = {**options, "max_pixels": str(max_pixels)}
+    options = {**options, **decoder_limit(max_pixels)}
     started = time.monotonic()
     try:
         return av.open(address, timeout=timeout, options=options, metadata_errors="replace", **keywords)
@@ -187,6 +187,15 @@ def _formats(*lists: str) -> str:
     """Return FFmpeg's formats that may be read, as an option: all but lists of inputs and texts, and those given."""
     left_out = (_LISTS | _TEXTS) - set(lists)
     return ",".join(sorted(name for name in av.formats_available if left_out.isdisjoint(name.split(","))))
+
+
+def decoder_limit(max_pixels: int) -> dict[str, str]:
+    """Return FFmpeg's option that bounds what its decoders allocate.
+
+    Args:
+        max_pixels: pixels that a picture may have; decoders pad theirs, so that they are allowed about twice as many.
+    """
+    return {"max_pixels": str(min(2 * max_pixels + (1 << 16), (1 << 31) - 1))}
 
 
 def choose_stream(container: av.container.InputContainer, label: str) -> av.VideoStream:

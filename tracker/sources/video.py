@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import SourceError
 from ..structures import Frame
 from .base import MAX_PIXELS, Source, check_pixels
-from .container import choose_stream, frame_count
+from .container import choose_stream, decoder_limit, frame_count
 from .pictures import upright
 from .timestamps import Timeline, nominal_rate
 
@@ -59,7 +59,7 @@ class VideoSource(Source):
         # Broken pictures come out flagged instead of vanishing in the decoder, so that they are counted.
         stream.codec_context.flags |= av.codec.context.Flags.output_corrupt
         # The size may change on the way.
-        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(max_pixels)}
+        stream.codec_context.options = {**stream.codec_context.options, **decoder_limit(max_pixels)}
         self._stream = stream
         self._own_rate = nominal_rate(stream)
         count = frame_count(container, stream, self._own_rate)
