@@ -14,6 +14,7 @@ from .settings.checks import shown
 from .settings.model import Thresholds
 from .settings.runtime import PRECISIONS
 from .settings.tracking import ASSOCIATIONS, RETIRED, SETTINGS, drop_retired, used_by
+from .sources import MAX_PIXELS
 
 DETECTION_FIELDS = {  # option: field of `Thresholds`
     "score_threshold": "score",
@@ -125,6 +126,14 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
         type=float,
         default=10.0,
         help="seconds to wait for a URL (default: %(default)g)" if everything else argparse.SUPPRESS,
+    )
+    group.add_argument(
+        "--max_pixels",
+        type=int,
+        default=MAX_PIXELS,
+        help="width times height that a picture may have; larger ones are not decoded (default: %(default)d)"
+        if everything
+        else argparse.SUPPRESS,
     )
 
 

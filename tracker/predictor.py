@@ -26,7 +26,7 @@ from .settings.checks import check_flag, check_positive, check_whole
 from .settings.runtime import RuntimeOptions
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
-from .sources import open_source
+from .sources import MAX_PIXELS, open_source
 from .structures import SequenceInfo
 
 
@@ -102,6 +102,7 @@ class Predictor:
         skip_frames: int = 1,
         frame_rate: float | None = None,
         timeout: float = 10.0,
+        max_pixels: int = MAX_PIXELS,
         progress: bool | None = None,
         sinks: Sequence[Sink] = (),
         tracker_config: str | os.PathLike | None = None,
@@ -127,6 +128,7 @@ class Predictor:
             frame_rate: frames per second, in place of what the source states (images without any: 30). The frames of a
                 video keep their time stamps.
             timeout: seconds to wait for a URL.
+            max_pixels: width times height that a picture may have; larger ones are not decoded.
             progress: show a progress bar; None for when stderr is a terminal.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
             tracker_config: YAML file of settings as in ``config/tracker.yml``, which take precedence over those there.
@@ -148,7 +150,8 @@ class Predictor:
         if progress is not None:
             check_flag("progress", progress)
         job = self._job(outputs, sinks, use_gpu, refine, tracker_config, options, progress)
-        source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
+        check_flag("from_device", from_device)
+        source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
         with source:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames)
             # a live source needs low latency more than throughput

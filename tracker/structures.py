@@ -21,12 +21,14 @@ class Frame:
         time: seconds since the first frame of the source.
         image: [H, W, 3] uint8, BGR, upright (rotation metadata applied).
         audio: compressed audio packets read since the frame before; empty unless the source was asked for them.
+        pixel_aspect: width of a pixel over its height; the detector is given the picture with square ones.
     """
 
     index: int
     time: float
     image: np.ndarray
     audio: tuple[av.Packet, ...] = field(default=(), repr=False)
+    pixel_aspect: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)

@@ -99,15 +99,29 @@ def damage_packets(path: Path, numbers: Iterable[int]) -> None:
     path.write_bytes(data)
 
 
-def rotate_in_header(path: Path, degrees: int) -> None:
-    """Have players turn an mp4 clockwise by 0, 90, 180 or 270 degrees: the matrix of its 'tkhd' box."""
-    a, b = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    # ISO 14496-12: x' = a x + c y, y' = b x + d y with y downwards; 16.16 fixed point.
-    matrix = struct.pack(">9i", a << 16, b << 16, 0, -b << 16, a << 16, 0, 0, 0, 1 << 30)
+def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
+    """Have players turn or mirror an mp4: x' = a x + c y, y' = b x + d y with y downwards."""
+    # ISO 14496-12, box 'tkhd': 16.16 fixed point
+    matrix = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     data = bytearray(path.read_bytes())
     start = data.index(b"tkhd") + 4 + 40
     data[start : start + len(matrix)] = matrix
     path.write_bytes(data)
+
+
+def rotate_in_header(path: Path, degrees: int) -> None:
+    """Have players turn an mp4 clockwise by 0, 90, 180 or 270 degrees."""
+    a, b = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    set_display_matrix(path, a, b, -b, a)
+
+
+def write_playlist(path: Path, *segments: str, ends: bool = True) -> Path:
+    """Write an HLS playlist of segments of one second; one without an end is read anew for ever."""
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1"]
+    for segment in segments:
+        lines += ["#EXTINF:1,", segment]
+    path.write_text("\n".join([*lines, *(["#EXT-X-ENDLIST"] if ends else []), ""]))
+    return path
 
 
 def plain_image(height=48, width=64, color=(90, 90, 90)):

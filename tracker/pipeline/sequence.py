@@ -11,6 +11,7 @@ from typing import Any
 
 from ..association.base import SequenceTracker
 from ..detection.base import Detector
+from ..detection.square_pixels import shrink_back, stretch
 from ..errors import TrackingError
 from ..sinks.base import Sink, SinkGroup, close_sinks
 from ..structures import Frame, SequenceInfo, Tracks
@@ -78,12 +79,16 @@ class SequenceRun:
             TrackingError: the detector or a sink failed; what was written before is safe.
         """
         with self.times.stage("letterbox"):
-            preprocessed = self.detector.preprocess(frame.image)
+            preprocessed = self.preprocess(frame)
         with self.times.stage("network"):
             raw_outputs = self.detector.start(preprocessed)()
         tracks = self.track(frame, raw_outputs, preprocessed)
         self.render(frame, tracks)
         return tracks
+
+    def preprocess(self, frame: Frame) -> Any:
+        """Return a frame as the detector preprocesses it, with square pixels."""
+        return self.detector.preprocess(stretch(frame.image, frame.pixel_aspect))
 
     def track(self, frame: Frame, raw_outputs: Any, preprocessed: Any) -> Tracks:
         """Detect and track the people in the next frame, and give it to the recorders.
@@ -91,7 +96,7 @@ class SequenceRun:
         Args:
             frame: with a higher index than the one before.
             raw_outputs: what its forward pass returned.
-            preprocessed: what the detector's ``preprocess`` returned for it.
+            preprocessed: what `preprocess` returned for it.
 
         Returns:
             The tracks in sight.
@@ -107,6 +112,7 @@ class SequenceRun:
             decoded = self.detector.decode(raw_outputs, preprocessed)
         with self.times.stage("embed"):
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
+        detections = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
         tracks = self._tracker.update(frame.time, detections, frame.image)
         self._recorders.write(self.info, frame, tracks)
         self._frames += 1

@@ -104,7 +104,7 @@ def _drop(frame: Frame, following: Frame) -> Frame:
 def _preprocess(frames: Iterable[Frame], run: SequenceRun) -> Generator[tuple[Frame, Any], None, None]:
     for frame in frames:
         with run.times.stage("letterbox"):
-            preprocessed = run.detector.preprocess(frame.image)
+            preprocessed = run.preprocess(frame)
         yield frame, preprocessed
 
 

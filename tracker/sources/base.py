@@ -16,6 +16,24 @@ if TYPE_CHECKING:
 
 DEFAULT_RATE = 30.0  # frames per second where the input states none
 
+MAX_PIXELS = 100_000_000  # of a picture, unless the user says more: a small file may claim gigabytes
+
+
+def check_pixels(label: str, width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture that is too large.
+
+    Args:
+        label: what messages call it.
+        width: in pixels.
+        height: in pixels.
+        max_pixels: pixels that it may have.
+
+    Raises:
+        SourceError: it has more.
+    """
+    if width * height > max_pixels:
+        raise SourceError(f"{label} has {width} x {height} pixels, more than max_pixels ({max_pixels}) allows")
+
 
 class Source(ABC):
     """A sequence of frames, read once and closed; a context manager.

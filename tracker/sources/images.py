@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,8 +12,14 @@ import numpy as np
 
 from ..errors import OptionError, SourceError
 from ..structures import Frame
-from .base import DEFAULT_RATE, Source
+from .base import DEFAULT_RATE, MAX_PIXELS, Source, check_pixels
+from .image_header import image_size, is_cut_off
 from .seqinfo import SEQINFO, read_seqinfo
+
+# No image needs more in a file: four channels of 16 bits, and what else a camera writes there.
+_BYTES_PER_PIXEL, _HEADER_BYTES = 8, 1 << 24
+
+logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -49,17 +56,28 @@ def to_bgr8(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def read_image(path: Path) -> np.ndarray | None:
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray | None:
     """Read an image file, turned upright by its EXIF orientation.
 
     Args:
         path: the file; its name may hold any character.
+        max_pixels: width times height that it may have.
 
     Returns:
-        [H, W, 3] uint8, BGR; None where the file cannot be read as an image.
+        [H, W, 3] uint8, BGR; None where the file cannot be read as an image, or not all of it.
+
+    Raises:
+        SourceError: it is larger than `max_pixels`; it is not decoded then.
     """
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        if path.stat().st_size > _BYTES_PER_PIXEL * max_pixels + _HEADER_BYTES:
+            return None
+        content = path.read_bytes()
+        size = image_size(content)
+        if size is None or is_cut_off(content):
+            return None
+        check_pixels(repr(str(path)), *size, max_pixels)
+        data = np.frombuffer(content, dtype=np.uint8)
         # These flags keep 16-bit depth like IMREAD_UNCHANGED, which however ignores the orientation.
         image = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
         return None if image is None else to_bgr8(image)
@@ -113,15 +131,30 @@ class ImageSource(Source):
         label: what messages call them.
         name: stem for the names of output files.
         frame_rate: frames per second; 30 where it is not known.
+        max_pixels: width times height that an image may have; larger ones are skipped.
     """
 
-    def __init__(self, files: Sequence[Path], label: str, name: str, frame_rate: float | None) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        label: str,
+        name: str,
+        frame_rate: float | None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         super().__init__(label, name, frame_rate or DEFAULT_RATE, len(files))
         self._files = files
+        self._max_pixels = max_pixels
 
     def _read(self) -> Iterator[Frame]:
         for index, file in enumerate(self._files):
-            image = read_image(file)
+            try:
+                image = read_image(file, self._max_pixels)
+            except SourceError as error:
+                if len(self._files) == 1:
+                    raise
+                logger.warning("%s", error)
+                image = None
             if image is None:
                 self.skipped += 1
             else:

@@ -10,13 +10,16 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ..errors import OptionError, SourceError
-from ..settings.checks import check_positive
-from .base import Source
+from ..settings.checks import check_positive, check_whole
+from .base import MAX_PIXELS, Source
 from .camera import CameraSource
+from .container import open_address, open_file
 from .images import ImageSource, find_images, is_image, natural_order
-from .video import VideoSource, open_container
+from .video import VideoSource
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp"})
+
+MOST_PIXELS = 2**30  # neither OpenCV nor FFmpeg decodes more
 
 MOST_CAMERAS = 9999  # OpenCV gives higher numbers another meaning
 
@@ -27,6 +30,7 @@ def open_source(
     frame_rate: float | None = None,
     with_audio: bool = False,
     timeout: float = 10.0,
+    max_pixels: int = MAX_PIXELS,
 ) -> Source:
     """Open a video, camera, URL or folder of images.
 
@@ -39,7 +43,9 @@ def open_source(
         frame_rate: frames per second in place of what the source states. It dates images; the frames of videos keep
             their time stamps.
         with_audio: put the compressed packets of the sound into `Frame.audio`.
-        timeout: seconds that a URL may send nothing, at the opening and later.
+        timeout: seconds that a URL, or a playlist without an end, may send nothing, at the opening and later.
+        max_pixels: width times height that a picture may have. Larger images are skipped, larger videos refused, before
+            they are decoded.
 
     Returns:
         The opened source.
@@ -51,6 +57,7 @@ def open_source(
     if frame_rate is not None:
         frame_rate = check_positive("frame_rate", frame_rate)
     check_positive("timeout", timeout)
+    check_whole("max_pixels", max_pixels, 1, MOST_PIXELS)
     if isinstance(video_stream, bool) or not isinstance(video_stream, (str, int, os.PathLike)):
         raise OptionError(f"video_stream must be a path, a URL or a camera index, got {type(video_stream).__name__}")
     text = str(video_stream) if isinstance(video_stream, int) else os.fsdecode(video_stream)
@@ -65,19 +72,18 @@ def open_source(
     if _exists(path):
         if path.is_dir():
             files, own_rate = find_images(path)
-            return _open_images(files, text, path, frame_rate or own_rate)
+            return _open_images(files, text, path, frame_rate or own_rate, max_pixels)
         if is_image(path):
-            return ImageSource([path], repr(text), path.stem, frame_rate)
-        # With the prefix FFmpeg takes no part of the name for a protocol, as in "12:30.mp4".
-        container = open_container(f"file:{path}", repr(text))
-        return VideoSource(container, repr(text), path.stem, frame_rate, with_audio)
+            return ImageSource([path], repr(text), path.stem, frame_rate, max_pixels)
+        container = open_file(path, repr(text), max_pixels, timeout)
+        return VideoSource(container, repr(text), path.stem, frame_rate, with_audio, max_pixels=max_pixels)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
-        return _open_url(text, frame_rate, with_audio, timeout)
+        return _open_url(text, frame_rate, with_audio, timeout, max_pixels)
     if glob.has_magic(text):
         # Path.glob refuses absolute patterns.
         matches = (Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207
         files = sorted(filter(is_image, matches), key=natural_order)
-        return _open_images(files, text, path.parent, frame_rate)
+        return _open_images(files, text, path.parent, frame_rate, max_pixels)
     hint = f"; for camera {text} pass from_device=True (--from_device)" if _is_index(text) else ""
     raise SourceError(f"{text!r} does not exist: check the path{hint}")
 
@@ -100,7 +106,7 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "_", text).strip("._")
 
 
-def _open_url(url: str, frame_rate: float | None, with_audio: bool, timeout: float) -> Source:
+def _open_url(url: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int) -> Source:
     scheme = url.partition("://")[0].lower()
     # Everything up to the last @ may belong to the password, and what follows ? may be a token.
     address, query, _ = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")
@@ -108,12 +114,10 @@ def _open_url(url: str, frame_rate: float | None, with_audio: bool, timeout: flo
     host, _, path = address.partition("://")[2].partition("/")
     name = _file_name(unquote(PurePosixPath(path).stem)) or _file_name(re.sub(r":\d*$", "", host)) or "stream"
     label = repr(shown + ("?..." if query else ""))
-    # Over UDP, the default, a single lost datagram spoils pictures until the next key frame.
-    options = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
-    container = open_container(url, label, timeout, options)
+    container = open_address(url, label, max_pixels, timeout)
     # A web camera may come by http as well: what has no end is live.
     live = scheme in LIVE_SCHEMES or container.duration is None
-    return VideoSource(container, label, name, frame_rate, with_audio, live)
+    return VideoSource(container, label, name, frame_rate, with_audio, live, max_pixels)
 
 
 def _camera_index(text: str) -> int:
@@ -122,9 +126,9 @@ def _camera_index(text: str) -> int:
     return int(text)
 
 
-def _open_images(files: Sequence[Path], text: str, folder: Path, frame_rate: float | None) -> Source:
+def _open_images(files: Sequence[Path], text: str, folder: Path, frame_rate: float | None, max_pixels: int) -> Source:
     if not files:
         raise SourceError(f"{text!r} has no images: jpg, jpeg, png, bmp, tif, tiff and webp are read")
     # "." and ".." are not names to call results by.
     name = folder.name if folder.name not in ("", "..") else folder.resolve().name
-    return ImageSource(files, repr(text), _file_name(name) or "images", frame_rate)
+    return ImageSource(files, repr(text), _file_name(name) or "images", frame_rate, max_pixels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +12,9 @@ import numpy as np
 
 from ..errors import SourceError
 from ..structures import Frame
-from .base import Source
+from .base import MAX_PIXELS, Source, check_pixels
+from .container import choose_stream, decoder_limit, frame_count
+from .pictures import upright
 from .timestamps import Timeline, nominal_rate
 
 logger = logging.getLogger(__name__)
@@ -29,9 +30,10 @@ class VideoSource(Source):
         frame_rate: nominal frames per second in place of what the input states.
         with_audio: put the packets of the sound into `Frame.audio`.
         live: whether frames arrive in real time.
+        max_pixels: pixels that a picture may have; larger ones are not decoded.
 
     Raises:
-        SourceError: the input holds no pictures, or none that can be decoded.
+        SourceError: the input holds no pictures, none that can be decoded, or too large ones.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class VideoSource(Source):
         frame_rate: float | None = None,
         with_audio: bool = False,
         live: bool = False,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self._container = container
         try:
             stream = choose_stream(container, label)
+            check_pixels(label, stream.codec_context.width, stream.codec_context.height, max_pixels)
         except SourceError:
             container.close()
             raise
@@ -54,12 +58,20 @@ class VideoSource(Source):
         stream.thread_type = "SLICE"
         # Broken pictures come out flagged instead of vanishing in the decoder, so that they are counted.
         stream.codec_context.flags |= av.codec.context.Flags.output_corrupt
+        # The size may change on the way.
+        stream.codec_context.options = {**stream.codec_context.options, **decoder_limit(max_pixels)}
         self._stream = stream
         self._own_rate = nominal_rate(stream)
         count = frame_count(container, stream, self._own_rate)
         super().__init__(label, name, frame_rate or self._own_rate, None if live else count, live)
         if with_audio and container.streams.audio:
-            self.audio_stream = container.streams.audio[0]
+            # Of several, the one that goes with the pictures.
+            sound = container.streams.best("audio", related=stream)
+            self.audio_stream = sound if isinstance(sound, av.AudioStream) else None
+        for other in container.streams:
+            if other not in (stream, self.audio_stream):
+                # Of a stream in several sizes only the chosen one is fetched.
+                other.discard = av.stream.Discard.all
         self._audio: list[av.Packet] = []
 
     def _read(self) -> Iterator[Frame]:
@@ -94,12 +106,20 @@ class VideoSource(Source):
             for picture in pictures:
                 index, seconds = timeline.next_picture(picture.pts)
                 self.start_time = timeline.start
-                aspect = self._stream.sample_aspect_ratio or Fraction(1)
-                self.pixel_aspect = 1 / aspect if picture.rotation % 180 else aspect
-                if picture.is_corrupt:
+                image = None if picture.is_corrupt else self._convert(picture)
+                if image is None:
                     self.skipped += 1
                 else:
-                    yield Frame(index, seconds, upright(picture), self._take_audio())
+                    yield Frame(index, seconds, image, self._take_audio(), self.pixel_aspect)
+
+    def _convert(self, picture: av.VideoFrame) -> np.ndarray | None:
+        """Return a picture as it is shown; None where it cannot be converted."""
+        try:
+            image, self.pixel_aspect = upright(picture, self._stream.sample_aspect_ratio)
+        except (av.error.FFmpegError, ValueError) as error:
+            logger.debug("%s: a picture cannot be converted (%s)", self._label, error)
+            return None
+        return image
 
     def _packets(self) -> Iterator[av.Packet]:
         streams = [self._stream] if self.audio_stream is None else [self._stream, self.audio_stream]
@@ -122,69 +142,3 @@ class VideoSource(Source):
 
     def _release(self) -> None:
         self._container.close()
-
-
-def open_container(
-    address: str, label: str, timeout: float | None = None, options: dict[str, str] | None = None
-) -> av.container.InputContainer:
-    """Open a file or URL for reading.
-
-    Args:
-        address: file or URL in FFmpeg's form, password included.
-        label: what messages call it; holds no password.
-        timeout: seconds that a URL may send nothing, at the opening and later; None for files.
-        options: FFmpeg's options for the format.
-
-    Returns:
-        The open container.
-
-    Raises:
-        SourceError: it is missing, does not answer, or is not a video.
-    """
-    # Errors are raised from None: PyAV's own show the whole URL, password included.
-    started = time.monotonic()
-    try:
-        return av.open(address, timeout=timeout, options=options or {}, metadata_errors="replace")
-    except av.error.PermissionError:
-        raise SourceError(f"no permission to read {label}: change its permissions") from None
-    except av.error.FFmpegError as error:
-        if timeout is not None and time.monotonic() - started >= timeout:
-            raise SourceError(f"{label} did not answer within {timeout:g} s: check the address") from None
-        advice = "is it a video?" if timeout is None else "check the address, and that it is a video"
-        raise SourceError(f"cannot open {label} ({error.strerror}): {advice}") from None
-
-
-def choose_stream(container: av.container.InputContainer, label: str) -> av.VideoStream:
-    """Return the first stream of moving pictures; the cover of an album does not count.
-
-    Args:
-        container: the input.
-        label: what messages call it.
-
-    Raises:
-        SourceError: there is no such stream, or no decoder for it.
-    """
-    cover = av.stream.Disposition.attached_pic
-    stream = next((stream for stream in container.streams.video if not stream.disposition & cover), None)
-    if stream is None:
-        found = "only audio" if container.streams.audio else "no video stream"
-        raise SourceError(f"{label} holds {found}: give a file with pictures")
-    if stream.codec_context is None:
-        raise SourceError(f"{label} has an unknown video codec: convert it to H.264 first")
-    return stream
-
-
-def frame_count(container: av.container.InputContainer, stream: av.VideoStream, frame_rate: float) -> int | None:
-    """Return the expected number of frames, from the file's index or its duration; None where neither is known."""
-    if stream.frames:
-        return stream.frames
-    if stream.duration and stream.time_base:
-        return round(stream.duration * stream.time_base * frame_rate)
-    return round(container.duration / av.time_base * frame_rate) if container.duration else None
-
-
-def upright(picture: av.VideoFrame) -> np.ndarray:
-    """Convert a picture to [H, W, 3] uint8 BGR, turned the way a player shows it."""
-    image = picture.to_ndarray(format="bgr24")
-    # Both PyAV and numpy count quarter turns counterclockwise.
-    return np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))

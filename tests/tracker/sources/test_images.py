@@ -1,3 +1,8 @@
+"""Image files: found, measured by their headers, read as 8-bit BGR."""
+
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -5,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tracker.errors import OptionError
+from tests.helpers.videos import read_source, source_error
+from tracker.errors import OptionError, SourceError
+from tracker.sources.image_header import image_size, is_cut_off
 from tracker.sources.images import find_images, natural_order, read_image, to_bgr8
 
 
@@ -129,3 +136,126 @@ def test_only_image_files_are_found(tmp_path):
     files, frame_rate = find_images(tmp_path)
     assert [file.name for file in files] == ["a.webp", "b.JPG", "c.TIFF"]
     assert frame_rate is None
+
+
+# ---- headers
+
+KINDS = {
+    "baseline.jpg": [],
+    "progressive.jpg": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+    "restarts.jpg": [cv2.IMWRITE_JPEG_RST_INTERVAL, 1],
+    "a.png": [],
+    "a.bmp": [],
+    "lzw.tiff": [],
+    "plain.tif": [cv2.IMWRITE_TIFF_COMPRESSION, 1],
+    "lossy.webp": [cv2.IMWRITE_WEBP_QUALITY, 80],
+    "lossless.webp": [cv2.IMWRITE_WEBP_QUALITY, 101],
+}
+
+
+def encoded(name, shape=(37, 61, 3)):
+    image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    return cv2.imencode("." + name.split(".")[1], image, KINDS[name])[1].tobytes()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_size_is_that_of_the_decoded_image(name):
+    for shape in ((37, 61, 3), (1, 1, 3), (300, 7, 3), (40, 50)):
+        assert image_size(encoded(name, shape)) == (shape[1], shape[0])
+
+
+@pytest.mark.parametrize("name", ["a.png", "lossy.webp", "lossless.webp"])
+def test_size_with_transparency(name):
+    assert image_size(encoded(name, (37, 61, 4))) == (61, 37)
+
+
+def test_size_of_a_motorola_tiff_and_of_a_big_one():
+    entries = [(256, 3, 700), (257, 4, 500)]
+    data = b"MM\0*" + struct.pack(">IH", 8, len(entries))
+    for tag, kind, value in entries:
+        data += struct.pack(">HHIHH" if kind == 3 else ">HHII", tag, kind, 1, value, *[0] * (kind == 3))
+    assert image_size(data) == (700, 500)
+    data = b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, len(entries))
+    data += b"".join(struct.pack("<HHQQ", tag, kind, 1, value) for tag, kind, value in entries)
+    assert image_size(data) == (700, 500)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_damaged_headers_raise_nothing(name):
+    data = encoded(name)
+    for length in range(min(len(data), 700)):
+        image_size(data[:length])
+        is_cut_off(data[:length])
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        damaged = bytearray(data)
+        for at in rng.integers(0, min(len(data), 400), 4):
+            damaged[at] = rng.integers(256)
+        image_size(bytes(damaged))
+        is_cut_off(bytes(damaged))
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
+def test_cut_off_image_counts_as_corrupt(tmp_path, name, share):
+    data = encoded(name)
+    (tmp_path / "a.jpg").write_bytes(data)
+    (tmp_path / "b.jpg").write_bytes(data[: int(len(data) * share)])
+    (tmp_path / "c.jpg").write_bytes(data)
+    source, frames = read_source(tmp_path)
+    assert source.skipped == 1
+    assert [frame.index for frame in frames] == [0, 2]
+
+
+def test_end_of_a_thumbnail_is_not_the_end_of_the_image(tmp_path):
+    data = encoded("baseline.jpg")
+    thumbnail = b"Exif\0\0" + data
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + data[2:]
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert read_image(tmp_path / "a.jpg") is not None
+    (tmp_path / "a.jpg").write_bytes(data[:-200])
+    assert read_image(tmp_path / "a.jpg") is None
+
+
+def test_what_follows_the_end_does_no_harm(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encoded("baseline.jpg") + b"\0" * 1000)
+    assert read_image(tmp_path / "a.jpg").shape == (37, 61, 3)
+
+
+def black_png(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    )
+
+
+def test_larger_images_are_not_decoded(tmp_path, monkeypatch, caplog):
+    def decode(*_):
+        raise AssertionError("decoded")
+
+    path = tmp_path / "bomb.png"
+    path.write_bytes(black_png(10_001, 10_000))
+    with monkeypatch.context() as patch:
+        patch.setattr(cv2, "imdecode", decode)
+        assert "10001 x 10000 pixels, more than max_pixels (100000000)" in source_error(path)
+    (tmp_path / "fine.png").write_bytes(encoded("a.png"))
+    source, frames = read_source(tmp_path)
+    assert (source.skipped, len(frames)) == (1, 1)
+    assert "bomb.png" in caplog.text
+
+
+def test_limit_of_pixels_can_be_set(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded("a.png"))
+    with pytest.raises(SourceError, match="61 x 37"):
+        read_image(tmp_path / "a.png", 61 * 37 - 1)
+    assert read_image(tmp_path / "a.png", 61 * 37) is not None
+
+
+def test_file_too_large_for_its_pixels_is_not_read(tmp_path):
+    with (tmp_path / "a.bmp").open("wb") as file:
+        file.write(encoded("a.bmp"))
+        file.truncate(1 << 40)  # takes no space
+    assert read_image(tmp_path / "a.bmp") is None

@@ -114,8 +114,8 @@ def test_nothing_is_left_open(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.mp4", numbered_frames(4))
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
     opened = []
-    real_open = opening.open_container
-    monkeypatch.setattr(opening, "open_container", lambda *a: opened.append(real_open(*a)) or opened[-1])
+    real_open = opening.open_file
+    monkeypatch.setattr(opening, "open_file", lambda *a: opened.append(real_open(*a)) or opened[-1])
     source_error(path)
     with pytest.raises(AssertionError):
         next(opened[0].demux())

@@ -13,6 +13,7 @@ from tests.helpers.videos import (
     numbered_frames,
     read_source,
     rotate_in_header,
+    write_playlist,
     write_video,
 )
 from tracker.errors import SourceError
@@ -199,3 +200,78 @@ def test_sound_is_not_read_unasked(tmp_path):
     assert all(frame.audio == () for frame in source)
     silent = write_video(tmp_path / "silent.mp4", numbered_frames(5))
     assert open_source(silent, with_audio=True).audio_stream is None
+
+
+# ---- several streams: the one that ffmpeg would choose
+
+SMALL, LARGE = (48, 32), (96, 64)
+
+
+def write_streams(path, *streams):
+    """A file of streams of pictures, each a (width, height) and a disposition."""
+    with av.open(str(path), "w") as container:
+        made = []
+        for (width, height), disposition in streams:
+            stream = container.add_stream("mpeg4", rate=10, width=width, height=height, pix_fmt="yuv420p")
+            stream.disposition = disposition
+            made.append(stream)
+        for number in range(5):
+            for stream in made:
+                image = np.full((stream.height, stream.width, 3), 20 + 5 * number, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        for stream in made:
+            container.mux(stream.encode())
+    return path
+
+
+DEFAULT, NONE = av.stream.Disposition.default, av.stream.Disposition(0)
+
+
+@pytest.mark.parametrize(
+    ("streams", "expected"),
+    [
+        ([(SMALL, NONE), (LARGE, NONE)], LARGE),
+        ([(LARGE, NONE), (SMALL, NONE)], LARGE),
+        ([(SMALL, NONE), (LARGE, DEFAULT)], LARGE),
+        ([(LARGE, NONE), (SMALL, DEFAULT)], SMALL),
+        ([(LARGE, DEFAULT), (SMALL, DEFAULT)], LARGE),
+    ],
+)
+def test_default_or_largest_stream_is_read(tmp_path, streams, expected):
+    _, frames = read_source(write_streams(tmp_path / "two.mkv", *streams))
+    assert len(frames) == 5
+    assert {frame.image.shape[1::-1] for frame in frames} == {expected}
+
+
+def test_large_cover_does_not_count(tmp_path):
+    path = write_streams(tmp_path / "film.mkv", (SMALL, DEFAULT))
+    with av.open(str(path)) as film, av.open(str(tmp_path / "covered.mp4"), "w") as output:
+        stream = output.add_stream_from_template(film.streams.video[0])
+        cover = output.add_stream("mjpeg", rate=25, width=400, height=400, pix_fmt="yuvj420p")
+        cover.disposition = av.stream.Disposition.attached_pic
+        output.mux(cover.encode(av.VideoFrame(400, 400, "yuvj420p")))
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+        output.mux(cover.encode())
+    _, frames = read_source(tmp_path / "covered.mp4")
+    assert {frame.image.shape[1::-1] for frame in frames} == {SMALL}
+    assert len(frames) == 5
+
+
+@pytest.mark.parametrize("order", [("lo", "hi"), ("hi", "lo")])
+@pytest.mark.parametrize("from_server", [False, True])
+def test_best_variant_is_read_with_its_sound(served, order, from_server):
+    folder, address = served
+    for name, size, tone in (("lo", SMALL, 1.0), ("hi", LARGE, 1.0)):
+        write_video(folder / f"{name}.ts", numbered_frames(25, size), audio=True, audio_seconds=tone)
+        write_playlist(folder / f"{name}.m3u8", f"{name}.ts")
+    rates = {"lo": 50_000, "hi": 500_000}
+    text = "".join(f"#EXT-X-STREAM-INF:BANDWIDTH={rates[name]}\n{name}.m3u8\n" for name in order)
+    (folder / "master.m3u8").write_text("#EXTM3U\n" + text)
+    path = f"http://{address}/master.m3u8" if from_server else folder / "master.m3u8"
+    source, frames = read_source(path, with_audio=True)
+    assert {frame.image.shape[1::-1] for frame in frames} == {LARGE}
+    assert (len(frames), source.skipped) == (25, 0)
+    assert sum(len(frame.audio) for frame in frames) > 30
