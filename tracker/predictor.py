@@ -144,7 +144,7 @@ class Predictor:
         job = self._job(outputs, sinks, use_gpu, refine, tracker_config, options, progress)
         source = open_source(video_stream, check_flag("from_device", from_device), frame_rate, visualization, timeout)
         with source:
-            info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames)
+            info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # where somebody watches, the single frame has to be quick
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live))
             return track_source(source, self._sequence_run(info, job), progress)

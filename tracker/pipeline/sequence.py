@@ -152,4 +152,5 @@ class SequenceRun:
             backend=self.detector.backend,
             files=dict(self._files),
             skip_frames=self.info.skip_frames,
+            first_frame=self.info.first_frame,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -13,7 +12,7 @@ from ..errors import OptionError, SourceError
 from ..settings.checks import check_positive
 from .base import Source
 from .camera import CameraSource
-from .images import ImageSource, find_images, is_image, natural_order
+from .images import ImageFolder, ImageSource, find_images, is_image, natural_order
 from .video import VideoSource, open_container
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp"})
@@ -64,8 +63,7 @@ def open_source(
     path = Path(text)
     if _exists(path):
         if path.is_dir():
-            files, own_rate = find_images(path)
-            return _open_images(files, text, path, frame_rate or own_rate)
+            return _open_images(find_images(path), text, frame_rate)
         if is_image(path):
             return ImageSource([path], repr(text), path.stem, frame_rate)
         # With the prefix FFmpeg takes no part of the name for a protocol, as in "12:30.mp4".
@@ -77,7 +75,11 @@ def open_source(
         # Path.glob refuses absolute patterns.
         matches = (Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207
         files = sorted(filter(is_image, matches), key=natural_order)
-        return _open_images(files, text, path.parent, frame_rate)
+        images = ImageFolder(path.parent, files)
+        if len({file.parent for file in files}) == 1:
+            sequence = find_images(files[0].parent, files)
+            images = images if sequence.numbers is None else sequence
+        return _open_images(images, text, frame_rate)
     hint = f"; for camera {text} pass from_device=True (--from_device)" if _is_index(text) else ""
     raise SourceError(f"{text!r} does not exist: check the path{hint}")
 
@@ -122,9 +124,11 @@ def _camera_index(text: str) -> int:
     return int(text)
 
 
-def _open_images(files: Sequence[Path], text: str, folder: Path, frame_rate: float | None) -> Source:
-    if not files:
+def _open_images(images: ImageFolder, text: str, frame_rate: float | None) -> Source:
+    if not images.files:
         raise SourceError(f"{text!r} has no images: jpg, jpeg, png, bmp, tif, tiff and webp are read")
     # "." and ".." are not names to call results by.
+    folder = images.path
     name = folder.name if folder.name not in ("", "..") else folder.resolve().name
-    return ImageSource(files, repr(text), _file_name(name) or "images", frame_rate)
+    rate = frame_rate or images.frame_rate
+    return ImageSource(images.files, repr(text), _file_name(name) or "images", rate, images.numbers)
