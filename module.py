@@ -12,7 +12,7 @@ from .tracker.command import run_command
 from .tracker.errors import OptionError
 from .tracker.pipeline.result import TrackingResult
 from .tracker.predictor import Predictor
-from .tracker.serving import ServingOptions, guard_requests, track_posted
+from .tracker.serving import RequestGuard, ServingOptions, track_posted
 from .tracker.settings.checks import from_mapping
 
 HUB_ARGUMENTS = {"name", "directory", "version", "source", "update", "branch", "ignore_env_mismatch"}
@@ -57,6 +57,7 @@ class JDE(hub.Module, Predictor):
                 f"unknown argument {name!r}; known are model, threads, backend, precision and serving_options"
             )
         self.serving_options = from_mapping(ServingOptions, serving_options or {}, "serving_options")
+        self._request_guard = RequestGuard()
         Predictor.__init__(self, model, threads, backend, precision)
 
     def __getattribute__(self, name: str) -> Any:
@@ -84,7 +85,7 @@ class JDE(hub.Module, Predictor):
     @property
     def serving_func_name(self) -> str:
         """Name of the method that serves; ``hub serving`` asks for it once, before it starts."""
-        guard_requests(f"/predict/{self.name}", self.serving_options)
+        self._request_guard.watch(f"/predict/{self.name}", self.serving_options)
         return "serving_method"
 
     @runnable

@@ -189,27 +189,32 @@ def has_gone(client: socket.socket) -> bool:
         return True
 
 
-_guarded: dict[str, ServingOptions] = {}  # by the path of the requests
+class RequestGuard:
+    """Checks the bodies of requests before they are read, in any Flask application of this process."""
+
+    def __init__(self) -> None:
+        self._limits: dict[str, ServingOptions] = {}
+
+    def watch(self, path: str, serving: ServingOptions) -> None:
+        """Check the requests to a path from now on.
+
+        Args:
+            path: Such as ``/predict/NAME``.
+            serving: Their limits, in place of those given before.
+        """
+        self._limits[path] = serving
+        flask.request_started.connect(self._check)  # does not keep this object alive; a second time does nothing
+        # of the development server, which PaddleHub uses: it serves nobody else while it waits for a connection
+        WSGIRequestHandler.timeout = serving.idle_seconds
+
+    def _check(self, application: flask.Flask, **_: Any) -> None:
+        serving = self._limits.get(flask.request.path)
+        if serving is not None and flask.request.method == "POST":
+            _check_body(serving)
 
 
-def guard_requests(path: str, serving: ServingOptions) -> None:
-    """Have the bodies of requests checked before they are read, in any Flask application of this process.
-
-    Args:
-        path: of the requests, such as ``/predict/NAME``.
-        serving: their limits.
-    """
-    _guarded[path] = serving
-    flask.request_started.connect(_check_request)
-    # of the development server, which PaddleHub uses: it serves nobody else while it waits for a connection
-    WSGIRequestHandler.timeout = serving.idle_seconds
-
-
-def _check_request(application: flask.Flask, **_: Any) -> None:
-    """Answer a request whose body cannot be one of ours, in the form of PaddleHub's answers."""
-    serving = _guarded.get(flask.request.path)
-    if serving is None or flask.request.method != "POST":
-        return
+def _check_body(serving: ServingOptions) -> None:
+    """Answer the request at hand, in the form of PaddleHub's answers, where its body cannot be one for us."""
     if not flask.request.is_json:
         _refuse("post JSON, with Content-Type: application/json")
     size = flask.request.content_length
