@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+from collections.abc import Mapping
 from typing import Any
 
-import cv2
-import numpy as np
 import paddlehub as hub
 from paddlehub.module.module import moduleinfo, runnable, serving
 
@@ -15,6 +12,8 @@ from .tracker.command import run_command
 from .tracker.errors import OptionError
 from .tracker.pipeline.result import TrackingResult
 from .tracker.predictor import Predictor
+from .tracker.serving import RequestGuard, ServingOptions, track_posted
+from .tracker.settings.checks import from_mapping
 
 HUB_ARGUMENTS = {"name", "directory", "version", "source", "update", "branch", "ignore_env_mismatch"}
 
@@ -38,6 +37,7 @@ class JDE(hub.Module, Predictor):
             can run the model.
         precision: number format of the network: ``fp32``; ``int8`` or ``bf16``, with openvino only, which round more;
             or ``auto``: int8 where the model has a valid int8 form and the processor instructions for it, else fp32.
+        serving_options: limits of requests to ``hub serving``, by the names in `ServingOptions`; None for its defaults.
 
     The model is loaded at the first use and kept.
     """
@@ -48,11 +48,16 @@ class JDE(hub.Module, Predictor):
         threads: int | None = None,
         backend: str = "auto",
         precision: str = "auto",
+        serving_options: Mapping[str, Any] | None = None,
         **hub_arguments: Any,
     ) -> None:
         # hub.Module(...) passes its own arguments on, because Python initialises the object that its __new__ returned
         for name in hub_arguments.keys() - HUB_ARGUMENTS:
-            raise OptionError(f"unknown argument {name!r}; known are model, threads, backend and precision")
+            raise OptionError(
+                f"unknown argument {name!r}; known are model, threads, backend, precision and serving_options"
+            )
+        self.serving_options = from_mapping(ServingOptions, serving_options or {}, "serving_options")
+        self._request_guard = RequestGuard()
         Predictor.__init__(self, model, threads, backend, precision)
 
     def __getattribute__(self, name: str) -> Any:
@@ -65,39 +70,25 @@ class JDE(hub.Module, Predictor):
         return self.mot_predict(*args, **kwargs)
 
     @serving
-    def serving_method(self, images: list[str], **options: Any) -> list[dict[str, Any]]:
-        """Track the frames of one sequence that were posted together.
+    def serving_method(self, /, images: Any = None, **options: Any) -> list[dict[str, Any]]:
+        """Track the frames of one sequence that were posted together. No file is read or written.
 
         Args:
-            images: image files (JPEG, PNG, ...) in base64, in order of time.
-            options: those of ``stream_mode``; no file is written, and none of this machine is read.
+            images: list of image files (JPEG, PNG, BMP, TIFF or WebP) in base64, in order of time.
+            options: ``frame_rate``, and thresholds of detection and settings of the association as for ``stream_mode``.
 
         Returns:
             For every image: ``frame`` (from 1), ``ids``, ``boxes`` (left, top, width, height in pixels), ``scores``.
         """
-        if not isinstance(images, list):
-            raise OptionError(f"images must be a list of base64 texts, not {type(images).__name__}")
-        frames = [_image_from_base64(number, text) for number, text in enumerate(images, 1)]
-        # a client must not read or write files of this machine
-        with self.stream_mode(**{**options, "output_dir": None, "tracker_config": None}) as stream:
-            tracked = stream.predict(frames)
-        return [
-            {"frame": f.frame, "ids": f.ids.tolist(), "boxes": f.boxes.tolist(), "scores": f.scores.tolist()}
-            for f in tracked
-        ]
+        return track_posted(self, images, options, self.serving_options)
+
+    @property
+    def serving_func_name(self) -> str:
+        """Name of the method that serves; ``hub serving`` asks for it once, before it starts."""
+        self._request_guard.watch(f"/predict/{self.name}", self.serving_options)
+        return "serving_method"
 
     @runnable
     def run_cmd(self, argvs: list[str]) -> TrackingResult:
         """Run a command line and return its result, which ``hub run`` prints."""
         return run_command(self, f"hub run {self.name}", argvs)
-
-
-def _image_from_base64(number: int, text: str) -> np.ndarray:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise OptionError(f"image {number} is not base64: {error}") from error
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise OptionError(f"image {number} is no image file that OpenCV reads")
-    return image

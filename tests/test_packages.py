@@ -22,7 +22,7 @@ FLOORS = (
     {"detection", "refinement"},
     {"options", "pipeline", "evaluation"},
     {"predictor"},
-    {"command"},
+    {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}

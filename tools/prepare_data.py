@@ -39,7 +39,7 @@ from training.data.readers import READERS, MotSequence
 from training.data.samples import make_sample
 from training.data.writer import Found, Writer, file_name
 
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
+ARCHIVES = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")  # other files may be .tar too, or videos
 EVALUATION = "PETS09-S2L1"  # the sequence that the module is scored on: never to be trained with
 LICENCES = (  # searched for at the start of a name, ignoring case
     (r"(TUD|ETH|ADL|KITTI|Venice|PETS09|AVG)-|MOT(15|16|17|20)", "CC BY-NC-SA 3.0 (MOTChallenge)"),
@@ -62,10 +62,11 @@ def find_datasets(source: Path, scratch: Path) -> list[Found]:
     Raises:
         DataError: the source is missing, damaged, unsafe to unpack, or nothing in it is recognised.
     """
-    if source.suffix.lower() in VIDEOS and source.is_file():
-        return [Found("video", file_name(source.stem), source, str(source))]
     if source.is_dir():
         folder, unpacked = source, None
+    elif source.is_file() and not _is_archive(source):
+        _check_video(source)
+        return [Found("video", file_name(source.stem), source, str(source))]
     elif source.is_file():
         # named like the archive, which names a dataset that lies at its top
         folder = unpacked = Path(tempfile.mkdtemp(dir=scratch), file_name(re.sub(r"(\.tar)?\.\w+$", "", source.name)))
@@ -82,6 +83,20 @@ def find_datasets(source: Path, scratch: Path) -> list[Found]:
             "annotation/, bboxes_gt.txt, or crops by identity"
         )
     return datasets
+
+
+def _is_archive(file: Path) -> bool:
+    return file.suffix.lower() in ARCHIVES or tarfile.is_tarfile(file)
+
+
+def _check_video(file: Path) -> None:
+    """Refuse a file that the tracker does not read as a video."""
+    if is_image(file):
+        raise DataError(f"{file}: is a single image; give the folder that it is in, with its labels")
+    try:
+        open_source(file).close()
+    except SourceError as error:
+        raise DataError(f"{file}: is neither a .tar nor a video ({error})") from None
 
 
 def unpack(archive: Path, folder: Path) -> None:

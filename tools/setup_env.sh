@@ -18,12 +18,25 @@ if [ ! -x .venv/bin/python ]; then
 fi
 . .venv/bin/activate
 
+# Install what the arguments, those of pip install, ask for: by uv, or by pip where uv cannot be had or fails.
+install_packages() {
+    # uv does not read pip's settings; of these a mirror matters, which pip is often given where PyPI is slow
+    mirror=${PIP_INDEX_URL:-$(python -m pip config get global.index-url 2>/dev/null || true)}
+    if python -m uv --version >/dev/null 2>&1 ||
+        python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1' 2>/dev/null; then
+        UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-${mirror:-https://pypi.org/simple}} \
+            python -m uv pip install --quiet --python .venv/bin/python "$@" && return
+        echo "uv failed, installing with pip" >&2
+    fi
+    python -m pip install --quiet --disable-pip-version-check "$@"
+}
+
 for requirements in "$@"; do
     # the checksum left behind by a complete installation tells whether there is anything to do
     stamp=.venv/installed-$(sha256sum "$requirements" | cut -c 1-16)
     if [ ! -e "$stamp" ]; then
-        echo "Installing $requirements (some minutes the first time)"
-        python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+        echo "Installing $requirements (a minute or two the first time)"
+        install_packages -r "$requirements"
         touch "$stamp"
     fi
 done

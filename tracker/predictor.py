@@ -153,7 +153,7 @@ class Predictor:
         check_flag("from_device", from_device)
         source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
         with source:
-            info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames)
+            info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live))
             return track_source(source, self._sequence_run(info, job), progress)

@@ -111,6 +111,7 @@ class SequenceInfo:
         audio: audio stream of the input, as a template for copying its packets; None without sound.
         pixel_aspect: width of a pixel over its height.
         skip_frames: every N-th frame is tracked, the first included.
+        first_frame: number of the first frame of the source.
     """
 
     name: str
@@ -120,3 +121,4 @@ class SequenceInfo:
     audio: av.AudioStream | None = None
     pixel_aspect: Fraction = Fraction(1)
     skip_frames: int = 1
+    first_frame: int = 1

@@ -5,6 +5,7 @@ A sequence folder holds gt/gt.txt and seqinfo.ini, which states its length and f
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from ..errors import OptionError, OutputError, SourceError
 from ..sinks.mot_text import FRAME, HEIGHT, ID, LEFT, WIDTH, read_mot
-from ..sources.seqinfo import SEQINFO, SeqInfo, read_seqinfo
+from ..sources.seqinfo import SEQINFO, SeqInfo, find_sequence, read_seqinfo
+
+logger = logging.getLogger(__name__)
 
 FLAG, CLASS, VISIBILITY = 6, 7, 8  # columns of ground truth
 BOX = slice(LEFT, HEIGHT + 1)
@@ -101,8 +104,39 @@ def _seqinfo(gt_file: Path) -> SeqInfo:
 
 
 def gt_path(gt: Path) -> Path:
-    """Return the ground truth file of a sequence folder, or the file itself."""
-    return gt / "gt" / "gt.txt" if gt.is_dir() else gt
+    """Return the ground truth file of a sequence, given as that file, its folder, or a folder in it (img1, gt)."""
+    if not gt.is_dir():
+        return gt
+    if (gt / "gt.txt").is_file():
+        return gt / "gt.txt"
+    sequence = find_sequence(gt)
+    return (gt if sequence is None else sequence.path) / "gt" / "gt.txt"
+
+
+def check_frames_meet(gt: np.ndarray, result: np.ndarray, gt_file: Path, result_file: Path) -> None:
+    """Refuse a result that has no frame in common with its ground truth, and warn where most of its frames have none.
+
+    Such a result is of another video or counts its frames from another one; its scores would say nothing of the tracks.
+
+    Args:
+        gt: [N, 10], at least one row, as `read_boxes` returns it.
+        result: [M, 10] likewise; one without any box passes.
+        gt_file: where they come from, for the message.
+        result_file: likewise.
+
+    Raises:
+        SourceError: both have boxes, but never in the same frame.
+    """
+    frames = np.unique(result[:, FRAME])
+    shared = np.isin(frames, gt[:, FRAME]).sum()
+    if len(frames) and not shared:
+        ranges = [f"{rows[:, FRAME].min():.0f} to {rows[:, FRAME].max():.0f}" for rows in (result, gt)]
+        raise SourceError(
+            f"{result_file}: no frame is in both, it has boxes in frames {ranges[0]} and {gt_file} in {ranges[1]}; "
+            "is it the result of another video, or counted from another frame?"
+        )
+    if shared < len(frames) / 2:
+        logger.warning("%s: only %d of its %d frames have boxes in %s", result_file, shared, len(frames), gt_file)
 
 
 def find_pairs(gt: Path, path: Path, suffix: str = ".txt") -> list[tuple[str, Path, Path]]:

@@ -17,7 +17,7 @@ from ..boxes import box_iou, ltwh_to_ltrb
 from ..errors import OptionError, SourceError
 from ..sinks.mot_text import FRAME, ID
 from .hota import TOLERANCE, HotaCounts, Overlaps, count_hota
-from .mot_files import BOX, gt_path, read_boxes, read_ground_truth, roles
+from .mot_files import BOX, check_frames_meet, gt_path, read_boxes, read_ground_truth, roles
 
 IGNORE_IOU = 0.5  # the benchmark's, whatever IoU the metrics ask for
 
@@ -68,13 +68,14 @@ def evaluate(gt: Path, result: Path, iou: float = 0.5) -> dict[str, float]:
     return combine([score(gt_path(Path(gt)), Path(result), iou)])
 
 
-def score(gt_file: Path, result: Path, iou: float = 0.5) -> Scored:
+def score(gt_file: Path, result: Path, iou: float = 0.5, must_meet: bool = True) -> Scored:
     """Count hits, errors and associations of one video.
 
     Args:
         gt_file: ground truth file.
         result: MOT text file of the tracks.
         iou: least IoU at which a result box may match a true one, in (0, 1].
+        must_meet: refuse a result none of whose boxes is in a frame with true ones; a poor model may make such.
 
     Raises:
         OptionError: ``iou`` is out of its range.
@@ -87,6 +88,8 @@ def score(gt_file: Path, result: Path, iou: float = 0.5) -> Scored:
             f"{result}: frame {boxes[:, FRAME].max():.0f} lies beyond the last frame {last} of {gt_file}; "
             "is it the result of another video?"
         )
+    if must_meet:
+        check_frames_meet(gt, boxes, gt_file, result)
     frames = overlaps(gt, boxes)
     return Scored(_clear_mot(frames, iou), count_hota(frames))
 

@@ -201,7 +201,7 @@ class _Run:
                 marks.append(mark(detections, gt[here & counts, BOX], gt[here & ignored, BOX]))
             for text in texts:
                 text.close()
-            self.tracks, self.control = (score(files.gt, path) for path in paths)
+            self.tracks, self.control = (score(files.gt, path, must_meet=False) for path in paths)
         if save_detections is not None:
             write_detections(save_detections / f"{files.name}.npz", kept)
         self.marks = np.concatenate(marks)

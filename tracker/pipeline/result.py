@@ -39,6 +39,7 @@ class TrackingResult:
         backend: backend and precision of the network, such as ``paddle fp32``.
         files: the files written, by kind: ``text``, ``video``, ``refined``, and those of your own sinks.
         skip_frames: every N-th frame was tracked, the first included.
+        first_frame: number of the first frame of the source; 1 but for images of a sequence that are named otherwise.
     """
 
     name: str
@@ -55,6 +56,7 @@ class TrackingResult:
     backend: str
     files: dict[str, Path] = field(default_factory=dict)
     skip_frames: int = 1
+    first_frame: int = 1
 
     @property
     def text_path(self) -> Path | None:
@@ -81,7 +83,7 @@ class TrackingResult:
         """
         if not self.frames:
             return
-        path, expected = self._text(), 1
+        path, expected = self._text(), self.first_frame
         try:
             for number, rows in read_frames(path):
                 if not expected <= number <= self.last_frame:
@@ -101,7 +103,7 @@ class TrackingResult:
     def _empty(self, start: int, stop: int) -> Iterator[FrameTracks]:
         """Yield the tracked frames of a range without people."""
         for number in range(start, stop):
-            if (number - 1) % self.skip_frames == 0:
+            if (number - self.first_frame) % self.skip_frames == 0:
                 yield FrameTracks(number, np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
 
     def to_dataframe(self) -> pandas.DataFrame:

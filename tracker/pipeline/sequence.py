@@ -165,4 +165,5 @@ class SequenceRun:
             backend=self.detector.backend,
             files={**self._recorders.readable_files(), **self._renderers.readable_files(), **self._files},
             skip_frames=self.info.skip_frames,
+            first_frame=self.info.first_frame,
         )

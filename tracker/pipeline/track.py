@@ -91,7 +91,7 @@ def _read(source: Source, run: SequenceRun) -> Generator[Frame, None, None]:
             run.info = replace(run.info, start=source.start_time, audio=audio, pixel_aspect=aspect)
         if skipped is not None:
             frame = _drop(skipped, frame)
-        skipped = frame if frame.index % run.info.skip_frames else None
+        skipped = frame if (frame.index + 1 - source.first_frame) % run.info.skip_frames else None
         if skipped is None:
             yield frame
 

@@ -188,7 +188,7 @@ def _parse(lines: list[str], path: Path, number: int) -> np.ndarray:
     # without one line of the other kind numpy drops no line
     if len(rows) == len(lines) and MIN_COLUMNS <= rows.shape[1] <= MAX_COLUMNS and not _faults(rows).any():
         return np.pad(rows, ((0, 0), (0, MAX_COLUMNS - rows.shape[1])), constant_values=-1)
-    kept = [_parse_line(line, f"{path}, line {at}") for at, line in enumerate(lines, number) if line.strip()]
+    kept = [_parse_line(line, f"{path}, line {at}") for at, line in enumerate(lines, number) if line.strip(", \t\r\n")]
     return np.array(kept, np.float64).reshape(-1, MAX_COLUMNS)
 
 
@@ -207,7 +207,7 @@ def _faults(rows: np.ndarray) -> np.ndarray:
 
 def _parse_line(line: str, where: str) -> list[float]:
     """Parse a line into `MAX_COLUMNS` values; ``where`` names it in errors."""
-    fields = line.split(",")
+    fields = line.rstrip(", \t\r\n").split(",")  # spreadsheets end lines with commas
     try:
         row = [float(field) for field in fields]
     except ValueError:

@@ -50,6 +50,7 @@ class Source(ABC):
         frame_rate: nominal frames per second.
         frame_count: expected number of frames; None where it is unknown or has no end.
         live: whether frames arrive in real time (camera, endless stream).
+        first_frame: number of the first frame; above 1 only where the names of images say so.
         skipped: corrupt or unreadable frames passed over so far.
         start_time: time of the first frame in the input's own clock, in seconds, known once it was read; sound is
             dated by that clock.
@@ -64,6 +65,7 @@ class Source(ABC):
         self.frame_rate = frame_rate
         self.frame_count = frame_count
         self.live = live
+        self.first_frame = 1
         self.skipped = 0
         self.start_time = 0.0
         self.pixel_aspect = Fraction(1)

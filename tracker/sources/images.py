@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +16,8 @@ from ..errors import OptionError, SourceError
 from ..structures import Frame
 from .base import DEFAULT_RATE, MAX_PIXELS, Source, check_pixels
 from .image_header import image_size, is_cut_off
-from .seqinfo import SEQINFO, read_seqinfo
+from .seqinfo import IMAGES, SEQINFO, SeqInfo, SequenceFolder, find_sequence
+
 
 # No image needs more in a file: four channels of 16 bits, and what else a camera writes there.
 _BYTES_PER_PIXEL, _HEADER_BYTES = 8, 1 << 24
@@ -22,6 +25,8 @@ _BYTES_PER_PIXEL, _HEADER_BYTES = 8, 1 << 24
 logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+MAX_NUMBER = 10_000_000  # a larger number in a name is a time or an identity, not that of a frame
+_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)", re.DOTALL)
 
 
 def to_bgr8(image: np.ndarray) -> np.ndarray:
@@ -86,8 +91,8 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray | None:
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a path is a file with the suffix of an image."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    """Return whether a path is a file with the suffix of an image, other than what macOS lays beside it (._NAME)."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("._") and path.is_file()
 
 
 def natural_order(path: Path) -> tuple[list[str | int], str]:
@@ -99,28 +104,79 @@ def natural_order(path: Path) -> tuple[list[str | int], str]:
     return parts, str(path)
 
 
-def find_images(folder: Path) -> tuple[list[Path], float | None]:
-    """List the images of a folder, or of a MOTChallenge sequence folder (one with a seqinfo.ini).
+class ImageFolder(NamedTuple):
+    """The images of a folder, and what is known of them.
+
+    Attributes:
+        path: the folder that the results are named after; of a MOTChallenge sequence the one around the images.
+        files: the image files in natural order.
+        frame_rate: frames per second that seqinfo.ini states; None without it.
+        numbers: the frame that each file is, from 1, by the names of a sequence's images; None where order tells.
+    """
+
+    path: Path
+    files: list[Path]
+    frame_rate: float | None = None
+    numbers: list[int] | None = None
+
+
+def find_images(folder: Path, chosen: list[Path] | None = None) -> ImageFolder:
+    """List the images of a folder, or of a MOTChallenge sequence: its folder, or that of its images.
 
     Args:
         folder: an existing folder.
-
-    Returns:
-        The image files in natural order, and the frames per second that seqinfo.ini states; None without it.
+        chosen: the image files to take, all in that folder and in natural order; None for all that it holds.
 
     Raises:
         SourceError: the folder cannot be listed, or seqinfo.ini is wrong.
     """
-    images, frame_rate = folder, None
+    images = folder
     try:
-        if (folder / SEQINFO).is_file():
-            info = read_seqinfo(folder / SEQINFO)
-            images, frame_rate = folder / info.image_folder, info.frame_rate
-        return sorted(filter(is_image, images.iterdir()), key=natural_order), frame_rate
+        sequence = find_sequence(folder)
+        if sequence is None:
+            files = list_images(folder) if chosen is None else chosen
+            if files or not (folder / IMAGES).is_dir():
+                return ImageFolder(folder, files)
+            sequence = SequenceFolder(folder, folder / IMAGES, SeqInfo(folder / SEQINFO, {}))
+        images = sequence.images
+        files = list_images(images) if chosen is None else chosen
     except PermissionError:
         raise SourceError(f"no permission to read {str(images)!r}: change its permissions") from None
     except (FileNotFoundError, NotADirectoryError):
         raise SourceError(f"{str(images)!r}, which seqinfo.ini names, is not a folder: correct imDir") from None
+    numbers = frame_numbers(files)
+    if files and numbers is None:
+        logger.warning("the images in %s are not named by frame, 000001.jpg and so on: numbered by their order", images)
+    return ImageFolder(sequence.path, files, sequence.info.frame_rate, numbers)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the image files of a folder in natural order.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    return sorted(filter(is_image, folder.iterdir()), key=natural_order)
+
+
+def frame_numbers(files: Sequence[Path]) -> list[int] | None:
+    """Return the frames that images are named by, counted from 1 where the names count from 0.
+
+    Args:
+        files: in natural order, such as 000301.jpg, 000302.jpg, or walk_1.png, walk_2.png.
+
+    Returns:
+        The number of each file; None where a name does not end with one, what comes before it differs, or two files
+        have the same number.
+    """
+    names = [_NUMBERED.fullmatch(file.stem) for file in files]
+    matches = [name for name in names if name]
+    numbers = [int(match["number"]) for match in matches]
+    if len(matches) < len(files) or len({match["prefix"] for match in matches}) > 1:
+        return None
+    if any(after <= before for before, after in itertools.pairwise(numbers)) or max(numbers, default=0) > MAX_NUMBER:
+        return None
+    return [number + 1 for number in numbers] if 0 in numbers else numbers
 
 
 class ImageSource(Source):
@@ -131,6 +187,7 @@ class ImageSource(Source):
         label: what messages call them.
         name: stem for the names of output files.
         frame_rate: frames per second; 30 where it is not known.
+        numbers: the frame that each file is, from 1 and rising; None for 1, 2, 3, ...
         max_pixels: width times height that an image may have; larger ones are skipped.
     """
 
@@ -140,14 +197,17 @@ class ImageSource(Source):
         label: str,
         name: str,
         frame_rate: float | None,
+        numbers: Sequence[int] | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         super().__init__(label, name, frame_rate or DEFAULT_RATE, len(files))
         self._files = files
         self._max_pixels = max_pixels
+        self._indices = range(len(files)) if numbers is None else [number - 1 for number in numbers]
+        self.first_frame = self._indices[0] + 1 if files else 1
 
     def _read(self) -> Iterator[Frame]:
-        for index, file in enumerate(self._files):
+        for index, file in zip(self._indices, self._files):
             try:
                 image = read_image(file, self._max_pixels)
             except SourceError as error:
@@ -158,4 +218,4 @@ class ImageSource(Source):
             if image is None:
                 self.skipped += 1
             else:
-                yield Frame(index, index / self.frame_rate, image)
+                yield Frame(index, (index + 1 - self.first_frame) / self.frame_rate, image)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -14,7 +13,7 @@ from ..settings.checks import check_positive, check_whole
 from .base import MAX_PIXELS, Source
 from .camera import CameraSource
 from .container import open_address, open_file
-from .images import ImageSource, find_images, is_image, natural_order
+from .images import ImageFolder, ImageSource, find_images, is_image, natural_order
 from .video import VideoSource
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp"})
@@ -71,10 +70,9 @@ def open_source(
     path = Path(text)
     if _exists(path):
         if path.is_dir():
-            files, own_rate = find_images(path)
-            return _open_images(files, text, path, frame_rate or own_rate, max_pixels)
+            return _open_images(find_images(path), text, frame_rate, max_pixels)
         if is_image(path):
-            return ImageSource([path], repr(text), path.stem, frame_rate, max_pixels)
+            return ImageSource([path], repr(text), path.stem, frame_rate, max_pixels=max_pixels)
         container = open_file(path, repr(text), max_pixels, timeout)
         return VideoSource(container, repr(text), path.stem, frame_rate, with_audio, max_pixels=max_pixels)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
@@ -83,7 +81,11 @@ def open_source(
         # Path.glob refuses absolute patterns.
         matches = (Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207
         files = sorted(filter(is_image, matches), key=natural_order)
-        return _open_images(files, text, path.parent, frame_rate, max_pixels)
+        images = ImageFolder(path.parent, files)
+        if len({file.parent for file in files}) == 1:
+            sequence = find_images(files[0].parent, files)
+            images = images if sequence.numbers is None else sequence
+        return _open_images(images, text, frame_rate, max_pixels)
     hint = f"; for camera {text} pass from_device=True (--from_device)" if _is_index(text) else ""
     raise SourceError(f"{text!r} does not exist: check the path{hint}")
 
@@ -126,9 +128,11 @@ def _camera_index(text: str) -> int:
     return int(text)
 
 
-def _open_images(files: Sequence[Path], text: str, folder: Path, frame_rate: float | None, max_pixels: int) -> Source:
-    if not files:
+def _open_images(images: ImageFolder, text: str, frame_rate: float | None, max_pixels: int) -> Source:
+    if not images.files:
         raise SourceError(f"{text!r} has no images: jpg, jpeg, png, bmp, tif, tiff and webp are read")
     # "." and ".." are not names to call results by.
+    folder = images.path
     name = folder.name if folder.name not in ("", "..") else folder.resolve().name
-    return ImageSource(files, repr(text), _file_name(name) or "images", frame_rate, max_pixels)
+    rate = frame_rate or images.frame_rate
+    return ImageSource(images.files, repr(text), _file_name(name) or "images", rate, images.numbers, max_pixels)

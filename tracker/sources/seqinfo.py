@@ -1,15 +1,19 @@
-"""The seqinfo.ini of a MOTChallenge sequence folder."""
+"""MOTChallenge sequence folders: where their images are, and what their seqinfo.ini states."""
 
 from __future__ import annotations
 
 import configparser
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import SourceError
 
 SEQINFO = "seqinfo.ini"
+IMAGES = "img1"  # the folder of images where no seqinfo.ini names another
+BOXES = ("gt/gt.txt", "det/det.txt")  # a folder that has one of these beside img1 is a sequence
 
 
 class SeqInfo:
@@ -27,7 +31,7 @@ class SeqInfo:
     @property
     def image_folder(self) -> str:
         """Folder of the images, seen from that of the file (imDir)."""
-        return self._values.get("imDir", "img1")
+        return self._values.get("imDir", IMAGES)
 
     @property
     def frame_rate(self) -> float | None:
@@ -75,3 +79,45 @@ def read_seqinfo(path: Path) -> SeqInfo:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise SourceError(f"{str(path)!r} cannot be read ({reason}): correct it") from error
     return SeqInfo(path, parser["Sequence"] if parser.has_section("Sequence") else {})
+
+
+class SequenceFolder(NamedTuple):
+    """A MOTChallenge sequence.
+
+    Attributes:
+        path: its folder, which gives it its name.
+        images: the folder of its images.
+        info: what its seqinfo.ini states; nothing without one.
+    """
+
+    path: Path
+    images: Path
+    info: SeqInfo
+
+
+def find_sequence(folder: Path) -> SequenceFolder | None:
+    """Return the MOTChallenge sequence that a folder is, or that it holds the images of; None for other folders.
+
+    A sequence has a seqinfo.ini, or else img1/ beside gt/gt.txt or det/det.txt.
+
+    Raises:
+        SourceError: its seqinfo.ini cannot be read.
+    """
+    if (folder / SEQINFO).is_file():
+        info = read_seqinfo(folder / SEQINFO)
+        return SequenceFolder(folder, folder / info.image_folder, info)
+    if (folder / IMAGES).is_dir() and _has_boxes(folder):
+        return SequenceFolder(folder, folder / IMAGES, SeqInfo(folder / SEQINFO, {}))
+    images = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would leave the sequence through a link)
+    around = images.parent
+    if (around / SEQINFO).is_file():
+        info = read_seqinfo(around / SEQINFO)
+        if images == Path(os.path.abspath(around / info.image_folder)):  # noqa: PTH100
+            return SequenceFolder(around, folder, info)
+    elif images.name == IMAGES and _has_boxes(around):
+        return SequenceFolder(around, folder, SeqInfo(around / SEQINFO, {}))
+    return None
+
+
+def _has_boxes(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in BOXES)

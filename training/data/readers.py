@@ -52,16 +52,15 @@ class MotSequence:
         self.name = folder.resolve().name
         self.gt_file = folder / "gt" / "gt.txt"
         try:
-            files, self.frame_rate = find_images(folder if (folder / "seqinfo.ini").is_file() else folder / "img1")
+            images = find_images(folder)
             gt = read_mot(self.gt_file)
         except SourceError as error:
             raise DataError(str(error)) from None
-        if not files:
+        if not images.files:
             raise DataError(f"{folder}: has no images; expected img1/000001.jpg and so on")
-        if not all(file.stem.isdecimal() for file in files):
-            raise DataError(f"{files[0].parent}: expected images named by frame, 000001.jpg and so on")
-        self._files = files
-        self.frames = [int(file.stem) for file in files]
+        if images.numbers is None:
+            raise DataError(f"{images.files[0].parent}: expected images named by frame, 000001.jpg and so on")
+        self._files, self.frames, self.frame_rate = images.files, images.numbers, images.frame_rate
         if len(gt) and gt[:, FRAME].max() > max(self.frames):
             raise DataError(f"{self.gt_file}: has frame {gt[:, FRAME].max():.0f}, images end at {max(self.frames)}")
         people, ignored = roles(gt)

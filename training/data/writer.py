@@ -122,7 +122,7 @@ class Writer:
         if not numbers:
             raise DataError(f"{self.found.name} of {self.found.origin}: no image to hold back can be read")
         # of a line only the frame changes: which boxes are ignored depends on columns that a sample does not have
-        lines = (line.strip().split(",", 1) for line in sequence.gt_file.read_text(encoding="utf-8").splitlines())
+        lines = (line.strip().split(",", 1) for line in sequence.gt_file.read_text("utf-8-sig").splitlines())
         kept = [(numbers.get(int(float(frame))), *rest) for frame, *rest in lines if frame]
         kept = [f"{number},{rest}\n" for number, rest in kept if number is not None]
         (folder / "gt").mkdir()

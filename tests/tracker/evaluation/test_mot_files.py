@@ -24,6 +24,22 @@ def test_read_mot_keeps_order_and_fills_missing_columns(tmp_path):
     assert read_boxes(path).shape == (0, 10)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n", ",\n", ", ,\r\n", "\t\n,,,\n"])
+def test_what_editors_and_spreadsheets_make_of_a_file_is_read(tmp_path, end):
+    path = tmp_path / "gt.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + f"1.0,3.0,1,2,3,4,1,1,0.5{end}2,3.0, 1,2,3,4,1,1,1{end}".encode())
+    assert read_boxes(path).tolist() == [[1, 3, 1, 2, 3, 4, 1, 1, 0.5, -1], [2, 3, 1, 2, 3, 4, 1, 1, 1, -1]]
+
+
+@pytest.mark.parametrize("given", ["SEQ", "SEQ/img1", "SEQ/gt", "SEQ/gt/gt.txt"])
+def test_ground_truth_of_a_sequence_named_by_any_part_of_it(tmp_path, given):
+    gt = write_boxes(tmp_path / "SEQ" / "gt" / "gt.txt", [(1, 1, A)])
+    (tmp_path / "SEQ" / "img1").mkdir()
+    assert gt_path(tmp_path / given).samefile(gt)
+    (pair,) = find_pairs(tmp_path / given, tmp_path)
+    assert (pair[0], pair[2]) == ("SEQ", tmp_path / "SEQ.txt")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -2,12 +2,13 @@
 
 import json
 import math
+import operator
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.dataset_files import A_06, A, B, two_people, write_boxes
@@ -169,6 +170,7 @@ def rows(frames, ids=(1, 2, 3, 4)):
 def test_bounds_and_independence_of_names(gt, result, gt_ids, result_ids):
     gt = [*gt, {1: A}]
     result = result[: len(gt)]
+    assume(not any(result) or any(map(operator.and_, map(bool, gt), map(bool, result))))  # else it is refused
     with tempfile.TemporaryDirectory() as folder:
         values = evaluate(write_boxes(Path(folder, "a"), rows(gt)), write_boxes(Path(folder, "b"), rows(result)))
         renamed = evaluate(
@@ -195,6 +197,19 @@ def test_errors_of_evaluate_have_their_types(tmp_path):
         evaluate(gt, gt, iou=1.5)
     with pytest.raises(SourceError, match="cannot be read"):
         evaluate(gt, tmp_path)
+
+
+def test_frames_that_do_not_meet_are_told_in_place_of_scores(tmp_path, caplog):
+    gt = write_boxes(tmp_path / "gt.txt", [(frame, 1, A) for frame in range(301, 311)])
+    result = tmp_path / "result.txt"
+    with pytest.raises(SourceError, match=r"no frame is in both.* 1 to 10 and .*gt\.txt in 301 to 310") as caught:
+        evaluate(gt, write_boxes(result, [(frame, 1, A) for frame in range(1, 11)]))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(SourceError, match="no frame is in both"):
+        evaluate(write_boxes(tmp_path / "even.txt", [(2, 1, A)]), write_boxes(result, [(1, 1, A)]))
+    assert evaluate(gt, write_boxes(result, []))["FN"] == 10 and not caplog.messages
+    assert evaluate(gt, write_boxes(result, [(frame, 1, A) for frame in range(290, 303)]))["FN"] == 8
+    assert "only 2 of its 13 frames have boxes in" in caplog.text
 
 
 def test_seqinfo_states_the_length_of_a_sequence(tmp_path):

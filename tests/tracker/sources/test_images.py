@@ -130,12 +130,12 @@ def test_natural_order(tmp_path):
 
 
 def test_only_image_files_are_found(tmp_path):
-    for name in ["b.JPG", "a.webp", "c.TIFF", "notes.txt", "video.mp4"]:
+    for name in ["b.JPG", "a.webp", "c.TIFF", "._a.webp", "notes.txt", "video.mp4"]:
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    files, frame_rate = find_images(tmp_path)
-    assert [file.name for file in files] == ["a.webp", "b.JPG", "c.TIFF"]
-    assert frame_rate is None
+    images = find_images(tmp_path)
+    assert [file.name for file in images.files] == ["a.webp", "b.JPG", "c.TIFF"]
+    assert (images.path, images.frame_rate, images.numbers) == (tmp_path, None, None)
 
 
 # ---- headers
