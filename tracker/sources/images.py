@@ -18,7 +18,6 @@ from .base import DEFAULT_RATE, MAX_PIXELS, Source, check_pixels
 from .image_header import image_size, is_cut_off
 from .seqinfo import IMAGES, SEQINFO, SeqInfo, SequenceFolder, find_sequence
 
-
 # No image needs more in a file: four channels of 16 bits, and what else a camera writes there.
 _BYTES_PER_PIXEL, _HEADER_BYTES = 8, 1 << 24
 
