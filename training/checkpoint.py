@@ -186,12 +186,11 @@ def _moments(saved: Mapping[str, np.ndarray], task: nn.Layer, path: Path) -> dic
     for key, value in saved.items():
         structured, _, kind = key.rpartition("/")
         parameter = parameters.get(structured)
-        if parameter is None or value.dtype.kind != "f" or not np.isfinite(value).all():
+        if parameter is None or kind not in _MOMENTS:
             raise ModelError(f"{path} is damaged: its optimizer has {shown(key)}; give another --output")
-        if list(value.shape) not in ([1], [], list(parameter.shape)):
-            raise ModelError(
-                f"{path} is damaged: its optimizer has {shown(key)} of another shape; give another --output"
-            )
+        shape = list(parameter.shape) if kind.startswith("moment") else [1]
+        if list(value.shape) != shape or value.dtype.kind != "f" or not np.isfinite(value).all():
+            raise ModelError(f"{path} is damaged: {shown(key)} does not fit the optimizer; give another --output")
         state[f"{parameter.name}_{kind}"] = paddle.to_tensor(value)
     return state
 

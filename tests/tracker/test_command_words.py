@@ -160,7 +160,7 @@ def test_a_video_is_asked_for(command):
         (["--draw_threshold", "2"], "draw_threshold must be a number from 0 to 1, not 2.0"),
         (["--draw_threshold", "nan"], "draw_threshold must be a number from 0 to 1, not nan"),
         (["--nms_threshold", "-1"], "nms_threshold must be a number from 0 to 1, not -1.0"),
-        (["--keep_top_k", "0"], "keep_top_k must be a whole number of at least 1, not 0"),
+        (["--keep_top_k", "0"], "keep_top_k must be a whole number from 1 to 2000, not 0"),
         (["--track_buffer", "-1"], "track_buffer must be a number of at least 0, not -1.0"),
         (["--association", "magic"], "association must be one of fused, byte, jde, not 'magic'"),
         (["--frame_rate", "0"], "frame_rate must be a positive number, got 0.0"),

@@ -259,6 +259,36 @@ def test_checkpoints_with_other_names_are_refused(tmp_path, stream, change):
         trainer.resume()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("step", value) for value in (np.array("x"), np.array([1, 2]), np.array(-5), np.array(np.nan), 2**62)),
+        *(("average_steps", value) for value in (np.array(np.nan), np.zeros((0, 0), np.int64))),
+        *(("task/classifier.weight", kind) for kind in ("nan", "text", "complex", "int")),
+        ("optimizer/elsewhere/moment1_0", np.zeros(1, np.float32)),
+        ("optimizer/classifier.weight/moment1_0", np.zeros(7, np.float32)),
+        ("optimizer/classifier.weight/moment1_0", "nan"),
+        ("optimizer/classifier.weight/velocity_0", "zeros"),
+    ],
+)
+def test_checkpoints_with_absurd_numbers_are_refused_whole(tmp_path, stream, name, value):
+    trainer = new_trainer(tmp_path, stream)
+    trainer.save()
+    arrays = load_npz(trainer.checkpoint)
+    shape = arrays["task/classifier.weight"].shape
+    if isinstance(value, str):
+        made = {"nan": np.float32(np.nan), "text": "x", "complex": 1j, "int": 1, "zeros": np.float32(0)}
+        value = np.full(shape, made[value])
+    save_arrays(trainer.checkpoint, {**arrays, name: value})
+    other = new_trainer(tmp_path, stream)
+    before = {key: tensor.numpy().copy() for key, tensor in other.task.state_dict().items()}
+    with pytest.raises(ModelError, match="give another --output") as caught:
+        other.resume()
+    assert "\n" not in str(caught.value)
+    for key, tensor in other.task.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), before[key])
+
+
 @pytest.mark.parametrize("part", [0, 0.3, 0.9, 0.999])
 def test_a_file_that_ends_early_is_refused(tmp_path, part):
     path = tmp_path / "checkpoint.npz"

@@ -25,6 +25,7 @@ from .files import read_mapping
 
 _LARGEST_SIDE = 4096  # of the network's input, pixels: for more, memory and time run out rather than with an error
 _LARGEST_GRID = 512  # rows or columns of a crop; some hundred crops are held at once
+_MOST_CANDIDATES, _MOST_KEPT = 20_000, 2_000  # boxes of an image: time grows with the square of the first
 
 
 def _check_strides(name: str, strides: Sequence[int]) -> None:
@@ -127,8 +128,8 @@ class Thresholds:
 
     score: float = number(REQUIRED, "least score of a detection, 0 to 1; below low_thres it changes nothing", high=1)
     nms: float = number(REQUIRED, "overlap (IoU, 0 to 1) above which the weaker box goes", high=1)
-    nms_top_k: int = whole(REQUIRED, "number of best boxes that enter non-maximum suppression")
-    keep_top_k: int = whole(REQUIRED, "number of boxes kept after it")
+    nms_top_k: int = whole(REQUIRED, "number of best boxes that enter non-maximum suppression", high=_MOST_CANDIDATES)
+    keep_top_k: int = whole(REQUIRED, "number of boxes kept after it", high=_MOST_KEPT)
     high_conf_thres: float = number(REQUIRED, "score of a high-confidence detection, 0 to 1", high=1, key="confident")
     vote: float = number(1.0, "IoU from which a dropped box has a part in the kept one, 0 to 1", high=1)
 

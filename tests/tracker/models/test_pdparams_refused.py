@@ -228,3 +228,36 @@ def test_flipped_bits_give_arrays_or_one_line(tmp_path, protocol, flips):
     else:
         assert all(type(name) is str and type(array) is np.ndarray for name, array in found.items())
         assert all(array.dtype.kind in "biuf" for array in found.values())
+
+
+# ---- a waste of time
+
+
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        pytest.param(b"})" + b"\x85" * 100_000 + b"Ns", id="a nested tuple"),
+        pytest.param(b"})" + b"".join(b"\x94h%c\x86" % n for n in range(60)) + b"Ns", id="tuples of twice the last"),
+        pytest.param(b"(K\x01Nd", id="a number"),
+        pytest.param(b"}(" + b"".join(pickled(n * (2**61 - 1)) + b"N" for n in range(500)) + b"u", id="one hash"),
+        pytest.param(named("collections", "OrderedDict") + pickled(([((1,), 2)],)) + b"R", id="by its class"),
+        pytest.param(b"\x8f(K\x01\x90", id="a set"),
+        pytest.param(b"(K\x01\x91", id="a frozen set"),
+        pytest.param(b"}X\x01\0\0\0aq\x00K\x01q\x00h\x00Ns", id="a text that was replaced"),
+        pytest.param(b"NXu", id="no mark"),
+        pytest.param(b"s", id="nothing to set"),
+    ],
+)
+def test_keys_that_are_no_texts_are_refused_before_they_are_used(tmp_path, opcodes):
+    refused(save(tmp_path / "evil.pdparams", opcodes, protocol=4))
+
+
+def test_bytes_are_made_of_latin_letters_only(tmp_path):
+    opcodes = named("_codecs", "encode") + pickled(("a" * 100, "punycode")) + b"R"
+    assert "not written as 'punycode'" in refused(save(tmp_path / "evil.pdparams", opcodes))
+
+
+def test_an_ordered_dict_may_be_written_as_under_python_2(tmp_path):
+    pair = array_opcodes()[1:-1] + b"\x86"  # without the dict around it
+    path = save(tmp_path / "a.pdparams", named("collections", "OrderedDict") + b"]" + pair + b"a\x85R")
+    assert_same(load_pdparams(path), {"a": np.zeros(1, np.float32)})
