@@ -14,7 +14,6 @@ from .settings.checks import shown
 from .settings.model import Thresholds
 from .settings.runtime import PRECISIONS
 from .settings.tracking import ASSOCIATIONS, RETIRED, SETTINGS, drop_retired, used_by
-from .sources import MAX_PIXELS
 
 DETECTION_FIELDS = {  # option: field of `Thresholds`
     "score_threshold": "score",
@@ -130,7 +129,7 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
     group.add_argument(
         "--max_pixels",
         type=int,
-        default=MAX_PIXELS,
+        default=100_000_000,
         help="width times height that a picture may have; larger ones are not decoded (default: %(default)d)"
         if everything
         else argparse.SUPPRESS,

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tracker.errors import DataError
+from tracker.errors import DataError, SourceError
 from tracker.sources import images
+from tracker.sources.image_header import image_size, is_cut_off
 
 NOBODY = -1  # the identity of a person whose identity is unknown
 
@@ -112,20 +113,19 @@ def read_image(path: Path) -> np.ndarray:
         [H, W, 3] uint8, BGR.
 
     Raises:
-        DataError: The file is missing, is not an image or ends before the image does.
+        DataError: The file is missing, is not an image, is too large or ends before the image does.
     """
-    image = images.read_image(path)
+    try:
+        image = images.read_image(path)
+    except SourceError as error:
+        raise DataError(str(error)) from error
     if image is None:
-        raise DataError(f"{path}: {'is no readable image' if path.is_file() else 'is missing'}")
-    # OpenCV fills the missing part of a JPEG with grey, and reports it in its own log only
-    if path.suffix.lower() in (".jpg", ".jpeg") and _is_cut_short(path.read_bytes()):
-        raise DataError(f"{path}: ends before the image does")
+        if not path.is_file():
+            raise DataError(f"{path}: is missing")
+        # a JPEG is told apart, for other programs show it, with grey in place of what is missing
+        ends_early = image_size(path.read_bytes()) and is_cut_off(path.read_bytes())
+        raise DataError(f"{path}: {'ends before the image does' if ends_early else 'is no readable image'}")
     return image
-
-
-def _is_cut_short(jpeg: bytes) -> bool:
-    # a thumbnail has an end marker as well, but comes before the start of the image's own scan
-    return jpeg.startswith(b"\xff\xd8") and jpeg.rfind(b"\xff\xd9") < jpeg.rfind(b"\xff\xda")
 
 
 def need_folder(folder: Path | str, expected: str) -> Path:

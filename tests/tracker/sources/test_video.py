@@ -275,3 +275,15 @@ def test_best_variant_is_read_with_its_sound(served, order, from_server):
     assert {frame.image.shape[1::-1] for frame in frames} == {LARGE}
     assert (len(frames), source.skipped) == (25, 0)
     assert sum(len(frame.audio) for frame in frames) > 30
+
+
+def test_other_variants_are_not_fetched(tmp_path, caplog):
+    for name, size in (("lo", SMALL), ("hi", LARGE)):
+        write_video(tmp_path / f"{name}.ts", numbered_frames(25, size))
+    write_playlist(tmp_path / "lo.m3u8", *["lo.ts"] * 20, "lost.ts")
+    write_playlist(tmp_path / "hi.m3u8", *["hi.ts"] * 20)
+    text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlo.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=2\nhi.m3u8\n"
+    (tmp_path / "master.m3u8").write_text(text)
+    _, frames = read_source(tmp_path / "master.m3u8")
+    assert len(frames) == 500
+    assert "lost.ts" not in caplog.text

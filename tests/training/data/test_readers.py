@@ -216,6 +216,13 @@ def test_image_that_ends_early_is_named(tmp_path):
         read_image(path)
 
 
+def test_too_large_image_is_named(tmp_path, monkeypatch):
+    path = noise(tmp_path / "a.jpg")
+    monkeypatch.setattr("tracker.sources.images.read_image.__defaults__", (64 * 64 - 1,))
+    with pytest.raises(DataError, match="a\\.jpg' has 64 x 64 pixels"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8nothing", None])
 def test_no_image_is_named(tmp_path, content):
     path = tmp_path / "a.jpg"
