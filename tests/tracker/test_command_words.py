@@ -13,7 +13,7 @@ COMMON_OPTIONS = """
     visualization draw_threshold refine progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
-    timeout nms_threshold nms_top_k keep_top_k vertical_ratio
+    timeout max_pixels nms_threshold nms_top_k keep_top_k vertical_ratio
     embedding_momentum low_thres memory match_thresh min_overlap low_match_thresh new_match_thresh sure_margin
     confirm_evidence max_evidence camera_motion appearance_weight reid_sigma max_speed
     det_thresh track_buffer tracked_thresh r_tracked_thresh unconfirmed_thresh

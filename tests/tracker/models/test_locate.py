@@ -6,7 +6,6 @@ import logging
 import os
 import pickle
 import shutil
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,21 +30,6 @@ def home(tmp_path, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "home"
-
-
-@pytest.fixture
-def copy(tmp_path):
-    """A copy of the bundled model."""
-    return shutil.copytree(COMPACT, tmp_path / "copy")
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/jde_darknet53_30e_1088x608.pdparams"
-    monkeypatch.setattr(locate, "FULL_URL", url)
-    return url
 
 
 @pytest.fixture
