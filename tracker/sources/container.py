@@ -34,11 +34,11 @@ PROTOCOLS = {
     "udp": "udp",
 }
 
-_HLS, _CONCAT = "hls", "concat"
+_HLS = "hls"
 _HLS_START = b"#EXTM3U"
 _MOST_PLAYLISTS = 64
 # Formats that name other inputs, and those that FFmpeg shows any text in, as a picture of its letters.
-_LISTS = frozenset({_HLS, _CONCAT, "dash", "imf", "sdp", "rtsp", "sap", "rtp", "avisynth"})
+_LISTS = frozenset({_HLS, "concat", "dash", "imf", "sdp", "rtsp", "sap", "rtp", "avisynth"})
 _TEXTS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 
 
@@ -78,9 +78,9 @@ def open_file(path: Path, label: str, max_pixels: int, timeout: float) -> av.con
         container = _open(address, label, max_pixels, options, timeout, format=_HLS, io_open=opener)
         opener.opened()
         return container
-    if head.startswith(b"ffconcat version"):
-        options["format_whitelist"] = _formats(_CONCAT)
-        return _open(address, label, max_pixels, options, timeout)
+    if head.startswith(b"ffconcat"):
+        # FFmpeg would follow links in it to anywhere, and wait for a FIFO without end.
+        raise SourceError(f"{label} is a list of files for ffmpeg: give the videos themselves")
     options["format_whitelist"] = _formats()
     return _open(address, label, max_pixels, options)
 
@@ -105,11 +105,11 @@ def open_address(url: str, label: str, max_pixels: int, timeout: float) -> av.co
         advice = "give its path" if scheme == "file" else f"give one of {', '.join(PROTOCOLS)}"
         raise SourceError(f"cannot open {label}: addresses of {scheme!r} are not read; {advice}")
     options = {"protocol_whitelist": PROTOCOLS[scheme]}
-    if scheme.startswith("http"):
-        options["format_whitelist"] = _formats(_HLS)
-    elif scheme.startswith("rtsp"):
+    if scheme.startswith("rtsp"):
         # Over UDP, the default, a single lost datagram spoils pictures until the next key frame.
         options["rtsp_transport"] = "tcp"
+    elif scheme != "rtp":
+        options["format_whitelist"] = _formats(_HLS) if scheme.startswith("http") else _formats()
     return _open(url, label, max_pixels, options, timeout)
 
 

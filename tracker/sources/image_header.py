@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
-_JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RST0 to RST7, SOI
+# The markers that begin a segment, and that of the end. Among pixels a 0xFF is followed by 0 or is a restart marker.
+_JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
 _JPEG_NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # DHT, JPG, DAC lie among the markers that begin a frame
-_JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
+_JPEG_END = 0xD9
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # by type: BYTE, SHORT, LONG, LONG8
 
@@ -53,27 +55,19 @@ def _unpack(layout: str, data: bytes, at: int) -> tuple[int, int]:
 def _read_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
     """Return the size of the largest frame of a JPEG, and whether its end is there."""
     size, at = None, 2
-    while True:
-        # The next marker: 0xFF and neither 0, which stands for a 0xFF among the pixels, nor another 0xFF.
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            return size, False
-        marker = data[at + 1]
-        if marker in (0x00, 0xFF):
-            at += 2 if marker == 0x00 else 1
-        elif marker in _JPEG_WITHOUT_LENGTH:
-            at += 2
-        elif marker == _JPEG_END:
+    while found := _JPEG_MARKER.search(data, at):
+        at, marker = found.start(), data[found.start() + 1]
+        if marker == _JPEG_END:
             return size, True
-        else:
-            if at + 4 > len(data):
-                return size, False
-            if 0xC0 <= marker <= 0xCF and marker not in _JPEG_NO_FRAME:
-                if at + 9 > len(data):
-                    return size, False
-                height, width = struct.unpack_from(">HH", data, at + 5)
-                size = max(size or (0, 0), (width, height), key=lambda pair: pair[0] * pair[1])
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if at + 4 > len(data):
+            break
+        if 0xC0 <= marker <= 0xCF and marker not in _JPEG_NO_FRAME:
+            if at + 9 > len(data):
+                break
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            size = max(size or (0, 0), (width, height), key=lambda pair: pair[0] * pair[1])
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return size, False
 
 
 def _bmp_size(data: bytes) -> tuple[int, int]:

@@ -91,8 +91,14 @@ def test_playlist_of_its_own_folder_is_read(folder):
     write_video(folder / "inner" / "more.ts", numbered_frames(5))
     playlist = write_playlist(folder / "list.m3u8", "part.ts", f"{folder}/inner/more.ts", "inner/../part.ts")
     assert len(read_source(playlist)[1]) == 15
-    (folder / "list.ffconcat").write_text("ffconcat version 1.0\nfile part.ts\nfile inner/more.ts\n")
-    assert len(read_source(folder / "list.ffconcat")[1]) == 10
+
+
+def test_list_for_ffmpeg_is_refused(folder):
+    os.mkfifo(folder / "fifo.ts")
+    for name, inner in (("list.ffconcat", "part.ts"), ("list.mp4", "fifo.ts")):
+        (folder / name).write_text(f"ffconcat version 1.0\nfile {inner}\n")
+        assert "is a list of files for ffmpeg" in source_error(folder / name)
+    assert "which is not there" in source_error(write_playlist(folder / "list.m3u8", "fifo.ts"), timeout=1)
 
 
 def test_missing_piece_of_a_recording_is_passed_over(folder, caplog):
