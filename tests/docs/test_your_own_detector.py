@@ -19,6 +19,15 @@ DETECTOR, LOOP, EMBEDDING, PREDICTOR = re.findall(r"^```python\n(.*?)^```", PAGE
 NAMED = ("yolox_nano.onnx", "person-reidentification-retail-0287.xml", "street.mp4")
 
 
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    """Let the page use the core that is never let go: signals of later tests crash the process otherwise."""
+    from tracker.detection.backends.openvino_network import openvino_core
+
+    core = openvino_core()
+    monkeypatch.setattr(openvino, "Core", lambda: core)
+
+
 @pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory):
     """Networks with the inputs and outputs of the real ones, which answer what is easily checked."""

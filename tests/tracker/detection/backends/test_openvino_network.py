@@ -157,7 +157,7 @@ def test_settings_reach_openvino(config, monkeypatch):
 
 
 def test_bf16_is_near_where_the_processor_has_it(config, network, monkeypatch):
-    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" in openvino_network.openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         rough = open_network(COMPACT, config, RuntimeOptions(precision="bf16"))
         assert rough.description == "openvino bf16"
         found, exact = rough.run(pixels(0)), network.run(pixels(0))
