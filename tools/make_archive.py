@@ -29,6 +29,7 @@ CONTENTS = (
     "README.md",
     "README_cn.md",
     "CHANGELOG.md",
+    "SECURITY.md",
     "LICENSE",
     "docs/*.md",
     "config/jde_*.yml",

@@ -106,7 +106,7 @@ def test_it_holds_what_a_user_needs(archive):
 def test_it_holds_nothing_else(archive):
     tops = {name.partition("/")[0] for name in names(archive)}
     assert tops == {
-        *("module.py", "README.md", "README_cn.md", "CHANGELOG.md", "LICENSE"),
+        *("module.py", "README.md", "README_cn.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"),
         *("requirements.txt", "requirements-quantize.txt"),
         *("config", "docs", "tracker", "tools", "weights"),
     }
