@@ -48,6 +48,7 @@ def assert_smoke(config, output, *arguments):
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_compact_network_from_drawn_pictures_to_a_model(tmp_path):
     assert_smoke(COMPACT, tmp_path / "output")
 

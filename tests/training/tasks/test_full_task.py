@@ -46,7 +46,7 @@ def make_batch(*people, size=SIZE):
     )
 
 
-pytestmark = pytest.mark.usefixtures("dynamic_mode")
+pytestmark = [pytest.mark.usefixtures("dynamic_mode"), pytest.mark.slow]
 
 
 def exported(task):

@@ -109,6 +109,7 @@ ROWS = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["paddle", "openvino"])
 def test_memory_stays_flat_whatever_the_numbers_of_rows(backend, length):
     """In a process of its own, whose memory nothing else takes."""
