@@ -14,12 +14,12 @@ import filelock
 from ..errors import ModelError, OptionError, OutputError
 from ..settings.checks import shown
 from ..settings.files import read_mapping
+from .child import ROOT
 from .download import download, file_digest, note_path
 from .export import export_in_child
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[2]
 COMPACT = ROOT / "weights" / "jde_compact"
 FULL_CONFIG = ROOT / "config" / "jde_darknet53_30e_1088x608.yml"
 FULL_URL = "https://paddledet.bj.bcebos.com/models/mot/jde_darknet53_30e_1088x608.pdparams"

@@ -63,9 +63,8 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
             logger.warning("%d frames of %s were dropped, for they came too fast", frames.dropped, source.name)
         result = run.result(source.skipped, frames.dropped)
         if stop.received:
-            logger.info(
-                "stopped on request\n%s", result
-            )  # an interrupt ends the run of a camera, and then no result is returned
+            # an interrupt is how the run of a camera ends, and then no result is returned
+            logger.info("stopped on request\n%s", result)
         return result
 
 

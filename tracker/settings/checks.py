@@ -255,9 +255,6 @@ def check_settings(settings: Any, prefix: str = "") -> None:
             field.metadata["check"](f"{prefix}{field_key(field)}", getattr(settings, field.name))
 
 
-check_numbers = check_settings
-
-
 def field_key(field: dataclasses.Field) -> str:
     """Return the name that files have for a field."""
     return field.metadata.get("key", field.name)

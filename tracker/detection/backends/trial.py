@@ -38,7 +38,7 @@ def try_out(folder: Path, runtime: RuntimeOptions) -> None:
     Raises:
         ModelError: The model cannot be loaded or run, takes too long or too much memory, or the process crashed.
     """
-    if cache_folder() in folder.parents or _is_bundled(folder):
+    if folder == COMPACT or cache_folder() in folder.parents or _is_bundled(folder):
         return
     mark = cache_folder() / "tried" / _state(folder, runtime)
     if mark.is_file():
