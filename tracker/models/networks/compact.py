@@ -10,6 +10,7 @@ one oneDNN call.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,14 @@ class SpatialPyramid(nn.Layer):
         return self.b(paddle.concat([x, *pools], axis=1))
 
 
+# by name, the layers of a step of the embedding head that each add to its map
+REFINEMENTS: dict[str, Callable[[int], list[nn.Layer]]] = {
+    "none": lambda channels: [],
+    "separable": lambda channels: [Separable(channels, channels)],
+    "full": lambda channels: [ConvNorm(channels, channels, 3)],
+}
+
+
 class CompactDetector(nn.Layer):
     """Detector with output maps at strides 32, 16 and 8.
 
@@ -184,8 +193,8 @@ class EmbeddingHead(nn.Layer):
 
     Args:
         grid: Rows and columns of the crop it reads.
-        widths: Channels of the first convolution and of each pair after it. The first one and each pair begin by
-            halving the grid.
+        widths: Channels of the first convolution and of each step after it. Each of them begins by halving the grid.
+        refinements: What each step adds to its map, of `REFINEMENTS`; on the first, largest maps it costs most.
         dimension: Length D of an embedding.
         common: Square of the last entry of an embedding, where the squares of all others sum to 1. As it is the same
             for everybody, it brings all embeddings nearer to each other and keeps the order of their distances: the
@@ -195,18 +204,26 @@ class EmbeddingHead(nn.Layer):
         input_length: Length L of an input: a crop's pixels, channel by channel and row by row.
     """
 
-    def __init__(self, grid: tuple[int, int], widths: tuple[int, ...], dimension: int, common: float) -> None:
+    def __init__(
+        self,
+        grid: tuple[int, int],
+        widths: tuple[int, ...],
+        refinements: tuple[str, ...],
+        dimension: int,
+        common: float,
+    ) -> None:
         super().__init__()
         self.dimension, self.common = dimension, common
         self.grid = grid
         self.input_length = CHANNELS * grid[0] * grid[1]
         self.first = ConvNorm(CHANNELS, widths[0], 3, 2)
         self.first.c.weight.set_value(self.first.c.weight * PIXEL_WEIGHT_SCALE)
+        if len(refinements) != len(widths) - 1:
+            raise ValueError(f"{len(widths)} widths need one refinement less, not {len(refinements)}")
         self.steps = nn.LayerList()
-        rows, columns = _half(grid)
-        for before, channels in pairwise(widths):
-            self.steps.append(nn.LayerList([ConvNorm(before, channels, 3, 2), ConvNorm(channels, channels, 3)]))
-            rows, columns = _half((rows, columns))
+        for (before, channels), refinement in zip(pairwise(widths), refinements):
+            self.steps.append(nn.LayerList([ConvNorm(before, channels, 3, 2), *REFINEMENTS[refinement](channels)]))
+        rows, columns = (-(-side // 2 ** len(widths)) for side in grid)  # each convolution of stride 2 rounds up
         self.out = nn.Linear(widths[-1] * rows * columns, dimension - 1)
 
     def forward(self, crops: paddle.Tensor) -> paddle.Tensor:
@@ -233,9 +250,10 @@ class EmbeddingHead(nn.Layer):
         """
         x = self.first(crops.reshape([-1, CHANNELS, *self.grid]))
         for step in self.steps:
-            halve, refine = list(step.children())
+            halve, *refinement = list(step.children())
             x = halve(x)
-            x = x + refine(x)
+            for layer in refinement:
+                x = x + layer(x)
         return self.out(x.flatten(1))
 
 
@@ -245,7 +263,8 @@ class CompactJDE(nn.Layer):
     Args:
         width: Channels of the detector's first convolution; its other widths are multiples of it.
         grid: Rows and columns of the crop that the embedding head reads.
-        head: Channels of the embedding head's first convolution and of each pair of convolutions after it.
+        head: Channels of the embedding head's first convolution and of each step after it.
+        refinements: What each step of it adds to its map, of `REFINEMENTS`.
         dimension: Length of an embedding.
         common: Square of the entry that all embeddings have in common, where the squares of the others sum to 1.
     """
@@ -255,12 +274,13 @@ class CompactJDE(nn.Layer):
         width: int = 16,
         grid: tuple[int, int] = (80, 32),
         head: tuple[int, ...] = (32, 64, 128, 192),
+        refinements: tuple[str, ...] = ("full", "full", "full"),
         dimension: int = 128,
         common: float = 1.25,
     ) -> None:
         super().__init__()
         self.det = CompactDetector(width)
-        self.head = EmbeddingHead((grid[0], grid[1]), tuple(head), dimension, common)
+        self.head = EmbeddingHead((grid[0], grid[1]), tuple(head), tuple(refinements), dimension, common)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
         """Compute the raw output maps of an image.
@@ -309,11 +329,6 @@ def inference_settings(settings: dict[str, Any], network: CompactJDE) -> dict[st
         raise ModelError(f"the configuration lacks a setting: {error}") from error
     embedding = {"dimension": network.head.dimension, "read": "crop", "grid": list(network.head.grid)}
     return {**infer_cfg, "embedding": embedding}
-
-
-def _half(grid: tuple[int, int]) -> tuple[int, int]:
-    """Return the rows and columns that a 3x3 convolution of stride 2 leaves."""
-    return (grid[0] + 1) // 2, (grid[1] + 1) // 2
 
 
 def _double(x: paddle.Tensor) -> paddle.Tensor:

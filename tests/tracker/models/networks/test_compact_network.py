@@ -185,12 +185,31 @@ def test_number_of_parameters(dynamic_mode):
     assert parts == {"det": 613_842, "head": 1_075_871}
 
 
+def test_steps_of_the_head_are_refined_as_configured(dynamic_mode):
+    """Without a refinement there is nothing but the halving, and a separable one is a small part of a full one."""
+    import paddle
+
+    from tracker.models.networks.compact import EmbeddingHead
+
+    rows = paddle.to_tensor(np.random.default_rng(7).uniform(0, 255, (2, 3 * 80 * 32)).astype(np.float32))
+    sizes = {}
+    for refinement in ("none", "separable", "full"):
+        head = EmbeddingHead((80, 32), (24, 64, 128), ("none", refinement), 128, 1.25)
+        sizes[refinement] = sum(value.size for value in head.parameters() if not value.stop_gradient)
+        assert head(rows).shape == [2, 128]
+    assert sizes["separable"] - sizes["none"] == 128 * (9 + 128) + 2 * 2 * 128
+    assert sizes["full"] - sizes["none"] == 128 * 9 * 128 + 2 * 128
+
+
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
         ({"width": None}, "NoneType"),
         ({"head": []}, "out of range"),
         ({"head": 48}, "int"),
+        ({"head": [24, 48]}, "2 widths need one refinement less, not 3"),
+        ({"refinements": []}, "one refinement less, not 0"),
+        ({"refinements": ["none", "none", "double"]}, "double"),
         ({"grid": 6}, "int"),
         ({"grid": [24]}, "out of range"),
         ({"kernel": 3}, "kernel"),
