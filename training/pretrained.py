@@ -10,7 +10,7 @@ import paddle
 from paddle import nn
 
 from tracker.errors import ModelError
-from tracker.models.networks.compact import EPSILON
+from tracker.models.networks.mobilenet import EPSILON
 from tracker.models.npz import load_npz
 from tracker.models.pdparams import load_pdparams
 
