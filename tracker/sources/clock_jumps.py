@@ -25,7 +25,8 @@ class _Clock:
     """The clock of one stream; times in seconds."""
 
     offset: float  # to add to its time stamps
-    expected: float | None = None  # time of the next packet, offset included
+    last: float | None = None  # time of the last packet, offset included
+    expected: float = 0.0  # that of the next one
     decoding: bool = False  # whether that was told by decoding time
     arrived: float = 0.0  # when the last packet came, by the clock of this machine
 
@@ -64,20 +65,22 @@ class ClockJumps:
         seconds = float(stamp * packet.time_base)
         decoding, now = packet.dts is not None, time.monotonic()
         clock = self._clocks.setdefault(packet.stream_index, _Clock(self._offset))
-        if clock.expected is not None:
+        if clock.last is not None:
             back = self._step_back if decoding and clock.decoding else _ANY_STEP_BACK
             waited = now - clock.arrived if self._live else 0.0
-            if not -back <= seconds + clock.offset - clock.expected <= self._longest_gap + waited:
-                self._jump(clock, seconds, clock.expected)
-        clock.expected, clock.decoding, clock.arrived = seconds + clock.offset + duration, decoding, now
+            here = seconds + clock.offset
+            if not clock.last - back <= here <= clock.expected + self._longest_gap + waited:
+                self._jump(clock, seconds)
+        clock.last = seconds + clock.offset
+        clock.expected, clock.decoding, clock.arrived = clock.last + duration, decoding, now
         ticks = round(clock.offset / packet.time_base)
         if ticks:
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
 
-    def _jump(self, clock: _Clock, seconds: float, expected: float) -> None:
+    def _jump(self, clock: _Clock, seconds: float) -> None:
         """Give a clock another offset: that of another stream that met the same jump, or one that closes the gap."""
-        if self._offset == clock.offset or abs(seconds + self._offset - expected) > _LONGEST_GAP:
-            self._offset = expected - seconds
-            logger.debug("%s: the clock jumps at %.3f s, closed up", self._label, expected)
+        if self._offset == clock.offset or abs(seconds + self._offset - clock.expected) > _LONGEST_GAP:
+            self._offset = clock.expected - seconds
+            logger.debug("%s: its clock jumps, which is closed up", self._label)
         clock.offset = self._offset

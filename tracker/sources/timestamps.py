@@ -177,8 +177,7 @@ class Timeline:
         if self._in_order:
             pts = self._first_waiting(pts, key)
             if self._delay is None:
-                known = self._delayed and pts is not None and decoded is not None
-                self._delay = decoded - pts if known else 0
+                self._delay = 0 if pts is None or decoded is None or not self._delayed else decoded - pts
         while pts is not None and self._lost and self._lost[0] < pts:
             self._start_at(heapq.heappop(self._lost))
             self._next_index += 1

@@ -170,7 +170,7 @@ class VideoSource(Source):
 
     def _mended(self) -> Generator[av.Packet, None, None]:
         """Yield the packets with time stamps that go on where the clock of the input jumps."""
-        jumps, period = ClockJumps(self._container, self.live, self._label), 1 / self.frame_rate
+        jumps, period = ClockJumps(self._container, self.live, self._label), min(1.0, 1 / self.frame_rate)
         for packet in self._packets():
             is_picture = packet.stream.index == self._stream.index
             own = float(packet.duration * packet.time_base) if packet.duration and packet.time_base else 0.0
