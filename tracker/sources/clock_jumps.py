@@ -62,6 +62,8 @@ class ClockJumps:
         stamp = packet.pts if packet.dts is None else packet.dts
         if stamp is None or not packet.size:
             return
+        if packet.pts is not None and abs(packet.pts - stamp) * packet.time_base > self._longest_gap:
+            packet.pts = None  # FFmpeg guesses it from the next packet, which lies behind the jump
         seconds = float(stamp * packet.time_base)
         decoding, now = packet.dts is not None, time.monotonic()
         clock = self._clocks.setdefault(packet.stream_index, _Clock(self._offset))

@@ -123,7 +123,8 @@ class VideoSource(Source):
             yield replace(held, audio=held.audio + self._take_audio())
 
     def _decode(self) -> Iterator[Frame]:
-        by_arrival = self._stamps is Stamps.NONE and self.live
+        # What a server knows the size of does not arrive as it is filmed.
+        by_arrival = self._stamps is Stamps.NONE and self.live and self._container.size <= 0
         in_order = by_arrival or self._stamps is Stamps.DECODING
         base = ARRIVAL_TICK if by_arrival else self._stream.time_base or _FFMPEG_TICK
         timeline = Timeline(base, self.frame_rate, in_order, self._container.format.name in DELAYED_FORMATS)
