@@ -102,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sequences", type=Path, nargs="+", default=[], help="MOTChallenge sequence folders")
     parser.add_argument("--video", type=Path, help="a video, or folder of images, beside them")
     parser.add_argument("--gt", type=Path, help="ground truth of that video")
-    parser.add_argument("--frame_rate", type=float, help="frames per second, in place of what the sequences state")
+    parser.add_argument("--frame_rate", type=float, help="frames per second of sequences without time stamps")
     parser.add_argument("--use_gpu", action="store_true", help="run the network on the first GPU")
     parser.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")
     add_backend_arguments(parser)

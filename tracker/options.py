@@ -111,7 +111,8 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
     group.add_argument(
         "--frame_rate",
         type=float,
-        help="frames per second, in place of what SOURCE states (images: 30); videos keep their time stamps",
+        help="frames per second of a SOURCE without time stamps (images: 30); live ones without go by their arrival, "
+        "videos with time stamps by these",
     )
     group.add_argument(
         "--skip_frames",

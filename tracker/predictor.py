@@ -125,8 +125,8 @@ class Predictor:
                 short false tracks left out, gaps filled and boxes smoothed.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
-            frame_rate: frames per second, in place of what the source states (images without any: 30). The frames of a
-                video keep their time stamps.
+            frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
+                ones are dated by their arrival, with this as the rate to expect. Videos with time stamps keep them.
             timeout: seconds to wait for a URL.
             max_pixels: width times height that a picture may have; larger ones are not decoded.
             progress: show a progress bar; None for when stderr is a terminal.
@@ -185,7 +185,7 @@ class Predictor:
             use_gpu: run the network on the first GPU.
             refine: also write the refined text at the end.
             name: name of the sequence, the stem of the files written.
-            frame_rate: frames per second of the images.
+            frame_rate: frames per second of the images; where they are given times, the rate to expect.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`.
             tracker_config: YAML file of settings, as for ``mot_predict``.
             options: thresholds of detection and association by name, as for ``mot_predict``.

@@ -40,7 +40,7 @@ class SequenceFiles:
         name: name of the sequence in tables and files.
         source: video, or folder of images.
         gt: its ground truth file.
-        frame_rate: frames per second; None for the source's own.
+        frame_rate: frames per second of images or a stream without time stamps; None for what the source states.
     """
 
     name: str

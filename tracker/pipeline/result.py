@@ -33,7 +33,7 @@ class TrackingResult:
         seconds: wall time of the run.
         stage_fps: frames per second of each stage by itself; that of the network by the time spent waiting for it.
         people: number of different identities.
-        frame_rate: nominal frames per second of the source.
+        frame_rate: usual frames per second of the source.
         model: name of the model that ran.
         model_path: folder of that model; None for a detector of your own.
         backend: backend and precision of the network, such as ``paddle fp32``.

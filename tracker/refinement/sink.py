@@ -6,11 +6,12 @@ from pathlib import Path
 
 from ..settings.refinement import RefineSettings
 from ..structures import Frame, SequenceInfo, Tracks
+from .frame_times import FrameTimes
 from .refine import AppearanceLog, refine_file
 
 
 class RefinedTextSink:
-    """Collects the embeddings of all tracks, and at the end refines the MOT text of the run into another one.
+    """Collects embeddings of tracks and times of frames, and at the end refines the run's MOT text into another one.
 
     Args:
         source: MOT text that another sink writes, which must be closed before this one.
@@ -25,15 +26,18 @@ class RefinedTextSink:
         self._target = target
         self._settings = settings
         self._info: SequenceInfo
+        self._times: FrameTimes
         self._log = AppearanceLog()
 
     def open(self, info: SequenceInfo) -> None:
         """Begin a sequence, without any embedding."""
         self._info = info
         self._log = AppearanceLog()
+        self._times = FrameTimes(info.frame_rate)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
-        """Add the embeddings of the tracks in sight."""
+        """Add the time of a frame, and the embeddings of the tracks in sight."""
+        self._times.add(frame.index + 1, frame.time)
         self._log.add(tracks)
 
     def close(self) -> dict[str, Path]:
@@ -46,5 +50,7 @@ class RefinedTextSink:
             OutputError: a text cannot be read or written.
         """
         info = self._info
-        refine_file(self._source, self._target, self._log, info.frame_rate, self._settings, info.skip_frames)
+        refine_file(
+            self._source, self._target, self._log, info.frame_rate, self._settings, info.skip_frames, self._times.at
+        )
         return {"refined": self._target}

@@ -39,8 +39,8 @@ def open_source(
         video_stream: path of a video, an image, a folder of images or a MOTChallenge sequence folder (seqinfo.ini);
             glob pattern of images; URL; or, when `from_device`, the index of a camera.
         from_device: read from the camera of that index.
-        frame_rate: frames per second in place of what the source states. It dates images; the frames of videos keep
-            their time stamps.
+        frame_rate: frames per second of a source without time stamps: images, raw streams. Of a camera or live stream
+            without stamps, whose frames are dated by their arrival, it is the rate to expect. Videos keep their stamps.
         with_audio: put the compressed packets of the sound into `Frame.audio`.
         timeout: seconds that a URL, or a playlist without an end, may send nothing, at the opening and later.
         max_pixels: width times height that a picture may have. Larger images are skipped, larger videos refused, before
