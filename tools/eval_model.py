@@ -29,7 +29,7 @@ from tracker.evaluation.validation import SequenceFiles, Validation, default_con
 from tracker.models.locate import find_model
 from tracker.options import DETECTION, TRACKER, add_backend_arguments, add_threshold_arguments, split
 from tracker.settings.checks import check_positive
-from tracker.settings.runtime import RuntimeOptions
+from tracker.settings.runtime import RuntimeOptions, parse_input_size
 from tracker.sources import Source
 from tracker.structures import Frame
 
@@ -81,7 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.save_detections:
         make_folder(arguments.save_detections, [sequence.name for sequence in files])
     thresholds, settings = split({name: getattr(arguments, name) for name in (*DETECTION, *TRACKER)})
-    runtime = RuntimeOptions(arguments.backend, arguments.precision, arguments.use_gpu, arguments.threads)
+    backend, precision, size = arguments.backend, arguments.precision, parse_input_size(arguments.input_size)
+    runtime = RuntimeOptions(backend, precision, arguments.use_gpu, arguments.threads, input_size=size)
     choose_backends(runtime)  # before a model is downloaded
     model = Model(find_model(arguments.model), runtime)
     config = default_config(model).choose(settings, refine=False)

@@ -184,6 +184,13 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
         help="of the network's numbers; auto: int8 with openvino if the model has a valid int8 form, else fp32; int8 "
         "(made by tools/quantize.py) and bf16 need openvino and round more; bf16 is faster on some processors",
     )
+    group.add_argument(
+        "--input_size",
+        default="auto",
+        metavar="auto|WxH",
+        help="width and height of the network's input, to which images are scaled, multiples of 32; larger ones find "
+        "smaller people and take longer (default: the model's own)",
+    )
 
 
 def add_threshold_arguments(group: argparse._ActionsContainer, everything: bool = True) -> None:

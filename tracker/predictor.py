@@ -23,7 +23,7 @@ from .pipeline.stream import StreamTracker
 from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
 from .settings.checks import check_flag, check_positive, check_whole
-from .settings.runtime import RuntimeOptions
+from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sources import MAX_PIXELS, open_source
@@ -63,6 +63,9 @@ class Predictor:
         backend: what runs the network: ``openvino``, ``paddle``, or ``auto`` for the fastest one that is installed.
         precision: number format of the network: ``fp32``, ``bf16``, ``int8``, or ``auto``: int8 where the model has a
             valid int8 form and the processor instructions for it, else fp32.
+        input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
+            ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
+            longer, in proportion to their area.
         detector: a detector of your own in place of a model; `FunctionDetector` makes one of a function. The other
             arguments, ``use_gpu`` and the thresholds of detection then have no effect.
 
@@ -77,6 +80,7 @@ class Predictor:
         backend: str = "auto",
         precision: str = "auto",
         *,
+        input_size: str | Sequence[int] = "auto",
         detector: Detector | None = None,
     ) -> None:
         if detector is not None:
@@ -85,6 +89,7 @@ class Predictor:
         self.threads = threads
         self.backend = backend
         self.precision = precision
+        self.input_size = input_size
         self.detector = detector
         self._loaded: dict[RuntimeOptions, Model] = {}
         self._loading = threading.Lock()
@@ -206,12 +211,14 @@ class Predictor:
         job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(info, job))
 
-    def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
+    def change_model(
+        self, model: str, threads: int | None, backend: str, precision: str, input_size: str | Sequence[int] = "auto"
+    ) -> None:
         """Change the model, or how it is run, from the next use on; the arguments are those of the class."""
-        chosen = (model, threads, backend, precision)
-        if chosen != (self.model, self.threads, self.backend, self.precision):
+        chosen = (model, threads, backend, precision, input_size)
+        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size):
             self._loaded = {}
-            self.model, self.threads, self.backend, self.precision = chosen
+            self.model, self.threads, self.backend, self.precision, self.input_size = chosen
 
     def _job(
         self,
@@ -228,7 +235,8 @@ class Predictor:
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
-        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
+        size = parse_input_size(self.input_size)
+        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads, input_size=size)
         if self.detector is None:
             choose_backends(runtime)
         return _Job(

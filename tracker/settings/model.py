@@ -23,14 +23,14 @@ from .checks import (
 )
 from .files import read_mapping
 
-_LARGEST_SIDE = 4096  # of the network's input, pixels: for more, memory and time run out rather than with an error
+LARGEST_SIDE = 4096  # of the network's input, pixels: for more, memory and time run out rather than with an error
 _LARGEST_GRID = 512  # rows or columns of a crop; some hundred crops are held at once
 _MOST_CANDIDATES, _MOST_KEPT = 20_000, 2_000  # boxes of an image: time grows with the square of the first
 
 
 def _check_strides(name: str, strides: Sequence[int]) -> None:
     for stride in strides:
-        check_whole(name, stride, high=_LARGEST_SIDE)
+        check_whole(name, stride, high=LARGEST_SIDE)
 
 
 def _check_grid(name: str, grid: Sequence[int]) -> None:
@@ -60,8 +60,8 @@ class LetterboxConfig:
         interpolation: How the image is resized, ``linear`` or ``area``.
     """
 
-    height: int = whole(REQUIRED, "height of the network's input, pixels", high=_LARGEST_SIDE)
-    width: int = whole(REQUIRED, "width of the network's input, pixels", high=_LARGEST_SIDE)
+    height: int = whole(REQUIRED, "height of the network's input, pixels", high=LARGEST_SIDE)
+    width: int = whole(REQUIRED, "width of the network's input, pixels", high=LARGEST_SIDE)
     color: str = choice(REQUIRED, "channel order", ("BGR", "RGB"))
     scale: float = number(REQUIRED, "factor on pixel values 0 to 255", 1e-6, 1e6)
     place: str = choice(REQUIRED, "where the resized image lies", ("center", "top_left"))
@@ -81,7 +81,7 @@ class LevelConfig:
         anchors: (width, height) of each anchor, in pixels of the network's input.
     """
 
-    stride: int = whole(REQUIRED, "pixels from one cell to the next", high=_LARGEST_SIDE)
+    stride: int = whole(REQUIRED, "pixels from one cell to the next", high=LARGEST_SIDE)
     anchors: tuple[tuple[float, float], ...] = setting(REQUIRED, "(width, height) of each, pixels", _check_anchors)
 
     def __post_init__(self) -> None:
@@ -172,6 +172,27 @@ class ModelConfig:
     def feature_strides(self) -> list[int]:
         """Strides of the network's feature maps in their order, which is that of the levels."""
         return [level.stride for level in self.levels] if self.embedding.read == "cell" else []
+
+    def with_input_size(self, size: tuple[int, int] | None) -> ModelConfig:
+        """Return the settings of the same network run at another size: its layers take images of any.
+
+        Args:
+            size: Width and height of the input in pixels; None for the model's own.
+
+        Raises:
+            OptionError: A side is no multiple of the coarsest stride.
+        """
+        if size is None:
+            return self
+        step = max(level.stride for level in self.levels)
+        if any(side % step for side in size):
+            near = "x".join(str(max(step, round(side / step) * step)) for side in size)
+            raise OptionError(
+                f"input_size must have sides that are multiples of {step} for model {self.name}, not "
+                f"{size[0]}x{size[1]}: take {near}"
+            )
+        letterbox = dataclasses.replace(self.letterbox, width=size[0], height=size[1])
+        return dataclasses.replace(self, letterbox=letterbox)
 
     @classmethod
     def load(cls, folder: Path) -> ModelConfig:
