@@ -162,7 +162,8 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         "--draw_threshold",
         type=float,
         default=0.5,
-        help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g)",
+        help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g, or the "
+        "model's own conf_thres where that is lower)",
     )
     _add_flag(group, "--refine", "also write NAME_refined.txt: tracks joined, completed and smoothed at the end")
     _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)

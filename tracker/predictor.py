@@ -40,7 +40,7 @@ class _Job:
         runtime: backend, precision, device and threads of the network.
         thresholds: thresholds of detection in place of the model's own.
         config: settings of the association.
-        own_conf_thres: whether ``conf_thres`` was given; if not, the model's own is used.
+        given: names of the settings that somebody asked for; of the others those that the model states are used.
         progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
     """
 
@@ -49,7 +49,7 @@ class _Job:
     runtime: RuntimeOptions
     thresholds: dict[str, Any]
     config: TrackerConfig
-    own_conf_thres: bool
+    given: frozenset[str]
     progress: bool | None = None
 
 
@@ -123,7 +123,8 @@ class Predictor:
                 from_device the number of a camera.
             output_dir: folder of the results; '' is the current one.
             visualization: whether to make the annotated video.
-            draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all.
+            draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all. The default is the
+                model's own score of a high-confidence detection where that is lower.
             use_gpu: run the network on the first GPU.
             from_device: video_stream is a camera of this machine.
             refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``, at the end: tracks of one person are joined,
@@ -240,18 +241,19 @@ class Predictor:
         if self.detector is None:
             choose_backends(runtime)
         return _Job(
-            outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in {**given, **settings}, progress
+            outputs, check_sinks(sinks), runtime, thresholds, config, frozenset({**given, **settings}), progress
         )
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
-        config = job.config if job.own_conf_thres else job.config.override({"conf_thres": detector.high_conf_thres})
+        stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
+        config = job.config.override({name: value for name, value in stated.items() if name not in job.given})
         times, recorders, renderers = StageTimes(), [], []
         if job.outputs:
             recorders = job.outputs.recorders(info.name, config.refine)
-            renderers = job.outputs.renderers(info.name, times)
+            renderers = job.outputs.renderers(info.name, times, detector.high_conf_thres)
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
         return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times)
 

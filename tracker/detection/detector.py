@@ -74,6 +74,7 @@ class JDEDetector:
         folder: folder of the model.
         high_conf_thres: score above which a detection is a high-confidence one.
         max_in_flight: number of forward passes to run at once.
+        tracker_settings: settings of the association that the model states, by their names in ``config/tracker.yml``.
     """
 
     def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
@@ -81,6 +82,7 @@ class JDEDetector:
         self.backend = network.description
         self.folder: Path | None = network.folder
         self.high_conf_thres = decoder.thresholds.high_conf_thres
+        self.tracker_settings = decoder.thresholds.tracker_settings
         self.max_in_flight = network.max_in_flight
         self._network = network
         # an input for each pass in flight, one for the next pass, and one that is being filled

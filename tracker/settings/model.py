@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelError, OptionError
 from .checks import (
@@ -22,6 +23,7 @@ from .checks import (
     whole,
 )
 from .files import read_mapping
+from .tracking import SETTINGS
 
 LARGEST_SIDE = 4096  # of the network's input, pixels: for more, memory and time run out rather than with an error
 _LARGEST_GRID = 512  # rows or columns of a crop; some hundred crops are held at once
@@ -112,9 +114,20 @@ class EmbeddingConfig:
         check_settings(self, "embedding.")
 
 
+def _of_tracker(name: str) -> Any:
+    """Return a field for a setting of the association that a model may state, or leave to ``config/tracker.yml``."""
+    metadata = SETTINGS[name].metadata
+
+    def check(label: str, value: Any) -> None:
+        if value is not None:
+            metadata["check"](label, value)
+
+    return setting(None, metadata["help"], check)
+
+
 @dataclass(frozen=True)
 class Thresholds:
-    """Which boxes are kept.
+    """Which boxes are kept, and what their scores are worth to the association.
 
     Attributes:
         score: Least score of a detection, 0 to 1.
@@ -124,6 +137,8 @@ class Thresholds:
         high_conf_thres: Score above which the association counts a detection as high-confidence, 0 to 1; ``confident``
             in the file.
         vote: IoU from which a dropped box has a part in the kept one, 0 to 1; 1 for none, as in PaddleDetection.
+        low_thres, sure_margin, confirm_evidence: Settings of the association that go by the level of the scores, for a
+            model whose scores are on another one; None for those of ``config/tracker.yml``.
     """
 
     score: float = number(REQUIRED, "least score of a detection, 0 to 1; below low_thres it changes nothing", high=1)
@@ -132,9 +147,19 @@ class Thresholds:
     keep_top_k: int = whole(REQUIRED, "number of boxes kept after it", high=_MOST_KEPT)
     high_conf_thres: float = number(REQUIRED, "score of a high-confidence detection, 0 to 1", high=1, key="confident")
     vote: float = number(1.0, "IoU from which a dropped box has a part in the kept one, 0 to 1", high=1)
+    low_thres: float | None = _of_tracker("low_thres")
+    sure_margin: float | None = _of_tracker("sure_margin")
+    confirm_evidence: float | None = _of_tracker("confirm_evidence")
 
     def __post_init__(self) -> None:
         check_settings(self, "thresholds.")
+
+    @property
+    def tracker_settings(self) -> dict[str, float]:
+        """Settings of the association, by their names in ``config/tracker.yml``, where the model states its own."""
+        own = {name: getattr(self, name) for name in ("low_thres", "sure_margin", "confirm_evidence")}
+        stated = {name: value for name, value in own.items() if value is not None}
+        return {"conf_thres": self.high_conf_thres, **stated}
 
 
 @dataclass(frozen=True)
