@@ -119,10 +119,8 @@ def test_signatures(page, name):
 def test_arguments_of_the_module(page):
     (call,) = ast.parse(block_with(page, "threads=None").strip()).body
     stated = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.value.keywords}
-    arguments, known = (
-        inspect.signature(Predictor).parameters,
-        ("model", "threads", "backend", "precision", "input_size"),
-    )
+    arguments = inspect.signature(Predictor).parameters
+    known = ("model", "threads", "backend", "precision", "input_size")
     assert stated == {"name": NAME, **{a: arguments[a].default for a in known}}
 
 

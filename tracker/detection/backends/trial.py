@@ -50,7 +50,7 @@ def try_out(folder: Path, runtime: RuntimeOptions) -> None:
     except subprocess.TimeoutExpired as error:
         raise ModelError(
             f"{folder} is refused: it takes more than {_LONGEST:.0f} s to load and to run on one image; "
-            "export the model again, for images of a smaller size"
+            "export the model again for images of a smaller size, or take a smaller input_size"
         ) from error
     except OSError as error:
         raise ModelError(f"{folder} cannot be tried in a process of its own: {error.strerror}") from error
