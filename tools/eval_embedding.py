@@ -37,7 +37,7 @@ from tracker.evaluation.mot_files import BOX, gt_path, read_boxes, roles
 from tracker.models.locate import find_model
 from tracker.options import add_backend_arguments
 from tracker.settings.checks import check_number, check_whole
-from tracker.settings.runtime import RuntimeOptions
+from tracker.settings.runtime import RuntimeOptions, parse_input_size
 from tracker.sinks.mot_text import FRAME, HEIGHT, ID, WIDTH
 from tracker.sources import open_source
 from training.onnx_networks import ReidNetwork
@@ -219,7 +219,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise SourceError(f"{arguments.gt}: no sampled frame has a box that counts of that size")
     embedders: dict[str, Embedder] = {}
     if arguments.model:
-        runtime = RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads)
+        size = parse_input_size(arguments.input_size)
+        runtime = RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads, input_size=size)
         model = Model(find_model(arguments.model), runtime)
         embedders[model.config.name] = model.detector().embed_boxes
     if arguments.reid:

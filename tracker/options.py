@@ -163,7 +163,8 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         "--draw_threshold",
         type=float,
         default=0.5,
-        help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g)",
+        help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g, or the "
+        "model's own conf_thres where that is lower)",
     )
     _add_flag(group, "--refine", "also write NAME_refined.txt: tracks joined, completed and smoothed at the end")
     _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
@@ -184,6 +185,13 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
         metavar="|".join(PRECISIONS),
         help="of the network's numbers; auto: int8 with openvino if the model has a valid int8 form, else fp32; int8 "
         "(made by tools/quantize.py) and bf16 need openvino and round more; bf16 is faster on some processors",
+    )
+    group.add_argument(
+        "--input_size",
+        default="auto",
+        metavar="auto|WxH",
+        help="width and height of the network's input, to which images are scaled, multiples of 32; larger ones find "
+        "smaller people and take longer (default: the model's own)",
     )
 
 

@@ -23,7 +23,7 @@ from .pipeline.stream import StreamTracker
 from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
 from .settings.checks import check_flag, check_positive, check_whole
-from .settings.runtime import RuntimeOptions
+from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sources import MAX_PIXELS, open_source
@@ -40,7 +40,7 @@ class _Job:
         runtime: backend, precision, device and threads of the network.
         thresholds: thresholds of detection in place of the model's own.
         config: settings of the association.
-        own_conf_thres: whether ``conf_thres`` was given; if not, the model's own is used.
+        given: names of the settings that somebody asked for; of the others those that the model states are used.
         progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
     """
 
@@ -49,7 +49,7 @@ class _Job:
     runtime: RuntimeOptions
     thresholds: dict[str, Any]
     config: TrackerConfig
-    own_conf_thres: bool
+    given: frozenset[str]
     progress: bool | None = None
 
 
@@ -63,6 +63,9 @@ class Predictor:
         backend: what runs the network: ``openvino``, ``paddle``, or ``auto`` for the fastest one that is installed.
         precision: number format of the network: ``fp32``, ``bf16``, ``int8``, or ``auto``: int8 where the model has a
             valid int8 form and the processor instructions for it, else fp32.
+        input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
+            ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
+            longer, in proportion to their area.
         detector: a detector of your own in place of a model; `FunctionDetector` makes one of a function. The other
             arguments, ``use_gpu`` and the thresholds of detection then have no effect.
 
@@ -77,6 +80,7 @@ class Predictor:
         backend: str = "auto",
         precision: str = "auto",
         *,
+        input_size: str | Sequence[int] = "auto",
         detector: Detector | None = None,
     ) -> None:
         if detector is not None:
@@ -85,6 +89,7 @@ class Predictor:
         self.threads = threads
         self.backend = backend
         self.precision = precision
+        self.input_size = input_size
         self.detector = detector
         self._loaded: dict[RuntimeOptions, Model] = {}
         self._loading = threading.Lock()
@@ -118,7 +123,8 @@ class Predictor:
                 from_device the number of a camera.
             output_dir: folder of the results; '' is the current one.
             visualization: whether to make the annotated video.
-            draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all.
+            draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all. The default is the
+                model's own score of a high-confidence detection where that is lower.
             use_gpu: run the network on the first GPU.
             from_device: video_stream is a camera of this machine.
             refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``, at the end: tracks of one person are joined,
@@ -206,12 +212,14 @@ class Predictor:
         job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(info, job))
 
-    def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
+    def change_model(
+        self, model: str, threads: int | None, backend: str, precision: str, input_size: str | Sequence[int] = "auto"
+    ) -> None:
         """Change the model, or how it is run, from the next use on; the arguments are those of the class."""
-        chosen = (model, threads, backend, precision)
-        if chosen != (self.model, self.threads, self.backend, self.precision):
+        chosen = (model, threads, backend, precision, input_size)
+        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size):
             self._loaded = {}
-            self.model, self.threads, self.backend, self.precision = chosen
+            self.model, self.threads, self.backend, self.precision, self.input_size = chosen
 
     def _job(
         self,
@@ -228,22 +236,24 @@ class Predictor:
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
-        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
+        size = parse_input_size(self.input_size)
+        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads, input_size=size)
         if self.detector is None:
             choose_backends(runtime)
         return _Job(
-            outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in {**given, **settings}, progress
+            outputs, check_sinks(sinks), runtime, thresholds, config, frozenset({**given, **settings}), progress
         )
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
-        config = job.config if job.own_conf_thres else job.config.override({"conf_thres": detector.high_conf_thres})
+        stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
+        config = job.config.override({name: value for name, value in stated.items() if name not in job.given})
         times, recorders, renderers = StageTimes(), [], []
         if job.outputs:
             recorders = job.outputs.recorders(info.name, config.refine)
-            renderers = job.outputs.renderers(info.name, times)
+            renderers = job.outputs.renderers(info.name, times, detector.high_conf_thres)
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
         return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times)
 

@@ -158,12 +158,12 @@ def validate_model(
 
 
 def default_config(model: Model) -> TrackerConfig:
-    """Return the default settings: those of ``config/tracker.yml`` with the model's own ``conf_thres``.
+    """Return the default settings: those of ``config/tracker.yml`` with those that the model states in their place.
 
     Args:
         model: the model.
     """
-    return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.high_conf_thres})
+    return TrackerConfig.load(TRACKER_FILE).override(model.config.thresholds.tracker_settings)
 
 
 class _Run:

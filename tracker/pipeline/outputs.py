@@ -13,6 +13,8 @@ from ..sinks.base import Sink
 from ..sinks.mot_text import MotTextSink
 from .timing import StageTimes
 
+DRAW_THRESHOLD = 0.5
+
 
 @dataclass(frozen=True)
 class OutputOptions:
@@ -21,7 +23,8 @@ class OutputOptions:
     Attributes:
         folder: folder of ``mot_results/NAME.txt`` and ``mot_outputs/NAME_vis.mp4``.
         visualization: whether to write the video.
-        draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all.
+        draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all. The default is the model's own
+            score of a high-confidence detection where that is lower.
         refine: whether to write ``mot_results/NAME_refined.txt`` at the end.
 
     Raises:
@@ -30,7 +33,7 @@ class OutputOptions:
 
     folder: Path
     visualization: bool = True
-    draw_threshold: float = 0.5
+    draw_threshold: float = DRAW_THRESHOLD
     refine: bool = False
 
     def __post_init__(self) -> None:
@@ -62,11 +65,15 @@ class OutputOptions:
             sinks.append(RefinedTextSink(self.text_path(name), self.refined_path(name), settings))
         return sinks
 
-    def renderers(self, name: str, times: StageTimes) -> list[Sink]:
+    def renderers(self, name: str, times: StageTimes, high_conf_thres: float = 1.0) -> list[Sink]:
         """Return the sinks that draw a sequence.
 
         Args:
             name: name of the sequence.
             times: counts how long drawing takes.
+            high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
-        return [VideoSink(self.video_path(name), self.draw_threshold, times.stage)] if self.visualization else []
+        least = self.draw_threshold
+        if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
+            least = min(least, high_conf_thres)
+        return [VideoSink(self.video_path(name), least, times.stage)] if self.visualization else []
