@@ -26,19 +26,29 @@ _log = logging.getLogger(__name__)
 # Fine enough for every camera clock and every frame rate in use, and what MPEG-TS and RTP count in.
 _TICK = Fraction(1, 90_000)
 
-# veryfast leaves the processor to the tracker; 23 is x264's own default, at which boxes and labels stay crisp.
-# Without B-frames decoding order is presentation order: times stay exact at variable rate, no edit list is needed,
-# and a file cut short ends on a whole picture. forced-idr lets a player start at every key frame asked for.
-_X264 = {"preset": "veryfast", "crf": "23", "bf": "0", "forced-idr": "1"}
-_X264_MAX_SIDE = 16384  # pixels; x264 refuses more
+# veryfast leaves the processor to the tracker; at 24 boxes and labels stay crisp. zerolatency: no picture waits in the
+# encoder, where a kill would take it (on 16 cores more than a second of them). It also has no B-frames, so that decoding
+# order is presentation order: times stay exact at variable rate, no edit list is needed, and a file cut short ends on a
+# whole picture. forced-idr lets a player start at every key frame asked for.
+_X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "24", "threads": "4", "forced-idr": "1"}
+MAX_SIDE = 16384  # pixels of a picture; x264 refuses more
 
-# One fragment per key frame reaches the disk as soon as it is complete, so at most this much video is lost by a kill.
-# delay_moov: ADTS audio has its codec parameters, and AAC its priming, only once the first packet has been seen.
 _KEY_INTERVAL = 2.0  # seconds
-_FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "flush_packets": "1"}
 
-# The header names all streams, so it waits for the first audio packet; a silent microphone must not delay it forever.
-_AUDIO_PATIENCE = 30.0  # seconds of video
+# The part file grows by a fragment of about a fifth of a second, wherever the key frames are, and is flushed at once.
+# What a kill takes is that fragment, the last picture, which waits for its duration, and those still to be drawn: less
+# than a second of video, measured in tests/attacks/test_kills.py as the last frame of the text less that of the video.
+# delay_moov: ADTS audio has its codec parameters, and AAC its priming, only once the first packet has been seen.
+_FRAGMENTED = {
+    "movflags": "delay_moov+default_base_moof+skip_trailer",  # the trailer's index of fragments would stay in memory
+    "frag_duration": "200000",  # microseconds
+    "max_interleave_delta": "1",  # microseconds: pictures do not wait for the sound beside them
+    "flush_packets": "1",
+}
+
+# The header names all streams, so it waits for the first audio packet, but not for a microphone that is silent or late.
+_AUDIO_PATIENCE = 0.5  # seconds of video
+_HEADER_FIRST = "empty_moov+default_base_moof+skip_trailer"
 
 
 class VideoWriter:
@@ -165,9 +175,9 @@ class VideoWriter:
 
     def _open(self, height: int, width: int) -> av.container.OutputContainer:
         """Create the part file for pictures of this size."""
-        if max(height, width) > _X264_MAX_SIDE:
+        if max(height, width) > MAX_SIDE:
             raise OSError(
-                f"its pictures of {width}x{height} exceed the {_X264_MAX_SIDE} pixels a side of H.264 encoders"
+                f"its pictures of {width}x{height} exceed the {MAX_SIDE} pixels a side of H.264 encoders"
             )
         self._size = (height, width)
         self._container = av.open(str(self._part), "w", format="mp4", container_options=_FRAGMENTED)
@@ -217,7 +227,7 @@ class VideoWriter:
         if self._audio is not None and self._audio.output is None:
             if not last and self._last_pts * _TICK < _AUDIO_PATIENCE:
                 return
-            self._audio = None  # a stream without packets would make the muxer keep everything in memory
+            self._begin_without_sound(container)
         container.start_encoding()
         while self._pending:
             try:
@@ -227,6 +237,15 @@ class VideoWriter:
                 if isinstance(error, OSError) and error.errno != errno.EPERM:
                     raise
                 self._warn(error)
+
+    def _begin_without_sound(self, container: av.container.OutputContainer) -> None:
+        """Let the header be written before any sound; what comes later is encoded into a stream that waits for it."""
+        container.container_options["movflags"] = _HEADER_FIRST
+        try:
+            self._audio.add_output(container)
+        except (av.FFmpegError, ValueError) as error:
+            self._audio = None
+            self._warn(error)
 
     def _finish(self) -> None:
         """Turn the part file into the final one."""
