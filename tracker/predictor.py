@@ -240,12 +240,12 @@ class Predictor:
         if detector is None:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
         config = job.config if job.own_conf_thres else job.config.override({"conf_thres": detector.high_conf_thres})
-        times, recorders, renderers = StageTimes(), [], []
+        times, recorders, renderers, claim = StageTimes(), [], [], None
         if job.outputs:
-            recorders = job.outputs.recorders(info.name, config.refine)
-            renderers = job.outputs.renderers(info.name, times)
+            recorders, renderers = job.outputs.recorders(config.refine), job.outputs.renderers(times)
+            claim = job.outputs.claim()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times)
+        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, claim)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         name = choose_backends(runtime)[0]
