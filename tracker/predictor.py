@@ -111,7 +111,7 @@ class Predictor:
         """Track the people in a video.
 
         Writes ``OUTPUT_DIR/mot_results/NAME.txt`` and, with visualization, ``OUTPUT_DIR/mot_outputs/NAME_vis.mp4``,
-        where NAME is the stem of the video's name.
+        where NAME is the stem of the video's name, or ``NAME_2`` while another run writes these files.
 
         Args:
             video_stream: video file, folder of images, glob, MOTChallenge sequence folder, http or rtsp URL; with
@@ -143,7 +143,8 @@ class Predictor:
             SourceError: video_stream cannot be read.
             ModelError: the model cannot be found, downloaded or run.
             OutputError: a result cannot be written, or a sink failed; the results before it are kept.
-            KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
+            KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
+            SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
         check_whole("skip_frames", skip_frames)

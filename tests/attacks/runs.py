@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import av
 import numpy as np
@@ -75,7 +76,7 @@ def check_told_files(printed):
     for sentence in re.findall(r"is kept(?: in|:) (.*)$", printed, re.MULTILINE):
         told += sentence.split(" and ")
     for path in told:
-        assert os.path.exists(path), f"{path} is told of but not there:\n{printed}"
+        assert Path(path).exists(), f"{path} is told of but not there:\n{printed}"
 
 
 def last_frame(text):

@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
@@ -35,7 +34,7 @@ class RunFiles:
     def __init__(self, folder: Path, video: bool) -> None:
         self._folder = folder
         self._video = video
-        self._held: list[int] = []  # descriptors
+        self._held: list[tuple[Path, int]] = []  # with descriptors; the text is the first
 
     def claim(self, name: str, size: tuple[int, int]) -> str:
         """Find the name of the run's files, and keep other runs from them until `release`.
@@ -73,7 +72,11 @@ class RunFiles:
     def release(self) -> None:
         """Let other runs have the files. A second call does nothing."""
         while self._held:
-            os.close(self._held.pop())
+            path, file = self._held.pop()
+            # a growing video that the run did not come to
+            if path.suffix == ".mp4" and os.fstat(file).st_size == 0 and is_at(path, file):
+                path.unlink()
+            os.close(file)
 
     def _paths(self, name: str) -> tuple[Path, Path, Path]:
         video = video_path(self._folder, name)
@@ -123,26 +126,30 @@ class RunFiles:
                 return False
             except OSError as error:
                 raise OutputError(f"cannot write {shown}: {error.strerror}; choose another output_dir") from error
-            self._held.append(file)
+            self._held.append((path, file))
             if fcntl is None or not stat.S_ISREG(os.fstat(file).st_mode):
                 return True
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                os.close(self._held.pop())
+                self._give_back()
                 return False
             except OSError:  # a network file system without locks
                 return True
             if is_at(path, file):
                 return True
-            os.close(self._held.pop())  # the run that had it has just removed it
+            self._give_back()  # the run that had it has just removed it
+
+    def _give_back(self) -> None:
+        """Unlock the file locked last, as it is."""
+        os.close(self._held.pop()[1])
 
     def _drop(self, text: Path, made: bool) -> None:
         """Give up what is locked, and remove the text if it was made for this claim."""
         if made and self._held:
-            with suppress(OSError):
-                if os.fstat(self._held[0]).st_size == 0 and is_at(text, self._held[0]):
-                    text.unlink()
+            file = self._held[0][1]
+            if os.fstat(file).st_size == 0 and is_at(text, file):
+                text.unlink()
         self.release()
 
     def _keep_interrupted(self, text: Path, video: Path, part: Path) -> None:

@@ -67,7 +67,12 @@ def test_server_that_never_answers(silent_port, scheme):
 @pytest.mark.parametrize(
     ("url", "name", "live", "options"),
     [
-        ("rtsp://admin:12345@10.0.0.8:554/Streaming/101.sdp?x=1", "10.0.0.8_Streaming_101", True, {"rtsp_transport": "tcp"}),
+        (
+            "rtsp://admin:12345@10.0.0.8:554/Streaming/101.sdp?x=1",
+            "10.0.0.8_Streaming_101",
+            True,
+            {"rtsp_transport": "tcp"},
+        ),
         ("RTSP://10.0.0.8:554", "10.0.0.8", True, {"rtsp_transport": "tcp"}),
         ("rtsp://admin:pa/ss@10.0.0.8/", "10.0.0.8", True, {"rtsp_transport": "tcp"}),
         ("rtmp://host/app/key", "host_app_key", True, {}),
