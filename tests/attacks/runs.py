@@ -45,7 +45,7 @@ def running(*arguments, **keywords):
         process.communicate()
 
 
-def wait_for(condition, process, seconds=60):
+def wait_for(condition, process, seconds=600):
     """Wait until a condition holds or the process has ended."""
     deadline = time.monotonic() + seconds
     while not condition() and process.poll() is None:
@@ -63,7 +63,7 @@ def end(process, codes=(0,)):
     Returns:
         What it printed on stdout and on stderr.
     """
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode in codes, (process.returncode, err)
     assert "Traceback" not in (err or "") and "Exception ignored" not in (err or ""), err
     check_told_files(f"{out}\n{err}")

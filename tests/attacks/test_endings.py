@@ -126,7 +126,7 @@ def test_a_signal_in_a_stream(number, out):
         wait_for(has_lines(paths(out, "stream")[0]), process)
         time.sleep(0.3)
         process.send_signal(number)
-        err = process.communicate(timeout=60)[1]
+        err = process.communicate(timeout=600)[1]
     finally:
         process.kill()
     assert process.returncode == (-number if number == signal.SIGINT else CODES[number]), err
@@ -144,7 +144,7 @@ STREAMS = ["2>&-", ">&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-", "2>/dev/full", ">/d
 def test_streams_that_are_closed_or_full(streams, progress, clip, out):
     words = [sys.executable, "-m", "tests.attacks.stub_command", clip, "--output_dir", out, *progress]
     command = f"{' '.join(map(str, words))} {streams}"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == (1 if ">/dev/full" in streams.replace("2>/dev/full", "") else 0), done.stderr
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
     if streams == ">/dev/full":

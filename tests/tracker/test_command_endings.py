@@ -60,7 +60,7 @@ def test_ctrl_c_while_modules_are_imported():
     program += "from tracker import __main__ as program\n"
     program += "program.safe_streams = lambda: signal.raise_signal(signal.SIGINT)\n"
     program += "signal.signal(signal.SIGINT, signal.default_int_handler)\nprogram.main()"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
@@ -83,7 +83,7 @@ with safe_streams():
 @pytest.mark.parametrize("closed", ["0", "1", "2", "1 2", "0 1 2"])
 def test_no_file_gets_the_number_of_a_closed_stream(closed, tmp_path):
     words = [sys.executable, "-c", WITHOUT_STREAMS, closed, str(tmp_path / "file")]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ("" if "1" in closed else "printed\n") and done.stderr == ("" if "2" in closed else "told\n")
 
@@ -92,7 +92,7 @@ def test_a_result_that_cannot_be_printed_is_an_error_in_one_line():
     program = "from tracker.command import print_result; print_result('a result')"
     with Path("/dev/full").open("w") as full:
         words = [sys.executable, "-c", program]
-        done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=600)
     assert done.returncode == 1
     assert done.stderr == "error: cannot print the result: No space left on device; the files are complete\n"
 
