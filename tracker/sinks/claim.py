@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import logging
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
@@ -34,7 +36,7 @@ class RunFiles:
     def __init__(self, folder: Path, video: bool) -> None:
         self._folder = folder
         self._video = video
-        self._held: list[tuple[Path, int]] = []  # with descriptors; the text is the first
+        self._held: list[tuple[Path, io.FileIO]] = []  # the text is the first
 
     def claim(self, name: str, size: tuple[int, int]) -> str:
         """Find the name of the run's files, and keep other runs from them until `release`.
@@ -72,11 +74,11 @@ class RunFiles:
     def release(self) -> None:
         """Let other runs have the files. A second call does nothing."""
         while self._held:
-            path, file = self._held.pop()
+            path, file = self._held[-1]
             # a growing video that the run did not come to
-            if path.suffix == ".mp4" and os.fstat(file).st_size == 0 and is_at(path, file):
+            if path.suffix == ".mp4" and is_at(path, file.fileno()) and path.stat().st_size == 0:
                 path.unlink()
-            os.close(file)
+            self._give_back()
 
     def _paths(self, name: str) -> tuple[Path, Path, Path]:
         video = video_path(self._folder, name)
@@ -121,13 +123,13 @@ class RunFiles:
         flags |= getattr(os, "O_NONBLOCK", 0)  # so that a pipe without a reader is an error
         while True:
             try:
-                file = os.open(path, flags, 0o666)
+                file = io.FileIO(os.open(path, flags, 0o666), "w")
             except FileExistsError:
                 return False
             except OSError as error:
                 raise OutputError(f"cannot write {shown}: {error.strerror}; choose another output_dir") from error
             self._held.append((path, file))
-            if fcntl is None or not stat.S_ISREG(os.fstat(file).st_mode):
+            if fcntl is None or not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return True
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -136,20 +138,22 @@ class RunFiles:
                 return False
             except OSError:  # a network file system without locks
                 return True
-            if is_at(path, file):
+            if is_at(path, file.fileno()):
                 return True
             self._give_back()  # the run that had it has just removed it
 
     def _give_back(self) -> None:
         """Unlock the file locked last, as it is."""
-        os.close(self._held.pop()[1])
+        _, file = self._held.pop()
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_UN)  # else a process forked meanwhile would keep it
+        file.close()
 
     def _drop(self, text: Path, made: bool) -> None:
         """Give up what is locked, and remove the text if it was made for this claim."""
-        if made and self._held:
-            file = self._held[0][1]
-            if os.fstat(file).st_size == 0 and is_at(text, file):
-                text.unlink()
+        if made and self._held and is_at(text, self._held[0][1].fileno()) and text.stat().st_size == 0:
+            text.unlink()
         self.release()
 
     def _keep_interrupted(self, text: Path, video: Path, part: Path) -> None:

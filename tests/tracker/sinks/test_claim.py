@@ -1,5 +1,6 @@
 """The claim of a run on its files: never the same as another's, and nothing older is lost."""
 
+import gc
 import os
 
 import pytest
@@ -60,6 +61,23 @@ def test_at_once_each_has_a_name_of_its_own(tmp_path, caplog, video):
     runs[0].release()
     assert RunFiles(tmp_path, video=False).claim("live", SIZE) == "live" or video
     assert (tmp_path / "mot_results" / "live_3.txt").read_text() == LINE
+
+
+def test_neither_a_run_that_was_dropped_nor_a_forked_process_keeps_the_name(tmp_path):
+    RunFiles(tmp_path, video=True).claim("live", SIZE)
+    gc.collect()
+    run = RunFiles(tmp_path, video=False)
+    assert run.claim("live", SIZE) == "live"
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        os.read(reader, 1)
+        os._exit(0)
+    run.release()
+    assert RunFiles(tmp_path, video=False).claim("live", SIZE) == "live"
+    os.write(writer, b"x")
+    os.waitpid(child, 0)
+    os.close(reader)
+    os.close(writer)
 
 
 def test_a_text_that_was_removed_meanwhile_does_not_free_the_video(tmp_path):
