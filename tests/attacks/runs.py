@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -31,7 +32,14 @@ def start(clip, out, *options, seconds=0.02, program=STUB, **keywords):
     words = [sys.executable, *program, "--video_stream", clip, "--output_dir", out, *options]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **keywords}
     environment = {**os.environ, "STUB_SECONDS": str(seconds)}
-    return subprocess.Popen(list(map(str, words)), cwd=ROOT, env=environment, text=True, **streams)
+    words = list(map(str, words))
+    return subprocess.Popen(words, cwd=ROOT, env=environment, text=True, preexec_fn=default_signals, **streams)
+
+
+def default_signals():
+    """Undo what nohup, or a shell that has put the tests into the background, has ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
