@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def track_source(source: Source, run: SequenceRun, progress: bool | None = None) -> TrackingResult:
-    """Track a source to its end, or to Ctrl-C or SIGTERM.
+    """Track a source to its end, or to Ctrl-C, SIGTERM or SIGHUP.
 
     Reading, letterboxing, the forward passes and tracking have a thread each; this one draws and encodes. Of a live
     source that is faster than these, the oldest waiting frame is dropped.
@@ -41,8 +41,8 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
 
     Raises:
         TrackingError: the source, the model or an output failed. The files hold all frames before it.
-        KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
-        SystemExit: 143 after SIGTERM, likewise.
+        KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, and its ``result`` is the result.
+        SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
     """
     # StopRequest is the outermost: it raises its exception once everything below it is closed
     with StopRequest() as stop, _bar(source, run, progress) as bar, source:
@@ -65,12 +65,13 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
         if stop.received:
             # an interrupt is how the run of a camera ends, and then no result is returned
             logger.info("stopped on request\n%s", result)
+            stop.result = result
         return result
 
 
 def _bar(source: Source, run: SequenceRun, progress: bool | None) -> tqdm:
     if progress is None:
-        progress = sys.stderr.isatty()
+        progress = sys.stderr is not None and sys.stderr.isatty()
     title = f"{source.name} ({run.detector.backend})"
     total = None if source.frame_count is None else -(-source.frame_count // run.info.skip_frames)
     return tqdm(total=total, desc=title, unit=" frames", disable=not progress, dynamic_ncols=True)
