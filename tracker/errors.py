@@ -2,6 +2,8 @@
 
 import unicodedata
 
+LONGEST = 1500  # characters of a message
+
 
 def printable(text: str) -> str:
     """Return a text as one line that a terminal shows as it is: escape sequences and the like in it are spelt out."""
@@ -20,7 +22,10 @@ class TrackingError(Exception):
     """
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(printable(str(message)))
+        line = printable(str(message))
+        if len(line) > LONGEST:  # a file may have lines of any length, of which a message quotes the beginning
+            line = f"{line[: LONGEST // 2]}...{line[-LONGEST // 2 + 3 :]}"
+        super().__init__(line)
 
 
 class OptionError(TrackingError, ValueError):

@@ -22,6 +22,11 @@ def test_what_a_terminal_obeys_is_spelt_out(given, text):
     assert printable(given) == str(SourceError(given)) == text
 
 
+def test_long_lines_of_a_file_are_cut_in_the_middle():
+    text = str(SourceError(f"street.txt, line 2: got {'9' * 5000}: check the file"))
+    assert len(text) == 1500 and text.startswith("street.txt, line 2: got 9") and text.endswith("9: check the file")
+
+
 def test_an_error_survives_the_way_between_processes():
     error = pickle.loads(pickle.dumps(OptionError("a\nb")))
     assert isinstance(error, ValueError) and str(error) == r"a\nb"
