@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from http.client import responses
 from pathlib import Path
@@ -28,6 +30,7 @@ CHUNK_BYTES = 1 << 16
 MAX_BYTES = 4 << 30
 MAX_SECONDS = 2 * 3600.0  # of one call; the next call goes on from there
 LEAST_RATE = 1000  # bytes a second, over each ``timeout``
+ANSWER = 3  # times ``timeout`` in which an answer must begin, all redirects included
 STANDSTILLS = 3  # times ``timeout`` for which another process's download may not get on
 PAUSES = (0.5, 1.0, 2.0)  # seconds to wait before asking again
 BUSY = (429, 502, 503, 504)  # answers of a server that may have the file later
@@ -188,7 +191,7 @@ class _Download:
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers |= {"Range": f"bytes={offset}-", "If-Range": version}
-        with requests.get(self.url, headers=headers, stream=True, timeout=self.timeout) as answer:
+        with self._ask(headers) as answer:
             if offset and answer.status_code in (206, 416):
                 rest = (f"bytes {offset}-{length - 1}/{length}", version)
                 if (answer.headers.get("Content-Range"), _version(answer)) != rest:
@@ -197,6 +200,22 @@ class _Download:
             else:
                 self._begin(answer)
             self._append(answer)
+
+    def _ask(self, headers: dict[str, str]) -> requests.Response:
+        """Return the answer as soon as its content begins, or fail in time, however slowly headers drip in."""
+        future: Future[requests.Response] = Future()
+
+        def ask() -> None:
+            try:
+                future.set_result(requests.get(self.url, headers=headers, stream=True, timeout=self.timeout))
+            except Exception as error:  # noqa: BLE001 (raised in the thread that waits)
+                future.set_exception(error)
+
+        threading.Thread(target=ask, name="download", daemon=True).start()
+        try:
+            return future.result(ANSWER * self.timeout)
+        except TimeoutError:
+            raise ModelError(self._failure(_TryAgain(f"no answer within {ANSWER * self.timeout:g} s"))) from None
 
     def _begin(self, answer: requests.Response) -> None:
         """Accept a whole file only, and start from nothing."""
