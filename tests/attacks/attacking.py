@@ -159,7 +159,7 @@ def in_limits(function: Callable[..., Any], *arguments: Any, seconds: float, gig
     """
     words = [function.__module__, function.__name__, json.dumps(arguments, default=str), str(gigabytes)]
     done = subprocess.run(
-        ["nice", sys.executable, "-c", PROGRAM, *words],
+        [sys.executable, "-c", PROGRAM, *words],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
         stdin=subprocess.DEVNULL,
