@@ -1,7 +1,7 @@
 """Cut the people out of labelled images: crops from which new training images are composed.
 
     python tools/cut_people.py --output DATASET/people --every 4 DATASET/ETH-Bahnhof.train
-    python tools/cut_people.py --output DATASET/people --every 2 --boxes yolox.onnx DATASET/walking.train
+    python tools/cut_people.py --output DATASET/people --every 2 --boxes A.xml --boxes B.xml:1 DATASET/walking.train
 
 The lists are those of tools/prepare_data.py. The output has one folder an identity, and one a crop where the identity
 is unknown, for an entry `{kind: recomposed, path: people, times: 5}` in a training configuration. Further lists may be
