@@ -12,20 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.boxes import box_iou
 from tracker.errors import DataError
 from tracker.models.npz import load_npz
 from training.checkpoint import save_arrays
-from training.data.samples import NOBODY, Dataset, Identities, Sample
+from training.data.samples import Dataset, Identities, Sample
 from training.settings import TeacherSettings
-from training.teachers.consensus import BoxTeachers
+from training.teachers.consensus import BoxTeachers, add_people
 from training.teachers.network import network_digest
 from training.teachers.reid import ReidNetwork
 from training.teachers.store import digest
 
 logger = logging.getLogger(__name__)
 
-LABEL_IOU = 0.4  # from here on a detection is of the labelled person
 LEAST_CROP = (8, 20)  # width and height in pixels of a crop with a meaningful embedding
 
 
@@ -100,10 +98,7 @@ class Teachers:
         )[:16]
 
     def teach(self, dataset: Dataset, origin: str = "") -> TaughtDataset:
-        """Add the people whom the teachers find and labels lack, and an embedding of every person.
-
-        Those of whom the teachers are sure become people in images without labels, and with ``complete`` in all images;
-        the others are ignored.
+        """Add the people whom labels lack (`add_people`), and an embedding of every person.
 
         Args:
             dataset: The images.
@@ -149,23 +144,17 @@ class Teachers:
                 logger.warning("skipped: %s", error)
                 yield None
                 continue
-            boxes, identities, ignored = sample.boxes, sample.identities, sample.ignored
             if self._boxes is not None:
-                people = self._boxes(sample.image)
-                added = ~(box_iou(people.boxes, boxes) > LABEL_IOU).any(axis=1)
-                trusted = people.sure[added] & (self._complete or not sample.labelled)
-                boxes = np.concatenate([boxes, people.boxes[added]]).astype(np.float32)
-                identities = np.concatenate([identities, np.full(added.sum(), NOBODY)])
-                ignored = np.concatenate([ignored, ~trusted])
+                sample = add_people(sample, self._boxes(sample.image), self._complete)
             elif not sample.labelled:
                 raise DataError(
                     f"{sample.path} has no labels: a teacher of boxes is needed, see teachers in the config"
                 )
             yield {
-                "boxes": boxes,
-                "identities": identities,
-                "ignored": ignored,
-                "vectors": self._embed(sample.image, boxes, ignored),
+                "boxes": sample.boxes,
+                "identities": sample.identities,
+                "ignored": sample.ignored,
+                "vectors": self._embed(sample.image, sample.boxes, sample.ignored),
             }
 
     def _embed(self, image: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:

@@ -1,19 +1,22 @@
-"""What several detectors agree on."""
+"""What several detectors agree on, and what it adds to labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from tracker.boxes import box_iou
+from training.data.samples import NOBODY, Sample
 from training.settings import TeacherSettings
 from training.teachers.detectors import TiledDetector
 from training.teachers.store import AnswerStore, digest
 
 SAME_IOU = 0.5  # from here on boxes of two detectors are of the same person
+LABEL_IOU = 0.4  # from here on a detection is of the labelled person
 
 
 class People(NamedTuple):
@@ -107,3 +110,28 @@ def consensus(found: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.n
     count = has[:groups].sum(axis=1)
     boxes, weight = total[:groups, :4], total[:groups, 4]
     return boxes / weight[:, None], weight / count.astype(np.float32), count
+
+
+def add_people(sample: Sample, people: People, complete: bool) -> Sample:
+    """Add the people whom labels lack.
+
+    Those of whom the teachers are sure become people in images without labels, and with ``complete`` in all images; the
+    others are ignored.
+
+    Args:
+        sample: The image and its labels.
+        people: Whom the teachers find in it.
+        complete: Whether they may add people to labels.
+
+    Returns:
+        The same image, labelled.
+    """
+    added = ~(box_iou(people.boxes, sample.boxes) > LABEL_IOU).any(axis=1)
+    trusted = people.sure[added] & (complete or not sample.labelled)
+    return replace(
+        sample,
+        boxes=np.concatenate([sample.boxes, people.boxes[added]]).astype(np.float32),
+        identities=np.concatenate([sample.identities, np.full(added.sum(), NOBODY)]),
+        ignored=np.concatenate([sample.ignored, ~trusted]),
+        labelled=True,
+    )

@@ -1,5 +1,7 @@
 """What detectors agree on, beside loops that say the same; and that they are asked once."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 
 from tests.helpers.training.teacher_networks import boxes_detector, yolox
 from tracker.errors import OutputError
+from training.data.samples import make_sample
 from training.settings import TeacherSettings
 from training.teachers import detectors
-from training.teachers.consensus import BoxTeachers, consensus
+from training.teachers.consensus import BoxTeachers, People, add_people, consensus
 from training.teachers.store import AnswerStore, digest
 
 FIRST = [[10, 10, 30, 50, 0.8], [40, 10, 60, 50, 0.6], [70, 10, 90, 50, 0.5]]
@@ -162,3 +165,20 @@ def test_a_damaged_file_costs_one_line(tmp_path):
         store._connection.execute("UPDATE answers SET answer = ?", [b"\x93NUMPY"])
     with pytest.raises(OutputError, match=r"cannot be kept in .*answers\.sqlite"):
         store.answer("question", lambda: np.zeros(3))
+
+
+@pytest.mark.parametrize(("labelled", "complete"), [(False, False), (True, False), (True, True)])
+def test_whom_labels_lack_is_added(labelled, complete):
+    """Of four found, the first is labelled, the second is an ignored region, the third is sure, the fourth in doubt."""
+    boxes = np.float32([[0, 0, 20, 40], [30, 0, 50, 40], [60, 0, 80, 40], [90, 0, 110, 40]])
+    people = People(boxes + 2, np.float32([0.9, 0.8, 0.7, 0.6]), np.array([True, True, True, False]))
+    known = 2 if labelled else 0
+    sample = make_sample(
+        Path("a"), np.zeros((50, 120, 3), np.uint8), boxes[:known], [7, 8][:known], [False, True][:known], labelled
+    )
+    result = add_people(sample, people, complete)
+    assert result.labelled and result.image is sample.image
+    np.testing.assert_array_equal(result.boxes, [*boxes[:known], *boxes[known:] + 2])
+    assert result.identities.tolist() == ([7, 8, -1, -1] if labelled else [-1] * 4)
+    expected = [False, True, not complete, True] if labelled else [False, False, False, True]
+    assert result.ignored.tolist() == expected
