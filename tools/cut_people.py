@@ -122,7 +122,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--boxes",
         action="append",
         default=[],
-        metavar="FILE[:CLASS]",
+        metavar="FILE[:CLASS][@WxH]",
         help="network that finds the people of images without labels, see teachers.boxes of training; repeatable",
     )
 

@@ -135,8 +135,7 @@ class TeacherSettings:
 
     boxes: str | Sequence[str] | None = setting(
         None,
-        "person detectors, FILE or FILE:CLASS where people are not class 0; of several, a person is whom two find; "
-        "null for none",
+        "person detectors FILE[:CLASS][@WxH], see `DetectorFile`; of several, a person is whom two find; null for none",
         _check_detectors,
     )
     embeddings: str | None = setting(

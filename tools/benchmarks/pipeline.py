@@ -142,8 +142,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--separate",
         nargs=2,
-        metavar=("DETECTOR[:CLASS]", "REID"),
-        help=".onnx or .xml files: a detector (CLASS: which is people), and a ReID network a person beside them",
+        metavar=("DETECTOR[:CLASS][@WxH]", "REID"),
+        help=".onnx or .xml files: a detector (class of people, input size), and a ReID network a person beside them",
     )
     parser.add_argument("--repeats", type=int, default=5, help="runs that count (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=thread_count(None), help="of each network (default: all cores)")

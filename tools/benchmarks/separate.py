@@ -22,7 +22,7 @@ class SeparateNetworks:
     """A detector and a ReID network in OpenVINO, one after the other.
 
     Args:
-        detector: FILE or FILE:CLASS of a network that finds people, see `open_detector`.
+        detector: FILE[:CLASS][@WxH], a network that finds people, see `DetectorFile`.
         reid: .onnx or .xml file of a `ReidNetwork`.
         threads: number of processor threads of each.
 

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,27 +29,48 @@ CUT_OFF = 0.01  # of a tile's side: a box that ends so near a border within the 
 Detector = Callable[[np.ndarray], np.ndarray]
 
 
-def parse_detector(text: str) -> tuple[Path, int]:
-    """Split the text ``FILE`` or ``FILE:CLASS`` into a path and the class of people, 0 where none is given."""
-    name, number = re.fullmatch(r"(.*?)(?::(\d+))?", text, re.DOTALL).groups()  # type: ignore[union-attr]
-    return Path(name), int(number or 0)
+class DetectorFile(NamedTuple):
+    """A network that finds people, as users name it.
+
+    Attributes:
+        path: The ``.onnx`` or ``.xml`` file.
+        person: The class of people.
+        size: Height and width of the network's input; None for those of the file.
+    """
+
+    path: Path
+    person: int
+    size: tuple[int, int] | None
+
+    @classmethod
+    def parse(cls, text: str) -> DetectorFile:
+        """Read the text ``FILE[:CLASS][@WxH]``; without a class, people are class 0."""
+        match = re.fullmatch(r"(.*?)(?::(\d+))?(?:@(\d+)x(\d+))?", text, re.DOTALL)
+        assert match
+        name, person, width, height = match.groups()
+        return cls(Path(name), int(person or 0), (int(height), int(width)) if height else None)
+
+    def open(self, threads: int) -> BoxesDetector | YoloxDetector:
+        """Load the network; one with an output ``boxes`` is a `BoxesDetector`, any other a `YoloxDetector`.
+
+        Raises:
+            ModelError: openvino is missing, or the file does not hold such a network.
+        """
+        network = TeacherNetwork(self.path, threads, self.size)
+        return (BoxesDetector if "boxes" in network.outputs else YoloxDetector)(network, self.person)
 
 
-def open_detector(text: str, threads: int, scale: float = 1.0) -> Detector:
+def open_detector(text: str, threads: int) -> Detector:
     """Open a network that finds people.
 
     Args:
-        text: ``FILE`` or ``FILE:CLASS``: an ``.onnx`` or ``.xml`` file, and which of its classes is people, 0 if it is
-            not given. A network with an output ``boxes`` is a `BoxesDetector`, any other a `YoloxDetector`.
+        text: ``FILE[:CLASS][@WxH]``, see `DetectorFile`.
         threads: Processor threads.
-        scale: The network's input is enlarged to this many times its size.
 
     Raises:
         ModelError: openvino is missing, or the file does not hold such a network.
     """
-    path, person = parse_detector(text)
-    network = TeacherNetwork(path, threads, scale)
-    return (BoxesDetector if "boxes" in network.outputs else YoloxDetector)(network, person)
+    return DetectorFile.parse(text).open(threads)
 
 
 def _check_input(network: TeacherNetwork, multiple: int) -> tuple[int, int]:
@@ -70,12 +92,15 @@ class BoxesDetector:
         network: The network.
         person: The class of people.
 
+    Attributes:
+        size: Height and width of the network's input.
+
     Raises:
         ModelError: The network's input is no image.
     """
 
     def __init__(self, network: TeacherNetwork, person: int) -> None:
-        self._size = _check_input(network, 1)
+        self.size = _check_input(network, 1)
         self._network, self._person = network, person
         self._boxes = network.outputs.index("boxes")
         self._labels = network.outputs.index("labels") if "labels" in network.outputs else None
@@ -92,7 +117,7 @@ class BoxesDetector:
         Raises:
             ModelError: The network's output has another shape.
         """
-        height, width = self._size
+        height, width = self.size
         outputs = self._network(to_floats(cv2.resize(image, (width, height))[None], 1))
         rows = outputs[self._boxes]
         if rows.ndim != 2 or rows.shape[1] != 5:
@@ -114,12 +139,15 @@ class YoloxDetector:
         network: The network.
         person: The class of people.
 
+    Attributes:
+        size: Height and width of the network's input.
+
     Raises:
         ModelError: The network's input is no image with sides in multiples of 32 pixels.
     """
 
     def __init__(self, network: TeacherNetwork, person: int) -> None:
-        height, width = _check_input(network, STRIDES[-1])
+        self.size = height, width = _check_input(network, STRIDES[-1])
         self._network, self._score = network, 5 + person
         self._letterbox = Letterbox(LetterboxConfig(height, width, "BGR", 1.0, "top_left", 114, "linear"))
         cells = []
@@ -165,7 +193,7 @@ class TiledDetector:
     boxes of all looks are joined by non-maximum suppression.
 
     Args:
-        text: The detector, see `open_detector`.
+        text: The detector ``FILE[:CLASS][@WxH]``, see `DetectorFile`.
         threads: Processor threads.
         tiles: Tiles along each side; 1 for the whole image alone.
 
@@ -177,11 +205,12 @@ class TiledDetector:
     """
 
     def __init__(self, text: str, threads: int, tiles: int = 1) -> None:
-        path, person = parse_detector(text)
+        file = DetectorFile.parse(text)
         self._tiles = tiles
-        self._whole = open_detector(text, threads)
-        self._tile = open_detector(text, threads, 1 + OVERLAP) if tiles > 1 else None
-        self.digest = f"{network_digest(path)} {person} {tiles}"
+        self._whole = file.open(threads)
+        height, width = (-int(-side * (1 + OVERLAP) // STRIDES[-1]) * STRIDES[-1] for side in self._whole.size)
+        self._tile = file._replace(size=(height, width)).open(threads) if tiles > 1 else None
+        self.digest = f"{network_digest(file.path)} {file.person} {self._whole.size} {tiles}"
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Detect people.

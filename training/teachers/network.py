@@ -12,8 +12,6 @@ from tracker.detection.backends.openvino_network import OPENVINO_ERRORS, OpenVIN
 from tracker.errors import ModelError
 from tracker.models.download import file_digest
 
-STRIDE = 32  # an enlarged input has sides in multiples of it
-
 
 class TeacherNetwork:
     """A network with one image-like input, on the processor.
@@ -21,7 +19,7 @@ class TeacherNetwork:
     Args:
         path: The ``.onnx`` file, or the ``.xml`` file of OpenVINO's format with its ``.bin`` beside it.
         threads: Processor threads.
-        scale: The input's height and width are this many times the file's, rounded up to multiples of 32.
+        size: Height and width that the input gets, of an image [1, C, H, W]; None for those of the file.
 
     Attributes:
         path: The file.
@@ -32,7 +30,7 @@ class TeacherNetwork:
         ModelError: openvino is missing, or the file does not hold a network with a single input of fixed shape.
     """
 
-    def __init__(self, path: Path, threads: int, scale: float = 1.0) -> None:
+    def __init__(self, path: Path, threads: int, size: tuple[int, int] | None = None) -> None:
         try:
             import openvino  # noqa: F401 (asked for here, where its absence can be told)
         except ImportError as error:
@@ -53,8 +51,8 @@ class TeacherNetwork:
             if len(shapes) != 1 or shapes[0].is_dynamic:
                 raise ModelError(f"{path} must have one input of fixed shape, not {[str(shape) for shape in shapes]}")
             self.shape = tuple(shapes[0].to_shape())
-            if scale != 1:
-                self.shape = (*self.shape[:2], *(-int(-side * scale // STRIDE) * STRIDE for side in self.shape[2:]))
+            if size:
+                self.shape = (*self.shape[:2], *size)
                 model.reshape(list(self.shape))
             self._request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
         except OPENVINO_ERRORS as error:

@@ -23,7 +23,7 @@ class StandIn:
     people = ()  # left, top, right, bottom in pixels of the detector's input, score
     asked = 0
 
-    def __init__(self, path, threads, scale=1.0):
+    def __init__(self, path, threads, size=None):
         self.path, self.outputs = path, ["output"]
         self._detects = "boxes" in path.name
         self.shape = (1, 3, *INPUT) if self._detects else (1, 256, 128, 3)

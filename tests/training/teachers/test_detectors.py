@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.helpers.training.teacher_networks import boxes_detector, brightest_detector, mean_colour, yolox
 from tracker.errors import ModelError
 from training.teachers import detectors
-from training.teachers.detectors import TiledDetector, YoloxDetector, open_detector, parse_detector, tiles_of
+from training.teachers.detectors import DetectorFile, TiledDetector, YoloxDetector, open_detector, tiles_of
 
 SIZE = (64, 96)  # height and width of a detector's input
 CELLS = 8 * 12 + 4 * 6 + 2 * 3
@@ -22,14 +22,22 @@ CELLS = 8 * 12 + 4 * 6 + 2 * 3
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a/b.xml", ("a/b.xml", 0)),
-        ("a/b.xml:1", ("a/b.xml", 1)),
-        ("c:b.xml:12", ("c:b.xml", 12)),
-        ("c:b.xml", ("c:b.xml", 0)),
+        ("a/b.xml", ("a/b.xml", 0, None)),
+        ("a/b.xml:1", ("a/b.xml", 1, None)),
+        ("c:b.xml:12", ("c:b.xml", 12, None)),
+        ("c:b@2.xml", ("c:b@2.xml", 0, None)),
+        ("b.xml@1088x608", ("b.xml", 0, (608, 1088))),
+        ("b.xml:1@96x64", ("b.xml", 1, (64, 96))),
     ],
 )
-def test_the_class_of_people_stands_behind_the_file(text, expected):
-    assert parse_detector(text) == (Path(expected[0]), expected[1])
+def test_class_and_size_stand_behind_the_file(text, expected):
+    assert DetectorFile.parse(text) == (Path(expected[0]), *expected[1:])
+
+
+def test_the_input_has_the_size_asked_for(tmp_path):
+    detector = open_detector(f"{brightest_detector(tmp_path / 'boxes.xml')}@192x128", 1)
+    assert detector.size == (128, 192)
+    np.testing.assert_allclose(detector(draw((100, 40, 200, 100))), [[100, 40, 200, 100, 0.9]], atol=6)
 
 
 def test_decoded_boxes_are_scaled_to_the_image_and_those_of_people_stay(tmp_path):
@@ -190,7 +198,10 @@ def test_who_is_cut_off_by_a_tile_is_left_to_the_others(tmp_path):
 def test_the_digest_tells_answers_apart(tmp_path):
     path = boxes_detector(tmp_path / "boxes.xml", [[1, 2, 3, 4, 0.5]])
     other = boxes_detector(tmp_path / "other.xml", [[1, 2, 3, 4, 0.6]])
-    made = [TiledDetector(*arguments).digest for arguments in ((str(path), 1), (f"{path}:1", 1), (str(path), 1, 2))]
+    made = [
+        TiledDetector(*arguments).digest
+        for arguments in ((str(path), 1), (f"{path}:1", 1), (f"{path}@64x64", 1), (str(path), 1, 2))
+    ]
     made.append(TiledDetector(str(other), 1).digest)
-    assert len({*made}) == 4
+    assert len({*made}) == 5
     assert TiledDetector(str(path), 2).digest == made[0], "threads do not change an answer"
