@@ -11,6 +11,7 @@ from typing import Any
 
 from .association.base import SequenceTracker, check_association
 from .detection.backends.choice import BACKENDS, choose_backends
+from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
 from .detection.detector import Model
 from .errors import OptionError
@@ -260,6 +261,7 @@ class Predictor:
         return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, claim)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
+        check_process()  # before the lock, which a fork may have left closed
         name = choose_backends(runtime)[0]
         runtime = replace(runtime, throughput=runtime.throughput and BACKENDS[name].has_throughput_form)
         with self._loading:  # so that threads at the same time load the model once

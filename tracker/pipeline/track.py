@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..errors import printable
 from ..sources import Source
 from ..structures import Frame, Tracks
 from .interrupts import StopRequest
@@ -57,10 +58,11 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
                     bar.update()
             finally:
                 stages.stop()  # no thread tracks any more when the files are closed
+        name = printable(source.name)
         if source.skipped:
-            logger.warning("%d corrupt frames of %s were skipped", source.skipped, source.name)
+            logger.warning("%d corrupt frames of %s were skipped", source.skipped, name)
         if frames.dropped:
-            logger.warning("%d frames of %s were dropped, for they came too fast", frames.dropped, source.name)
+            logger.warning("%d frames of %s were dropped, for they came too fast", frames.dropped, name)
         result = run.result(source.skipped, frames.dropped)
         if stop.received:
             # an interrupt is how the run of a camera ends, and then no result is returned

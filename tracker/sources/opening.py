@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ..errors import OptionError, SourceError
-from ..settings.checks import check_positive, check_whole
+from ..settings.checks import check_positive, check_whole, shown
 from .base import MAX_PIXELS, Source
 from .camera import CameraSource
 from .container import open_address, open_file
@@ -159,8 +159,8 @@ def _open_url(url: str, frame_rate: float | None, with_audio: bool, timeout: flo
 
 
 def _camera_index(text: str) -> int:
-    if not _is_index(text) or int(text) > MOST_CAMERAS:
-        raise SourceError(f"{text!r} is not a camera index: with from_device=True give 0, 1, ...")
+    if not _is_index(text) or len(text) > len(str(MOST_CAMERAS)):
+        raise SourceError(f"{shown(text)} is not a camera index: with from_device=True give 0, 1, ...")
     return int(text)
 
 
