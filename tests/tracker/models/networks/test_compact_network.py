@@ -182,7 +182,7 @@ def test_number_of_parameters(dynamic_mode):
     for name, parameter in network.named_parameters():
         if not parameter.stop_gradient:
             parts[name.partition(".")[0]] += parameter.size
-    assert parts == {"det": 613_842, "head": 1_075_871}
+    assert parts == {"det": 1_909_330, "head": 1_075_871}
 
 
 def test_steps_of_the_head_are_refined_as_configured(dynamic_mode):
@@ -231,12 +231,12 @@ def test_unfold_biases_keeps_the_function(dynamic_mode):
     import paddle
     import paddle.nn.functional as F
 
-    from tracker.models.networks.compact import ConvNorm
+    from tracker.models.networks.mobilenet import Convolution
     from training.pretrained import unfold_biases
 
     random = np.random.default_rng(1)
     weight, bias = random.normal(size=(4, 3, 3, 3)).astype(np.float32), random.normal(size=4).astype(np.float32)
-    layer = ConvNorm(3, 4, 3)
+    layer = Convolution(3, 4, 3, activation="swish")
     layer.eval()
     values = unfold_biases({"c.weight": weight, "c.bias": bias}, set(layer.state_dict()))
     assert values.keys() == layer.state_dict().keys()
@@ -263,7 +263,7 @@ def other_checkpoint(path):
 
 
 def folded_weights(path):
-    np.savez(path, **{"det.stem.c.weight": np.ones((16, 12, 3, 3), np.float32), "det.stem.c.bias": np.ones(16)})
+    np.savez(path, **{"det.backbone.stem.c.weight": np.ones((32, 3, 3, 3), np.float32), "det.backbone.stem.c.bias": np.ones(32)})
 
 
 def other_pdparams(path):
@@ -296,8 +296,8 @@ def single_array(path):
 @pytest.mark.parametrize(
     ("name", "write", "words"),
     [
-        pytest.param("other.npz", other_checkpoint, ["backbone.conv.weight", "det.stem.c.weight"], id="checkpoint"),
-        pytest.param("other.pdparams", other_pdparams, ["backbone.conv.weight", "det.stem.c.weight"], id="pdparams"),
+        pytest.param("other.npz", other_checkpoint, ["backbone.conv.weight", "det.backbone.stem.c.weight"], id="checkpoint"),
+        pytest.param("other.pdparams", other_pdparams, ["backbone.conv.weight", "det.backbone.stem.c.weight"], id="pdparams"),
         pytest.param("folded.npz", folded_weights, ["folded.npz is no checkpoint", "no averaged network"], id="folded"),
         pytest.param("cut.npz", damaged_npz, ["is no whole checkpoint", "cut.npz"], id="damaged"),
         pytest.param("flip.npz", flipped_npz, ["is no whole checkpoint", "flip.npz"], id="a bit flipped"),
