@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -188,13 +189,14 @@ def read_packed(path: Path) -> PackedSet:
         _covers(arrays["box_starts"], count, boxes),
         len(files["cutouts"][1]) == len(files["masks"][1]) and len(files["frames"][1]) == count + 1,
         *(_covers(starts, len(starts) - 1, len(data)) for data, starts in files.values()),
-        boxes == 0 or (arrays["vector_of"] >= NO_VECTOR).all() and arrays["vector_of"].max() < len(arrays["vectors"]),
-        0 <= arrays["source"].min(initial=0) and arrays["source"].max(initial=0) < len(arrays["sources"]),
+        arrays["vector_of"].min(initial=0) >= NO_VECTOR
+        and arrays["vector_of"].max(initial=-1) < len(arrays["vectors"]),
+        arrays["source"].min(initial=0) >= 0 and arrays["source"].max(initial=0) < len(arrays["sources"]),
         arrays["vectors"].ndim == 2,
     ]
     if not all(whole):
         raise DataError(f"{path} is damaged: its arrays do not belong together")
-    split = {name: [data[a:b] for a, b in zip(starts, starts[1:])] for name, (data, starts) in files.items()}
+    split = {name: [data[a:b] for a, b in pairwise(starts)] for name, (data, starts) in files.items()}
     values = {name: arrays[name] for name in _ARRAYS}
     return PackedSet(**{**values, "sources": [str(name) for name in arrays["sources"]], **split})
 
