@@ -16,6 +16,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that the script runs from any folder
 
@@ -29,6 +30,10 @@ from training.data.readers import JdeList
 from training.data.samples import read_image
 from training.pytorch.cutouts import cut_out, eligible
 from training.pytorch.packed import PERSON, TaughtFrame, read_packed, write_packed
+
+if TYPE_CHECKING:
+    from training.onnx_networks import ReidNetwork
+    from training.teachers import BoxTeacher
 
 LEAST_CROP = (14, 40)  # width and height in pixels of a box with a meaningful vector
 
@@ -47,11 +52,8 @@ class Packer:
     """
 
     def __init__(self, embeddings: Path | None, boxes: Path | None, every: int, cutouts: int) -> None:
-        from training.onnx_networks import ReidNetwork
-        from training.teachers import BoxTeacher
-
-        self._reid = ReidNetwork(embeddings, 1) if embeddings else None
-        self._detector = BoxTeacher(boxes, 1) if boxes else None
+        self._reid = reid_network(embeddings, 1) if embeddings else None
+        self._detector = box_teacher(boxes, 1) if boxes else None
         self._every, self._most = check_whole("every", every), check_whole("cutouts", cutouts, low=0)
         self._rng = np.random.default_rng(0)
         self.cutouts: list[tuple[np.ndarray, np.ndarray]] = []
@@ -132,6 +134,20 @@ class Packer:
             if person is not None:
                 self.cutouts.append(person)
         return TaughtFrame(source, number, image, boxes, ignored, vectors)
+
+
+def reid_network(path: Path, threads: int) -> ReidNetwork:
+    """Load the network that makes vectors of people."""
+    from training.onnx_networks import ReidNetwork
+
+    return ReidNetwork(path, threads)
+
+
+def box_teacher(path: Path, threads: int) -> BoxTeacher:
+    """Load the network that finds people."""
+    from training.teachers import BoxTeacher
+
+    return BoxTeacher(path, threads)
 
 
 def _before(text: str) -> tuple[str, int]:
