@@ -11,6 +11,7 @@ from typing import Any
 
 from .association.base import SequenceTracker, check_association
 from .detection.backends.choice import BACKENDS, choose_backends
+from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
 from .detection.detector import Model
 from .errors import OptionError
@@ -116,7 +117,7 @@ class Predictor:
         """Track the people in a video.
 
         Writes ``OUTPUT_DIR/mot_results/NAME.txt`` and, with visualization, ``OUTPUT_DIR/mot_outputs/NAME_vis.mp4``,
-        where NAME is the stem of the video's name.
+        where NAME is the stem of the video's name, or ``NAME_2`` while another run writes these files.
 
         Args:
             video_stream: video file, folder of images, glob, MOTChallenge sequence folder, http or rtsp URL; with
@@ -149,7 +150,8 @@ class Predictor:
             SourceError: video_stream cannot be read.
             ModelError: the model cannot be found, downloaded or run.
             OutputError: a result cannot be written, or a sink failed; the results before it are kept.
-            KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
+            KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
+            SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
         check_whole("skip_frames", skip_frames)
@@ -250,14 +252,16 @@ class Predictor:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
         stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
         config = job.config.override({name: value for name, value in stated.items() if name not in job.given})
-        times, recorders, renderers = StageTimes(), [], []
+        times, recorders, renderers, claim = StageTimes(), [], [], None
         if job.outputs:
-            recorders = job.outputs.recorders(info.name, config.refine)
-            renderers = job.outputs.renderers(info.name, times, detector.high_conf_thres)
+            recorders = job.outputs.recorders(config.refine)
+            renderers = job.outputs.renderers(times, detector.high_conf_thres)
+            claim = job.outputs.claim()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times)
+        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, claim)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
+        check_process()  # before the lock, which a fork may have left closed
         name = choose_backends(runtime)[0]
         runtime = replace(runtime, throughput=runtime.throughput and BACKENDS[name].has_throughput_form)
         with self._loading:  # so that threads at the same time load the model once

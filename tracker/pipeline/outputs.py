@@ -10,6 +10,7 @@ from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
 from ..sinks.annotated_video import VideoSink
 from ..sinks.base import Sink
+from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
 from .timing import StageTimes
 
@@ -41,39 +42,29 @@ class OutputOptions:
         check_flag("refine", self.refine)
         check_number("draw_threshold", self.draw_threshold, 0, 1)
 
-    def text_path(self, name: str) -> Path:
-        """Return the path of a sequence's MOT text."""
-        return self.folder / "mot_results" / f"{name}.txt"
+    def claim(self) -> RunFiles:
+        """Return the claim of one run on its files."""
+        return RunFiles(self.folder, self.visualization)
 
-    def refined_path(self, name: str) -> Path:
-        """Return the path of a sequence's refined MOT text."""
-        return self.folder / "mot_results" / f"{name}_refined.txt"
-
-    def video_path(self, name: str) -> Path:
-        """Return the path of a sequence's annotated video."""
-        return self.folder / "mot_outputs" / f"{name}_vis.mp4"
-
-    def recorders(self, name: str, settings: RefineSettings) -> list[Sink]:
+    def recorders(self, settings: RefineSettings) -> list[Sink]:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
         Args:
-            name: name of the sequence.
             settings: settings of the refinement.
         """
-        sinks: list[Sink] = [MotTextSink(self.text_path(name))]
+        sinks: list[Sink] = [MotTextSink(self.folder)]
         if self.refine:
-            sinks.append(RefinedTextSink(self.text_path(name), self.refined_path(name), settings))
+            sinks.append(RefinedTextSink(self.folder, settings))
         return sinks
 
-    def renderers(self, name: str, times: StageTimes, high_conf_thres: float = 1.0) -> list[Sink]:
+    def renderers(self, times: StageTimes, high_conf_thres: float = 1.0) -> list[Sink]:
         """Return the sinks that draw a sequence.
 
         Args:
-            name: name of the sequence.
             times: counts how long drawing takes.
             high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
             least = min(least, high_conf_thres)
-        return [VideoSink(self.video_path(name), least, times.stage)] if self.visualization else []
+        return [VideoSink(self.folder, least, times.stage)] if self.visualization else []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import OutputError, SourceError
+from ..errors import OutputError, SourceError, printable
 from ..sinks.mot_text import HEIGHT, ID, LEFT, SCORE, read_frames, read_table
 from ..structures import FrameTracks
 
@@ -144,4 +144,4 @@ class TrackingResult:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:
             lines.append(f"  {self.dropped} frames were dropped, for they came too fast")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..settings.refinement import RefineSettings
+from ..sinks.files import refined_path, text_path
 from ..structures import Frame, SequenceInfo, Tracks
 from .frame_times import FrameTimes
 from .refine import AppearanceLog, refine_file
@@ -14,16 +15,15 @@ class RefinedTextSink:
     """Collects embeddings of tracks and times of frames, and at the end refines the run's MOT text into another one.
 
     Args:
-        source: MOT text that another sink writes, which must be closed before this one.
-        target: MOT text to write.
+        folder: output folder. Of the MOT text ``mot_results/NAME.txt`` in it, which another sink writes and which must
+            be closed before this one, it makes ``mot_results/NAME_refined.txt``.
         settings: settings of the refinement.
     """
 
     name = "refine"
 
-    def __init__(self, source: Path, target: Path, settings: RefineSettings) -> None:
-        self._source = source
-        self._target = target
+    def __init__(self, folder: Path, settings: RefineSettings) -> None:
+        self._folder = folder
         self._settings = settings
         self._info: SequenceInfo
         self._times: FrameTimes
@@ -50,7 +50,6 @@ class RefinedTextSink:
             OutputError: a text cannot be read or written.
         """
         info = self._info
-        refine_file(
-            self._source, self._target, self._log, info.frame_rate, self._settings, info.skip_frames, self._times.at
-        )
-        return {"refined": self._target}
+        source, target = text_path(self._folder, info.name), refined_path(self._folder, info.name)
+        refine_file(source, target, self._log, info.frame_rate, self._settings, info.skip_frames, self._times.at)
+        return {"refined": target}
