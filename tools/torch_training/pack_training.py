@@ -16,13 +16,13 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that the script runs from any folder
 
 import numpy as np
 
 from tools.cli import announce, progress, run_tool
+from tracker.detection.backends.network import thread_count
 from tracker.errors import DataError, ModelError
 from tracker.models.npz import load_npz
 from tracker.settings.checks import check_positive, check_whole
@@ -30,10 +30,9 @@ from training.data.readers import JdeList
 from training.data.samples import read_image
 from training.pytorch.cutouts import cut_out, eligible
 from training.pytorch.packed import PERSON, TaughtFrame, read_packed, write_packed
-
-if TYPE_CHECKING:
-    from training.onnx_networks import ReidNetwork
-    from training.teachers import BoxTeacher
+from training.settings import TeacherSettings
+from training.teachers.consensus import BoxTeachers, add_people
+from training.teachers.reid import ReidNetwork
 
 LEAST_CROP = (14, 40)  # width and height in pixels of a box with a meaningful vector
 
@@ -42,8 +41,7 @@ class Packer:
     """Reads the frames of sources, asks a teacher for vectors and cuts people out on the way.
 
     Args:
-        embeddings: Network that makes vectors of people; None for none.
-        boxes: Network that finds people; None to take labels as they are.
+        settings: The networks that find people, where labels are not to be taken as they are, and make their vectors.
         every: Take frames 0, every, 2 * every, ... of each source.
         cutouts: How many people are cut out at most, one a frame.
 
@@ -51,9 +49,11 @@ class Packer:
         cutouts: The people cut out so far: image and mask.
     """
 
-    def __init__(self, embeddings: Path | None, boxes: Path | None, every: int, cutouts: int) -> None:
-        self._reid = reid_network(embeddings, 1) if embeddings else None
-        self._detector = box_teacher(boxes, 1) if boxes else None
+    def __init__(self, settings: TeacherSettings, every: int, cutouts: int) -> None:
+        threads = thread_count(None)
+        self._reid = ReidNetwork(Path(settings.embeddings), threads) if settings.embeddings else None
+        self._teachers = BoxTeachers(settings, threads) if settings.detectors else None
+        self._complete = settings.complete
         self._every, self._most = check_whole("every", every), check_whole("cutouts", cutouts, low=0)
         self._rng = np.random.default_rng(0)
         self.cutouts: list[tuple[np.ndarray, np.ndarray]] = []
@@ -71,26 +71,11 @@ class Packer:
             except DataError as error:
                 announce(f"skipped: {error}")
                 continue
-            boxes, ignored = sample.boxes, sample.ignored
-            if self._detector is not None:
-                boxes, ignored = self._completed(sample.image, boxes, ignored, sample.labelled)
+            if self._teachers is not None:
+                sample = add_people(sample, self._teachers(sample.image), self._complete)
             elif not sample.labelled:
                 raise DataError(f"{sample.path} has no labels: --boxes names a network that finds people")
-            yield self._frame(dataset.name, index, sample.image, boxes, ignored)
-
-    def _completed(
-        self, image: np.ndarray, boxes: np.ndarray, ignored: np.ndarray, labelled: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Add what the teacher finds: people where there are no labels, ignored regions beside labels."""
-        from tracker.boxes import box_iou
-        from training.settings import TeacherSettings
-        from training.teachers import LABEL_IOU
-
-        settings = TeacherSettings()
-        found, scores = self._detector(image)
-        added = (scores > settings.doubtful) & ~(box_iou(found, boxes) > LABEL_IOU).any(axis=1)
-        doubtful = labelled | (scores[added] < settings.sure)
-        return np.concatenate([boxes, found[added]]), np.concatenate([ignored, doubtful])
+            yield self._frame(dataset.name, index, sample.image, sample.boxes, sample.ignored)
 
     def from_folder(self, folder: Path, labels: Path, before: int | None) -> Iterator[TaughtFrame]:
         """Read the frames of a folder with a file of boxes.
@@ -136,20 +121,6 @@ class Packer:
         return TaughtFrame(source, number, image, boxes, ignored, vectors)
 
 
-def reid_network(path: Path, threads: int) -> ReidNetwork:
-    """Load the network that makes vectors of people."""
-    from training.onnx_networks import ReidNetwork
-
-    return ReidNetwork(path, threads)
-
-
-def box_teacher(path: Path, threads: int) -> BoxTeacher:
-    """Load the network that finds people."""
-    from training.teachers import BoxTeacher
-
-    return BoxTeacher(path, threads)
-
-
 def _before(text: str) -> tuple[str, int]:
     name, _, number = text.rpartition("=")
     if not (name and number.isdecimal()):
@@ -162,8 +133,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", metavar="SOURCE", type=Path, nargs="+", help="NAME.train, or a folder of frames")
     parser.add_argument("--output", type=Path, required=True, help="the .npz file to write")
     parser.add_argument("--labels", type=Path, help="folder of NAME.npz, the boxes of folders of frames")
-    parser.add_argument("--embeddings", type=Path, help="network that makes vectors of people (default: no vectors)")
-    parser.add_argument("--boxes", type=Path, help="network that finds people (default: labels as they are)")
+    parser.add_argument("--embeddings", help="network that makes vectors of people (default: no vectors)")
+    parser.add_argument(
+        "--boxes",
+        action="append",
+        default=[],
+        metavar="FILE[:CLASS][@WxH]",
+        help="network that finds people whom a list lacks, see teachers.boxes of training; repeatable",
+    )
+    parser.add_argument("--complete", action="store_true", help="let --boxes add people to labels, not ignored regions")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth frame (default: %(default)s)")
     parser.add_argument(
         "--before", metavar="NAME=FRAME", type=_before, action="append", default=[], help="leave out a folder's end"
@@ -175,7 +153,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Pack what the command line names, and print what the file holds."""
     check_positive("megabytes", arguments.megabytes)
-    packer = Packer(arguments.embeddings, arguments.boxes, arguments.every, arguments.cutouts)
+    teachers = TeacherSettings(boxes=arguments.boxes, embeddings=arguments.embeddings, complete=arguments.complete)
+    packer = Packer(teachers, arguments.every, arguments.cutouts)
     before = dict(arguments.before)
     unknown = set(before) - {source.name for source in arguments.sources}
     if unknown:

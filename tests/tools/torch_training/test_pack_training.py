@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.dataset_files import write_image, write_text
-from tests.helpers.packed_sets import TEACHER, draw_person
+from tests.helpers.training.packed_sets import TEACHER, draw_person
 from tools.torch_training import pack_training
 from training.pytorch.packed import IGNORED, PERSON, read_packed
 
@@ -61,7 +61,7 @@ def refused(capsys, *arguments):
 
 
 def test_a_folder_with_labels(tmp_path, folder, monkeypatch, capsys):
-    monkeypatch.setattr(pack_training, "reid_network", Reid)
+    monkeypatch.setattr(pack_training, "ReidNetwork", Reid)
     packed = pack(
         tmp_path, folder, "--labels", tmp_path / "labels", "--embeddings", "reid.xml", "--before", "street=30"
     )

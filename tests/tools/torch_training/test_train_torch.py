@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from tests.helpers.packed_sets import write_small
 from tests.helpers.paths import ROOT
+from tests.helpers.training.packed_sets import write_small
 from tools.torch_training import train_torch
 
 SCRIPTS = ROOT / "tools" / "torch_training"

@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.helpers.packed_sets import write_small
+from tests.helpers.training.packed_sets import write_small
 from training.pytorch import canvases
 from training.pytorch.canvases import PADDING, Canvases, warp
 from training.pytorch.packed import IGNORED, PERSON, read_packed

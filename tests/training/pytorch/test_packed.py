@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.helpers.packed_sets import draw_person, make_cutout, make_frames, write_small
+from tests.helpers.training.packed_sets import draw_person, make_cutout, make_frames, write_small
 from tracker.errors import DataError, OutputError
 from training.pytorch.cutouts import cut_out, eligible
 from training.pytorch.packed import (

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.helpers.packed_sets import TEACHER, write_small
+from tests.helpers.training.packed_sets import TEACHER, write_small
 from tracker.errors import DataError
 from training.pytorch.packed import read_packed
 from training.pytorch.people import Directions, People, embedding_losses

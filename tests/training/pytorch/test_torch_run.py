@@ -6,7 +6,7 @@ import yaml
 
 torch = pytest.importorskip("torch")
 
-from tests.helpers.packed_sets import write_small
+from tests.helpers.training.packed_sets import write_small
 from tracker.errors import DataError, ModelError, OptionError
 from tracker.models.export import read_weights
 from training.pytorch.networks import arrays_of, build
