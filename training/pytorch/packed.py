@@ -5,9 +5,10 @@ It is small enough to travel to a machine that has nothing else. Frames are JPEG
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from tracker.errors import DataError, ModelError, OutputError
 from tracker.models.npz import load_npz
 
 LARGEST = (608, 1088)  # height and width in pixels that a frame is scaled down to
-QUALITIES = (90, 80, 70, 60, 50)  # of JPEG, the first that fits is taken
+QUALITIES = (90, 80, 70, 60)  # of JPEG, the first that fits is taken
 IGNORED, PERSON = 0, 1  # kinds of a box
 NO_VECTOR = -1
 _FORMAT = 1
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
+_BOX_BYTES = 64  # that a box and its share of a frame's numbers take at most
+_HEADERS = 8192  # bytes of the names of arrays
 _BYTES = ("frames", "cutouts", "masks")
 _ARRAYS = ("sources", "source", "numbers", "sizes", "boxes", "kinds", "box_starts", "vectors", "vector_of")
 
@@ -111,7 +115,7 @@ def decode(file: np.ndarray, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
 def write_packed(
     path: Path, frames: Iterable[TaughtFrame], megabytes: float, cutouts: Sequence[tuple[np.ndarray, np.ndarray]] = ()
 ) -> int:
-    """Write a packed set, in the best quality of JPEG that fits.
+    """Write a packed set, in the best quality of JPEG that fits; where none does, frames are left out evenly.
 
     Args:
         path: The file.
@@ -124,48 +128,52 @@ def write_packed(
         The quality.
 
     Raises:
-        DataError: There is no frame, or not even the lowest quality fits.
+        DataError: There is no frame, or not a single one fits.
         OutputError: The file cannot be written.
     """
-    names: dict[str, int] = {}
-    jpegs: dict[int, list[np.ndarray]] = {quality: [] for quality in QUALITIES}
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("sizes", "boxes", "kinds", "vectors", "vector_of")}
-    source, numbers, starts, vectors = [], [], [0], 0
+    rows = []
     for frame in frames:
         image, scale = _scaled_down(frame.image)
-        for quality in QUALITIES:
-            jpegs[quality].append(_encode(".jpg", image, quality))
-        source.append(names.setdefault(frame.source, len(names)))
-        numbers.append(frame.number)
-        known = frame.vectors.any(axis=1)
-        vector_of = np.full(len(frame.boxes), NO_VECTOR)
-        vector_of[known] = vectors + np.arange(known.sum())
-        vectors += int(known.sum())
-        starts.append(starts[-1] + len(frame.boxes))
-        columns["sizes"].append(np.array([image.shape[:2]], np.int32))
-        columns["boxes"].append((frame.boxes * scale).astype(np.float32).reshape(-1, 4))
-        columns["kinds"].append(np.where(frame.ignored, IGNORED, PERSON).astype(np.uint8))
-        columns["vectors"].append(frame.vectors[known].astype(np.float16))
-        columns["vector_of"].append(vector_of.astype(np.int32))
-    if not source:
+        small = replace(frame, image=_NO_IMAGE, boxes=(frame.boxes * scale).reshape(-1, 4))
+        rows.append((small, image.shape[:2], [_encode(".jpg", image, quality) for quality in QUALITIES]))
+    if not rows:
         raise DataError("there is no frame to pack")
-    arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
-    arrays |= {
+    people = _joined("cutouts", [_encode(".jpg", image, QUALITIES[0]) for image, _ in cutouts])
+    people |= _joined("masks", [_encode(".png", (mask * 255).astype(np.uint8)) for _, mask in cutouts])
+    room = megabytes * 1e6 - _HEADERS - sum(array.nbytes for array in people.values())
+    numbers = np.array([_BOX_BYTES * (len(frame.boxes) + 1) + 2 * frame.vectors.size for frame, _, _ in rows])
+    sizes = numbers[:, None] + [[len(file) for file in files] for *_, files in rows]
+    fits = np.flatnonzero(sizes.sum(axis=0) <= room)
+    best = int(fits[0]) if len(fits) else len(QUALITIES) - 1
+    kept = np.arange(len(rows))
+    while len(kept) and sizes[kept, best].sum() > room:
+        kept = np.arange(len(kept) - 1) * len(rows) // max(len(kept) - 1, 1)
+    if not len(kept):
+        raise DataError(f"{megabytes:g} MB is too little: {len(rows)} frames take {sizes[:, -1].sum() / 1e6:.1f} MB")
+    chosen = [rows[index] for index in kept]
+    arrays = people | _columns([(frame, size) for frame, size, _ in chosen])
+    _save(path, arrays | _joined("frames", [files[best] for *_, files in chosen]))
+    return QUALITIES[best]
+
+
+def _columns(rows: Sequence[tuple[TaughtFrame, tuple[int, int]]]) -> dict[str, np.ndarray]:
+    """Return the arrays of a set, but for its images, from its frames and their sizes."""
+    frames = [frame for frame, _ in rows]
+    names = list(dict.fromkeys(frame.source for frame in frames))
+    known = np.concatenate([frame.vectors.any(axis=1) for frame in frames])
+    vector_of = np.where(known, np.cumsum(known) - 1, NO_VECTOR)
+    return {
         "format": np.array(_FORMAT),
-        "sources": np.array(list(names)),
-        "source": np.array(source, np.int32),
-        "numbers": np.array(numbers, np.int64),
-        "box_starts": np.array(starts, np.int64),
+        "sources": np.array(names),
+        "source": np.array([names.index(frame.source) for frame in frames], np.int32),
+        "numbers": np.array([frame.number for frame in frames], np.int64),
+        "sizes": np.array([size for _, size in rows], np.int32),
+        "boxes": np.concatenate([frame.boxes for frame in frames]).astype(np.float32),
+        "kinds": np.where(np.concatenate([frame.ignored for frame in frames]), IGNORED, PERSON).astype(np.uint8),
+        "box_starts": np.cumsum([0, *(len(frame.boxes) for frame in frames)]),
+        "vectors": np.concatenate([frame.vectors for frame in frames])[known].astype(np.float16),
+        "vector_of": vector_of.astype(np.int32),
     }
-    arrays |= _joined("cutouts", [_encode(".jpg", image, QUALITIES[0]) for image, _ in cutouts])
-    arrays |= _joined("masks", [_encode(".png", (mask * 255).astype(np.uint8)) for _, mask in cutouts])
-    rest = sum(array.nbytes for array in arrays.values())
-    for quality, files in jpegs.items():
-        size = (rest + sum(map(len, files))) / 1e6
-        if size < megabytes * 0.99:  # a hundredth is left for the names of arrays
-            _save(path, arrays | _joined("frames", files))
-            return quality
-    raise DataError(f"{len(source)} frames take {size:.1f} MB at the lowest quality, not {megabytes:g}: take fewer")
 
 
 def read_packed(path: Path) -> PackedSet:
@@ -236,5 +244,6 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error

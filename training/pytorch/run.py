@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import pickle
@@ -181,7 +182,8 @@ class Run:
                 write(part)
                 part.replace(path)
             except (OSError, RuntimeError) as error:  # what PyTorch's writer raises on a full disk
-                part.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    part.unlink(missing_ok=True)
                 raise OutputError(f"{path} cannot be written: {' '.join(str(error).split())}") from error
 
     def _train_step(self) -> dict[str, torch.Tensor]:

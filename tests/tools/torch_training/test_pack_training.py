@@ -96,7 +96,7 @@ def test_a_list_of_the_project(tmp_path, capsys):
         ([], "--labels"),
         (["--labels", "{labels}", "--before", "road=3"], "road"),
         (["--labels", "{labels}/none"], "none"),
-        (["--labels", "{labels}", "--megabytes", "0.001"], "take fewer"),
+        (["--labels", "{labels}", "--megabytes", "0.001"], "too little"),
         (["--labels", "{labels}", "--megabytes", "-1"], "megabytes"),
         (["--labels", "{labels}", "--every", "0"], "every"),
     ],

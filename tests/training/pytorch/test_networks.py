@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
@@ -15,7 +15,8 @@ SMALL = {"width": 0.25, "neck": 12, "grid": [20, 10], "head": [6, 8, 10], "dimen
 NAMES = st.sampled_from(["det.stem.n._mean", "det.stem.n._variance", "det.stem.c.weight", "head.out.weight", "bias"])
 
 
-@given(st.dictionaries(NAMES, array_shapes(min_dims=1, max_dims=4)))
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(NAMES, array_shapes(min_dims=1, max_dims=4, max_side=3)))
 def test_there_and_back_changes_nothing(shapes):
     arrays = {name: np.random.default_rng(0).normal(size=shape) for name, shape in shapes.items()}
     converted = to_torch(arrays)
@@ -57,23 +58,20 @@ def both(request, tmp_path, dynamic_mode):
     return ours, theirs
 
 
-def assert_close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
-
-
 def test_both_give_the_same(both):
+    """In 64 bits: in 32, random layers behind each other make a difference of 1e-3 of that in the last bit."""
     import paddle
     import torch
 
-    ours, theirs = both
-    image = np.random.default_rng(0).integers(0, 256, (2, 3, 96, 160)).astype(np.float32)
+    ours, theirs = (network.to(dtype=kind) for network, kind in zip(both, ("float64", torch.float64)))
+    image = np.random.default_rng(0).integers(0, 256, (2, 3, 96, 160)).astype(np.float64)
     with paddle.no_grad(), torch.no_grad():
         for found, expected in zip(theirs.det(torch.from_numpy(image)), ours.det(paddle.to_tensor(image))):
             assert np.abs(expected.numpy()).max() > 0.1
-            assert_close(found.numpy(), expected.numpy())
+            np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0, atol=1e-5)
         crops = image[:, :, :20, :10].copy()
         expected = ours.head.identity_features(paddle.to_tensor(crops.reshape(2, -1))).numpy()
-        assert_close(theirs.head(torch.from_numpy(crops)).numpy(), expected)
+        np.testing.assert_allclose(theirs.head(torch.from_numpy(crops)).numpy(), expected, rtol=0, atol=1e-5)
 
 
 def test_weights_come_back_as_they_were(both):
@@ -112,8 +110,8 @@ def test_normalise_changes_no_output(both):
         blocks = [block for block in network.det.backbone.modules() if isinstance(block, Convolution)]
         for block in blocks:
             np.testing.assert_allclose(block.c.weight.flatten(1).norm(dim=1), 2**0.5, rtol=1e-4)
-        network.train()
-        for found, expected in zip(network.det.backbone(image), network.eval().det.backbone(image)):
+        kept = network.det.backbone(image)
+        for found, expected in zip(network.train().det.backbone(image), kept):
             np.testing.assert_allclose(found, expected, atol=0.02 * float(expected.abs().max()))
 
 

@@ -51,14 +51,31 @@ def test_large_frames_are_scaled_down_with_their_boxes(tmp_path, clip_frames):
 
 
 def test_the_best_quality_that_fits_is_taken(tmp_path):
-    sizes = {}
-    for megabytes in (5, 0.08, 0.05):
-        quality = write_packed(tmp_path / "set.npz", make_frames(), megabytes)
-        sizes[quality] = (tmp_path / "set.npz").stat().st_size
-        assert sizes[quality] <= megabytes * 1e6
-    assert len(sizes) == 3 and sorted(sizes) == sorted(sizes, key=sizes.get)
-    with pytest.raises(DataError, match="6 frames take"):
-        write_packed(tmp_path / "set.npz", make_frames(), 0.01)
+    path, sizes, megabytes = tmp_path / "set.npz", {}, 5.0
+    for _ in range(3):
+        quality = write_packed(path, make_frames(), megabytes)
+        sizes[quality] = path.stat().st_size / 1e6
+        assert sizes[quality] <= megabytes
+        megabytes = sizes[quality]  # with less than it may take
+    assert sorted(sizes, reverse=True) == list(QUALITIES[:3])
+
+
+def test_frames_are_left_out_evenly_where_no_quality_fits(tmp_path):
+    path = tmp_path / "set.npz"
+    megabytes = 5.0
+    while write_packed(path, make_frames(count=12), megabytes) != QUALITIES[-1]:
+        megabytes *= 0.9
+    write_packed(path, make_frames(count=12), megabytes / 2)
+    packed = read_packed(path)
+    assert path.stat().st_size <= megabytes / 2 * 1e6
+    assert 3 <= len(packed.frames) <= 7 and packed.numbers[-1] > 7
+    for index, number in enumerate(packed.numbers):
+        frame = list(make_frames(count=12))[number]
+        np.testing.assert_array_equal(packed.people(index)[0], frame.boxes)
+        row = packed.vector_of[packed.box_starts[index]]
+        np.testing.assert_allclose(packed.vectors[row], frame.vectors[0], atol=1e-3)
+    with pytest.raises(DataError, match="12 frames take"):
+        write_packed(path, make_frames(count=12), 0.001)
 
 
 def test_what_cannot_be_packed(tmp_path):
