@@ -206,7 +206,7 @@ def load(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> list[str]:
     """
     state = network.state_dict()
     given = to_torch(arrays)
-    fitting = {n: torch.from_numpy(v) for n, v in given.items() if n in state and v.shape == tuple(state[n].shape)}
+    fitting = {n: torch.tensor(v) for n, v in given.items() if n in state and v.shape == tuple(state[n].shape)}
     network.load_state_dict(fitting, strict=False)
     return [name for name in state if name not in fitting and not name.endswith("num_batches_tracked")]
 

@@ -90,9 +90,9 @@ def test_time_ends_a_run(place):
 
 def test_a_run_learns(place):
     run = make(place, part="all", steps=40)
-    first = {name: float(value) for name, value in run._train_step().items()}
+    first = {name: value.item() for name, value in run._train_step().items()}
     run.run()
-    last = {name: float(value) for name, value in run._train_step().items()}
+    last = {name: value.item() for name, value in run._train_step().items()}
     assert last["vector"] < 0.8 * first["vector"] and last["box"] < first["box"]
 
 
