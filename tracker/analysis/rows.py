@@ -69,7 +69,7 @@ class Range(NamedTuple):
         end: seconds, no part of it.
         line: name of the line.
         direction: the name that the scene gives the direction.
-        count: crossings counted.
+        counted: crossings counted; the column is called ``count``.
         low: from the certainty of each of them.
         high: from that, and from tracks that began or ended at the line.
     """
@@ -78,7 +78,7 @@ class Range(NamedTuple):
     end: float
     line: str
     direction: str
-    count: int
+    counted: int
     low: int
     high: int
 

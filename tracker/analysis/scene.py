@@ -259,7 +259,7 @@ def _read_scene(values: Mapping[str, Any], folder: Path) -> Scene:
         for door in zone.doors:
             if door not in lines:
                 raise OptionError(f"zones.{name}.doors: there is no line {door!r}")
-    regions = {}
+    regions: dict[str, tuple[Points, ...]] = {}
     for name in ("ignore", "only"):
         _check_polygons(name, given.get(name, ()))
         regions[name] = tuple(
