@@ -92,7 +92,8 @@ class Clock:
             seconds: its time stamp.
         """
         if self._last is not None:
-            expected = self._from(*self._last, frame)
+            mark, time = self._last
+            expected = time + round((frame - mark) * self._period)
             if abs(1000 * seconds - expected) <= max(JITTER * self._period, 1):
                 return expected, False
         self._last = frame, round(1000 * seconds)
@@ -101,10 +102,6 @@ class Clock:
     def at(self, frames: np.ndarray) -> np.ndarray:
         """Return the time [N] of frames [N], milliseconds; without a mark the first frame, number 1, has time 0."""
         if not len(self.marks):
-            return self._from(1, 0, frames)
-        mark = self.marks[np.maximum(np.searchsorted(self.marks[:, 0], frames, side="right") - 1, 0)]
-        return self._from(mark[:, 0], mark[:, 1], frames)
-
-    def _from(self, mark: np.ndarray | int, time: np.ndarray | int, frame: np.ndarray | int) -> np.ndarray | int:
-        made = time + np.rint((frame - mark) * self._period)
-        return made if isinstance(frame, np.ndarray) else int(made)
+            return np.rint((frames - 1) * self._period)
+        mark, time = self.marks[np.maximum(np.searchsorted(self.marks[:, 0], frames, side="right") - 1, 0)].T
+        return time + np.rint((frames - mark) * self._period)

@@ -202,9 +202,9 @@ class Scene:
             for name, zone in self.zones.items()
         }
         made: dict[str, Any] = {"lines": lines, "zones": zones, "memory": self.memory, "still": self.still}
-        for name, polygons in (("ignore", self.ignore), ("only", self.only)):
+        for region, polygons in (("ignore", self.ignore), ("only", self.only)):
             if polygons:
-                made[name] = [[list(point) for point in polygon] for polygon in polygons]
+                made[region] = [[list(point) for point in polygon] for polygon in polygons]
         if self.plane:
             made["plane"] = {
                 "points": [list(point) for point in self.plane.points],
@@ -309,7 +309,7 @@ def _named(values: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
 def _placed(kind: type, values: Any, name: str, size: tuple[float, float] | None) -> Any:
     """Build a part of the scene from a mapping, its points as fractions."""
     try:
-        made = from_mapping(kind, values)
+        made: Any = from_mapping(kind, values)
     except OptionError as error:
         raise OptionError(f"{name}: {error}") from error
     return replace(made, points=_fractions(made.points, f"{name}.points", size))

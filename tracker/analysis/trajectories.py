@@ -1,21 +1,21 @@
 """From boxes, frame by frame, to the ways of people: one point a person and frame, smoothed over three frames.
 
-All that is asked of tracks is computed from these points. They come in portions, of one frame while a video runs and of
-thousands of lines from a text, and nothing that is made of them depends on how they are cut: a point is given on once it
-is settled, and everything is told in the order of the time at which it could be known first, its key.
+All that is asked of tracks is computed from these points. They come in portions, of one frame while a video runs and
+of thousands of lines from a text, and nothing that is made of them depends on how they are cut: a point is given on
+once it is settled, and everything is told in the order of the time at which it could be known first, its key.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 # columns of observations: time in milliseconds, then those of the MOT text
 OBSERVATION = ("ms", "frame", "id", "left", "top", "width", "height", "score")
 MS, FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE = range(8)
-# further columns of points: the smoothed middle of the box and its lower side, middle and upper side; the time since the
-# point before, -1 for the first; which track it is of; and when it could be known
+# further columns of points: the smoothed place of the box, across, and of its lower side, middle and upper side; the
+# time since the point before, -1 for the first; which track it is of; and when it could be known
 X, FOOT, CENTRE, HEAD, STEP, TRACK, KEY, KIND = range(8, 16)
 COLUMNS = 16
 
@@ -30,12 +30,14 @@ class Movement:
     Attributes:
         points: [N, `COLUMNS`], those of a track in one piece and in order of time.
         ended: [M, 3] track, id and key, of the tracks whose person was out of sight for longer than the memory.
-        horizon: all points up to this time are known, milliseconds.
+        horizon: all points before this time are known, milliseconds; infinity once the recording is over.
+        end: time of its last frame once it is over, else None.
     """
 
     points: np.ndarray
     ended: np.ndarray
     horizon: float
+    end: float | None = None
 
 
 class Trajectories:
@@ -76,11 +78,15 @@ class Trajectories:
         fresh[:, KEY] = np.nan
         return self._settle(rows[np.lexsort((rows[:, MS], rows[:, ID]))], now)
 
-    def close(self) -> Movement:
-        """Settle what is left: the recording is over. The tracks that it cut off end with a key of infinity."""
+    def close(self, end: float) -> Movement:
+        """Settle what is left: the recording is over. The tracks that it cut off end with a key of infinity.
+
+        Args:
+            end: time of its last frame, milliseconds.
+        """
         movement = self._settle(self._tails, np.inf)
         movement.ended[:, 2] = np.inf
-        return movement
+        return replace(movement, end=end)
 
     def _settle(self, rows: np.ndarray, now: float) -> Movement:
         count = len(rows)

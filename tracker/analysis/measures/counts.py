@@ -109,10 +109,12 @@ class CountIntervals:
             is_new = self._known[place].add(crossed.id)
             tallies.setdefault(place, Tally()).add(crossed.certainty, is_new)
             self.totals[place].add(crossed.certainty, is_new)
-        counts, ranges = [], []
+        counts: list[Count] = []
+        ranges: list[Range] = []
         while horizon >= (self._next + 1) * self._interval and self._lines:
-            for made, rows in zip((counts, ranges), self._rows()):
-                made += rows
+            of_interval = self._rows()
+            counts += of_interval[0]
+            ranges += of_interval[1]
         return counts, ranges
 
     def close(self, end: float) -> tuple[list[Count], list[Range]]:

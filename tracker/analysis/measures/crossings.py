@@ -14,7 +14,7 @@ import numpy as np
 
 from ..geometry import Segments
 from ..scene import ANCHORS, Line
-from ..trajectories import CENTRE, FOOT, HEAD, HEIGHT, ID, KEY, KIND, LATE, MS, SCORE, STEP, TRACK, Movement, X
+from ..trajectories import CENTRE, FOOT, HEAD, HEIGHT, ID, KEY, KIND, LATE, MS, SCORE, SETTLED, STEP, TRACK, Movement, X
 
 BAND, LEAST_BAND = 0.1, 3.0  # of the box's height; pixels
 SEEN = 250.0  # milliseconds out of sight that leave a crossing as certain as none
@@ -84,7 +84,8 @@ class CrossingCounter:
         """Return the crossings, and halves of such, that a portion of points settles, in the order of their keys."""
         if self._segments is None:
             return []
-        halves, crossings = [], []
+        halves: list[Crossed] = []
+        crossings: list[Crossed] = []
         if len(movement.points):
             halves, crossings = self._take(movement.points)
         halves += self._end(movement.ended)
@@ -184,9 +185,11 @@ class CrossingCounter:
         return halves
 
     def _half(self, entry: np.ndarray, line: int, half: int, key: tuple) -> Crossed:
-        """Return half a crossing: who begins on a side may have come from the other, who ends on one go to the other."""
+        """Return half a crossing: who begins on a side may have crossed to it, who ends on one may cross from it."""
         direction = IN if (entry[_SIDE] > 0) == (half == BEGINS) else OUT
-        return Crossed((key[0], int(key[1])), line, direction, entry[_MS], int(entry[_ID]), half)
+        # the end of a track is known late: it counts as then, so that no interval need wait for it
+        ms = entry[_MS] if half == BEGINS else key[0] - SETTLED
+        return Crossed((key[0], int(key[1])), line, direction, ms, int(entry[_ID]), half)
 
 
 def _is_near(entry: np.ndarray) -> bool:
