@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .analysis.recording import read_start
+from .analysis.scene import Scene, SceneLike, load_scene
 from .association.base import SequenceTracker, check_association
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.base import Detector, check_detector
@@ -99,6 +103,9 @@ class Predictor:
         from_device: bool = False,
         *,
         refine: bool = False,
+        scene: SceneLike = None,
+        start: str | datetime | None = None,
+        interval: float = 60.0,
         skip_frames: int = 1,
         frame_rate: float | None = None,
         timeout: float = 10.0,
@@ -123,6 +130,11 @@ class Predictor:
             from_device: video_stream is a camera of this machine.
             refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``, at the end: tracks of one person are joined,
                 short false tracks left out, gaps filled and boxes smoothed.
+            scene: lines to count at, zones, regions to leave out: a file such as ``scene.yml``, or the same as a
+                mapping. Its answers go to ``OUTPUT_DIR/answers/NAME``, and it is drawn into the video.
+            start: clock time of the first frame, such as ``2026-11-27T09:00:00+01:00``; by default now for a live
+                source, and unknown for others.
+            interval: length of the intervals that crossings are counted by, seconds.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
             frame_rate: frames per second, in place of what the source states (images without any: 30). The frames of a
@@ -145,7 +157,9 @@ class Predictor:
             OutputError: a result cannot be written, or a sink failed; the results before it are kept.
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
         """
-        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
+        outputs = OutputOptions(
+            _folder(output_dir), visualization, draw_threshold, refine, _scene(scene), read_start(start), interval
+        )
         check_whole("skip_frames", skip_frames)
         if progress is not None:
             check_flag("progress", progress)
@@ -156,6 +170,8 @@ class Predictor:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live))
+            if source.live and start is None:
+                job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
 
     def stream_mode(
@@ -166,6 +182,9 @@ class Predictor:
         use_gpu: bool = False,
         *,
         refine: bool = False,
+        scene: SceneLike = None,
+        start: str | datetime | None = None,
+        interval: float = 60.0,
         name: str = "stream",
         frame_rate: float = 30.0,
         sinks: Sequence[Sink] = (),
@@ -184,6 +203,9 @@ class Predictor:
             draw_threshold: least score, 0 to 1, of the tracks drawn.
             use_gpu: run the network on the first GPU.
             refine: also write the refined text at the end.
+            scene: lines, zones and regions, as for ``mot_predict``.
+            start: clock time of the first image, likewise.
+            interval: length of the intervals that crossings are counted by, seconds.
             name: name of the sequence, the stem of the files written.
             frame_rate: frames per second of the images.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`.
@@ -200,7 +222,9 @@ class Predictor:
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
         folder = _folder("" if output_dir is None else output_dir)
-        outputs = OutputOptions(folder, visualization, draw_threshold, refine)
+        outputs = OutputOptions(
+            folder, visualization, draw_threshold, refine, _scene(scene), read_start(start), interval
+        )
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
         written = None if output_dir is None else outputs
         job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
@@ -240,12 +264,19 @@ class Predictor:
         if detector is None:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
         config = job.config if job.own_conf_thres else job.config.override({"conf_thres": detector.high_conf_thres})
-        times, recorders, renderers = StageTimes(), [], []
+        times, recorders, renderers, scene = StageTimes(), [], [], None
         if job.outputs:
-            recorders = job.outputs.recorders(info.name, config.refine)
+            scene = job.outputs.scene
+            about = {
+                "model": detector.name,
+                "backend": detector.backend,
+                "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
+            }
+            at_end = partial(dict, stage_seconds=times.seconds)
+            recorders = job.outputs.recorders(info.name, config.refine, about, at_end, detector.folder)
             renderers = job.outputs.renderers(info.name, times)
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times)
+        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, scene)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         name = choose_backends(runtime)[0]
@@ -263,3 +294,7 @@ def _folder(output_dir: str | os.PathLike) -> Path:
         return Path(output_dir).expanduser()
     except RuntimeError as error:
         raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of an unknown user") from error
+
+
+def _scene(scene: SceneLike) -> Scene | None:
+    return None if scene is None else load_scene(scene)

@@ -1,17 +1,12 @@
-"""What is known of a recording beside its tracks: its name, its picture and its clock."""
+"""What is known of a recording beside its tracks: its name, its picture and when it began."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from ..errors import OptionError
 from ..settings.checks import shown
-
-JITTER = 0.1  # frame periods by which a time stamp may be off without a mark of its own
 
 
 @dataclass(frozen=True)
@@ -63,45 +58,3 @@ def read_start(text: str | datetime | None) -> datetime | None:
         raise OptionError(
             f"start must be a date and time such as 2026-11-27T09:00:00+01:00, not {shown(text)}"
         ) from None
-
-
-class Clock:
-    """The time of every frame in whole milliseconds, as it can be told again without the video.
-
-    Between two marks time goes by the frame rate. A mark is made wherever it does not, so that a constant rate has
-    one only, and a pause has one after it.
-
-    Args:
-        frame_rate: frames per second.
-        marks: frame and milliseconds, in order, of a recording that was made; () to make marks by `tell`.
-
-    Attributes:
-        marks: the marks, [N, 2] int64.
-    """
-
-    def __init__(self, frame_rate: float, marks: Iterable[tuple[int, int]] = ()) -> None:
-        self._period = 1000 / frame_rate
-        self.marks = np.array(list(marks), np.int64).reshape(-1, 2)
-        self._last: tuple[int, int] | None = None
-
-    def tell(self, frame: int, seconds: float) -> tuple[int, bool]:
-        """Return the time of the next frame, and whether it is a mark, which must be kept to tell it again.
-
-        Args:
-            frame: its number.
-            seconds: its time stamp.
-        """
-        if self._last is not None:
-            mark, time = self._last
-            expected = time + round((frame - mark) * self._period)
-            if abs(1000 * seconds - expected) <= max(JITTER * self._period, 1):
-                return expected, False
-        self._last = frame, round(1000 * seconds)
-        return self._last[1], True
-
-    def at(self, frames: np.ndarray) -> np.ndarray:
-        """Return the time [N] of frames [N], milliseconds; without a mark the first frame, number 1, has time 0."""
-        if not len(self.marks):
-            return np.rint((frames - 1) * self._period)
-        mark, time = self.marks[np.maximum(np.searchsorted(self.marks[:, 0], frames, side="right") - 1, 0)].T
-        return time + np.rint((frames - mark) * self._period)

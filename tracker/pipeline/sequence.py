@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..analysis.regions import Regions
+from ..analysis.scene import Scene
 from ..association.base import SequenceTracker
 from ..detection.base import Detector
 from ..detection.square_pixels import shrink_back, stretch
 from ..errors import TrackingError
 from ..sinks.base import Sink, SinkGroup, close_sinks
-from ..structures import Frame, SequenceInfo, Tracks
+from ..structures import Detections, Frame, SequenceInfo, Tracks
 from .result import TrackingResult
 from .timing import StageTimes
 
@@ -33,6 +35,7 @@ class SequenceRun:
         recorders: sinks that get each frame in the tracking thread, before the next frame is tracked.
         renderers: sinks that get each frame later, in the thread of the caller.
         times: counts how long the stages take.
+        scene: whoever's foot is where it says is left out before tracking; None for nobody.
 
     Attributes:
         info: what is known of the sequence; complete from the first frame on.
@@ -46,11 +49,14 @@ class SequenceRun:
         recorders: Sequence[Sink] = (),
         renderers: Sequence[Sink] = (),
         times: StageTimes | None = None,
+        scene: Scene | None = None,
     ) -> None:
         self.info = info
         self.detector = detector
         self.times = times or StageTimes()
         self._tracker = tracker
+        self._scene = scene
+        self._regions: Regions | None = None
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
@@ -108,11 +114,17 @@ class SequenceRun:
             self._started = time.perf_counter()
             height, width = frame.image.shape[:2]
             self.info = replace(self.info, size=(width, height))
+            if self._scene:
+                self._regions = Regions(self._scene, self.info.size)
         with self.times.stage("decode"):
             decoded = self.detector.decode(raw_outputs, preprocessed)
         with self.times.stage("embed"):
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
         detections = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        if self._regions:
+            left, _, right, bottom = detections.boxes.T
+            kept = self._regions.keep((left + right) / 2, bottom)
+            detections = Detections(detections.boxes[kept], detections.scores[kept], detections.embeddings[kept])
         tracks = self._tracker.update(frame.time, detections, frame.image)
         self._recorders.write(self.info, frame, tracks)
         self._frames += 1

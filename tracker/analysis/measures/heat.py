@@ -145,7 +145,7 @@ def draw_heat(
     large = cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     used = values[values > 1e-4 * max(float(values.max(initial=0)), 1e-9)]
     top = float(np.percentile(used, 99)) if len(used) else 1.0
-    least = top / 1000
+    least = top / 100
     rank = np.clip(np.log1p(large / least) / np.log1p(top / least), 0, 1)
     colours = cv2.applyColorMap(np.rint(255 * rank).astype(np.uint8), cv2.COLORMAP_TURBO)
     if background is None:
@@ -188,10 +188,11 @@ def draw_flow(motion: np.ndarray, count: np.ndarray, size: tuple[int, int], cell
 
     picture = np.full((size[1], size[0], 3), 64, np.uint8)
     side = COARSE * cell
-    fastest = float(np.linalg.norm(motion, axis=-1).max(initial=0)) or 1.0
+    speed = np.linalg.norm(motion, axis=-1)
+    usual = float(np.percentile(speed[count > 0], 90)) if count.any() else 1.0
     for row, column in zip(*np.nonzero(count)):
         x, y = (column + 0.5) * side, (row + 0.5) * side
-        dx, dy = motion[row, column] / fastest * 0.45 * side
+        dx, dy = motion[row, column] / max(speed[row, column], usual, 1e-9) * 0.45 * side
         start, end = (round(x - dx), round(y - dy)), (round(x + dx), round(y + dy))
         cv2.arrowedLine(picture, start, end, (0, 220, 255), max(1, side // 16), cv2.LINE_AA, tipLength=0.35)
     return picture
