@@ -114,6 +114,8 @@ class RunSink:
             part.write_text(json.dumps(values, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
             part.replace(self.path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
             raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another output_dir") from error
 
 
