@@ -10,7 +10,8 @@ from tests.helpers.hub import NAME, error_line
 
 COMMON_OPTIONS = """
     video_stream from_device frame_rate skip_frames model use_gpu threads backend precision output_dir tracker_config
-    visualization draw_threshold refine scene start interval progress json association conf_thres min_box_area score_threshold help help_all
+    visualization draw_threshold refine scene start interval
+    progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
     timeout max_pixels nms_threshold nms_top_k keep_top_k vertical_ratio

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import SourceError
+
 # columns of observations: time in milliseconds, then those of the MOT text
 OBSERVATION = ("ms", "frame", "id", "left", "top", "width", "height", "score")
 MS, FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE = range(8)
@@ -65,6 +67,9 @@ class Trajectories:
 
         Returns:
             What is settled by now.
+
+        Raises:
+            SourceError: an id is twice in a frame.
         """
         rows = np.empty((len(self._tails) + len(observations), COLUMNS))
         rows[: len(self._tails)] = self._tails
@@ -96,6 +101,9 @@ class Trajectories:
         step = np.full(count + 1, np.inf)  # step[i]: from the row before i
         same = rows[1:, ID] == rows[:-1, ID]
         step[1:-1] = np.where(same, np.diff(ms), np.inf)
+        if not step.all():
+            row = rows[int(step.argmin())]
+            raise SourceError(f"id {row[ID]:.0f} is twice in frame {row[FRAME]:.0f}")
         begins = step[:-1] > self._memory
         arrived = rows[:, TRACK] < 0
         rows[arrived, STEP] = np.where(begins, -1, step[:-1])[arrived]

@@ -1,5 +1,7 @@
 """Lines: who crosses and who does not, in which direction, and that nothing else plays a part."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.scenes import RATE, SIZE, Answered, crowd, still, straight, together, walk
 
-# from (500, 200) down to (500, 600): one walks down, and `in` is from one's left, the right side of the picture, leftwards
+# from (500, 200) down to (500, 600): who walks down it has the right side of the picture to the left: `in` is leftwards
 DOOR = {"lines": {"door": {"points": [[0.5, 0.25], [0.5, 0.75]]}}}
 A, B = (460, 400), (540, 400)
 
@@ -37,7 +39,7 @@ def test_standing_on_it_counts_once_at_most():
 @pytest.mark.parametrize("y", [180, 620])
 def test_a_way_around_the_end_does_not_count(y):
     corners = [(400, 400), (400, y), (600, y), (600, 400)]
-    feet = np.concatenate([straight(*pair, 10) for pair in zip(corners, corners[1:])])
+    feet = np.concatenate([straight(*pair, 10) for pair in pairwise(corners)])
     assert Answered(DOOR, walk(1, feet)).both == (0, 0)
     # the same way cut short counts: the end of the line is what matters
     assert Answered(DOOR, walk(1, straight((400, 400), (600, 400), 10))).both == (0, 1)
@@ -149,7 +151,7 @@ def test_the_frame_rate_changes_no_count():
     rows = crowd(5, frames=400, people=8)
     slow = rows[(rows[:, 1] - 1) % 5 == 0]
     crossing = straight((200, 400), (800, 400), 8)
-    extra = [walk(100 + n, crossing + (0, 10 * n - 50), first=1 + 20 * n) for n in range(10)]
+    extra = [walk(100 + n, crossing + np.array([0, 10 * n - 50]), first=1 + 20 * n) for n in range(10)]
     every, fifth = together(*extra), together(*(part[(part[:, 1] - 1) % 5 == 0] for part in extra))
     assert Answered(DOOR, every).both == Answered(DOOR, fifth).both == (0, 10)
     assert len(slow) and Answered(DOOR, slow).both[0] >= 0
@@ -162,7 +164,8 @@ def test_a_doubtful_crossing_widens_the_range():
     assert doubtful.analysis.totals[1][2:] != (1, 1, 1) and doubtful.crossings[0].certainty < 0.7
     # a track that breaks off at the line, and another that begins on its other side
     broken = Answered(
-        DOOR, together(walk(1, straight((200, 400), (470, 400), 10)), walk(2, straight((530, 400), (800, 400), 10), 40)),
+        DOOR,
+        together(walk(1, straight((200, 400), (470, 400), 10)), walk(2, straight((530, 400), (800, 400), 10), 40)),
         end=20,
     )
     assert broken.both == (0, 0) and broken.analysis.totals[1] == ("door", "out", 0, 0, 1)

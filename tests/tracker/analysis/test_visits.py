@@ -1,4 +1,4 @@
-"""Zones: visits and how long they are, how many are inside, loitering, crowds, queues, doors, things that never move."""
+"""Zones: visits and their length, how many are inside, loitering, crowds, queues, doors, things that never move."""
 
 import numpy as np
 import pytest
