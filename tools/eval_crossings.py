@@ -1,6 +1,6 @@
 r"""Compare the crossings counted on tracks with those of ground truth, over lines drawn at random.
 
-    python tools/eval_crossings.py --gt PETS09-S2L1/gt/gt.txt --text mot_result/mot_results/vtest_refined.txt \\
+    python tools/eval_crossings.py --gt PETS09-S2L1/gt/gt.txt --text mot_result/mot_results/vtest_refined.txt \
         --size 768 576 --frame_rate 10
 
 The crossings of the ground truth are counted by a plain loop that shares no code with the tracker's.
@@ -121,6 +121,31 @@ def counted_passages(rows: np.ndarray, lines: np.ndarray, size: tuple[int, int],
     ]
 
 
+def supervision_passages(
+    rows: np.ndarray, lines: np.ndarray, size: tuple[int, int], frame_rate: float
+) -> list[Passage]:
+    """Count crossings by the LineZone of supervision, by feet; the arguments are those of `plain_passages`."""
+    import supervision
+
+    made = []
+    for number, line in enumerate(lines):
+        start, end = (supervision.Point(*point) for point in line.tolist())
+        zone = supervision.LineZone(start, end, triggering_anchors=[supervision.Position.BOTTOM_CENTER])
+        for frame in np.unique(rows[:, FRAME]):
+            of_frame = rows[rows[:, FRAME] == frame]
+            corners = np.hstack([of_frame[:, [LEFT, TOP]], of_frame[:, [LEFT, TOP]] + of_frame[:, [WIDTH, HEIGHT]]])
+            people = supervision.Detections(
+                corners, tracker_id=of_frame[:, ID].astype(int), class_id=np.zeros(len(corners), int)
+            )
+            crossed = zone.trigger(people)
+            # what it calls out is to the right of the line
+            for mask, direction in zip(crossed, (-1, 1)):
+                for row in of_frame[mask]:
+                    x, y = row[LEFT] + row[WIDTH] / 2, row[TOP] + row[HEIGHT]
+                    made.append(Passage(number, direction, (frame - 1) / frame_rate, x, y, row[HEIGHT]))
+    return made
+
+
 def matched(counted: Sequence[Passage], true: Sequence[Passage]) -> int:
     """Return how many crossings two accounts have in common, each of them once."""
     from scipy.optimize import linear_sum_assignment
@@ -143,6 +168,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, nargs=2, required=True, help="width and height of the picture")
     parser.add_argument("--frame_rate", type=float, required=True, help="frames per second")
     parser.add_argument("--lines", type=int, default=20, help="number of lines (default: %(default)s)")
+    parser.add_argument("--supervision", action="store_true", help="also by the LineZone of supervision, if installed")
     parser.add_argument("--seed", type=int, default=0, help="of their places (default: %(default)s)")
 
 
@@ -162,12 +188,16 @@ def run(arguments: argparse.Namespace) -> None:
     lines = random_lines(arguments.lines, size, feet, arguments.seed)
     true = plain_passages(gt, lines, rate)
     print_line(f"{len(lines)} lines, {len(true)} crossings in the ground truth")
+    counters = {"tracker": counted_passages}
+    if arguments.supervision:
+        counters["supervision"] = supervision_passages
     for path in [arguments.gt, *arguments.text]:
         rows = gt if path == arguments.gt else read_mot(path)
-        counted = counted_passages(rows, lines, size, rate)
-        found = matched(counted, true)
-        precision, recall = found / max(len(counted), 1), found / max(len(true), 1)
-        print_line(f"{path}: {len(counted)} counted, precision {precision:.3f}, recall {recall:.3f}")
+        for name, count in counters.items():
+            counted = count(rows, lines, size, rate)
+            found = matched(counted, true)
+            precision, recall = found / max(len(counted), 1), found / max(len(true), 1)
+            print_line(f"{path}, {name}: {len(counted)} counted, precision {precision:.3f}, recall {recall:.3f}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

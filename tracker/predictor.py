@@ -272,8 +272,9 @@ class Predictor:
                 "backend": detector.backend,
                 "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
             }
-            at_end = partial(dict, stage_seconds=times.seconds)
-            recorders = job.outputs.recorders(info.name, config.refine, about, at_end, detector.folder)
+            recorders = job.outputs.recorders(
+                info.name, config.refine, about, partial(dict, stage_seconds=times.seconds), detector.folder
+            )
             renderers = job.outputs.renderers(info.name, times)
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
         return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, scene)

@@ -204,7 +204,12 @@ def test_signals_end_the_command_in_order(hub_home, tmp_path):
             assert content.endswith(",-1,-1,-1\n")
             last = int(content.splitlines()[-1].split(",")[0])
             assert last == decoded(folder / "mot_outputs" / "pedestrians_vis.mp4") and last < 300
-            assert sorted(path.name for path in folder.rglob("*.*")) == ["pedestrians.txt", "pedestrians_vis.mp4"]
+            assert sorted(path.name for path in folder.rglob("*.*")) == [
+                "pedestrians.txt",
+                "pedestrians_run.json",
+                "pedestrians_times.csv",
+                "pedestrians_vis.mp4",
+            ]
     finally:
         for process in running.values():
             process.kill()

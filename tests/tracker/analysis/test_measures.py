@@ -136,7 +136,8 @@ def test_the_floor_ends_at_the_horizon_and_a_poor_fit_is_told():
     assert floor.error == pytest.approx(0, abs=1e-6)
     places = floor.metres(np.array([[500.0, 500.0], [500.0, -2000.0]]))
     assert np.isfinite(places[0]).all() and np.isnan(places[1]).all()
-    crooked = {"points": [*CAMERA["points"], [0.5, 0.5]], "metres": [*CAMERA["metres"], [3, 30]]}
+    amiss = (seen(np.array([[0.0, 10.0]])) / SIZE).tolist()
+    crooked = {"points": [*CAMERA["points"], *amiss], "metres": [*CAMERA["metres"], [2, 10]]}
     answered = Answered({"plane": crooked}, walk(1, still((500, 500), 2)))
     assert answered.analysis.floor.error > 0.3 and "the plane fits" in answered.analysis.warnings()[0]
 

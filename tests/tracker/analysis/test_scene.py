@@ -49,7 +49,7 @@ def test_a_scene_written_out_is_the_same_again():
         ({"zones": {"till": {"points": TRIANGLE, "crowd": -1}}}, "zones.till: crowd must be a whole number"),
         ({"zones": {"till": {"points": TRIANGLE, "doors": ["door"]}}}, "zones.till.doors: there is no line 'door'"),
         ({"zones": {"till": {"points": [[0, 0], [1, 1], [1, 0], [0, 1]]}}}, "zones.till: points cuts itself"),
-        ({"zones": {"till": {"points": [TRIANGLE, TRIANGLE]}}}, "zones.till: points must be a list of [x, y]"),
+        ({"zones": {"till": {"points": [TRIANGLE, TRIANGLE]}}}, "zones.till: points must be a list"),
         ({"ignore": [[0, 0], [1, 1], [1, 0]]}, "ignore[0] must be a list of [x, y]"),
         ({"only": 3}, "only must be a list of polygons"),
         ({"mask": "missing.png"}, "mask: cannot read missing.png: there is no such file"),
