@@ -28,7 +28,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
-from tools.benchmarks import analysis, forward, machine, memory, pipeline, startup, tracker
+from tools.answers import speed
+from tools.benchmarks import forward, machine, memory, pipeline, startup, tracker
 from tools.benchmarks.figures import check_chart, draw_chart
 from tools.cli import run_tool, write_json
 from tracker.errors import OutputError
@@ -38,7 +39,7 @@ PARTS = {
     "memory": (memory, "resident memory over a long run"),
     "forward": (forward, "networks alone"),
     "pipeline": (pipeline, "from video to video"),
-    "analysis": (analysis, "answers to a scene"),
+    "analysis": (speed, "answers to a scene"),
     "startup": (startup, "fresh processes"),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.scenes import RATE, SIZE, Answered, crowd, still, straight, together, walk
+from tests.tracker.analysis.walks import RATE, SIZE, Answered, crowd, still, straight, together, walk
 
 # from (500, 200) down to (500, 600): who walks down it has the right side of the picture to the left: `in` is leftwards
 DOOR = {"lines": {"door": {"points": [[0.5, 0.25], [0.5, 0.75]]}}}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.scenes import SIZE, Answered, crowd, still, straight, together, walk
+from tests.tracker.analysis.walks import SIZE, Answered, crowd, still, straight, together, walk
 from tracker.analysis.measures.heat import HeatMap, draw_flow, draw_heat
 from tracker.analysis.measures.plane import Floor
 from tracker.analysis.scene import Plane

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.helpers.paths import ROOT
-from tests.helpers.scenes import SIZE
+from tests.tracker.analysis.walks import SIZE
 from tracker.analysis.geometry import Polygons, cuts_itself
 from tracker.analysis.regions import Regions
 from tracker.analysis.scene import load_scene, stated_size

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.scenes import RATE, Answered, crowd, still, straight, together, walk
+from tests.tracker.analysis.walks import RATE, Answered, crowd, still, straight, together, walk
 
 SQUARE = [[0.3, 0.25], [0.7, 0.25], [0.7, 0.75], [0.3, 0.75]]  # (300, 200) to (700, 600)
 INSIDE, OUTSIDE = (500, 400), (900, 400)
@@ -109,7 +109,7 @@ def test_doors_and_room_are_compared():
     ways[3] = np.concatenate([ways[3], ways[3][::-1]])
     row = Answered(asked, together(*(walk(n + 1, way) for n, way in enumerate(ways))), end=20).zone_counts[0]
     assert (row.net, row.drift) == (3, 3), "three who came in were lost inside"
-    stayed = [np.concatenate([way, np.repeat(way[-1:], 200, axis=0)]) for way in ways]
+    stayed = [np.concatenate([way, np.repeat(way[-1:], 300 - len(way), axis=0)]) for way in ways]
     row = Answered(asked, together(*(walk(n + 1, way) for n, way in enumerate(stayed)))).zone_counts[0]
     assert (row.net, row.drift) == (3, 0)
 

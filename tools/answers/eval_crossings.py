@@ -1,6 +1,6 @@
 r"""Compare the crossings counted on tracks with those of ground truth, over lines drawn at random.
 
-    python tools/eval_crossings.py --gt PETS09-S2L1/gt/gt.txt --text mot_result/mot_results/vtest_refined.txt \
+    python tools/answers/eval_crossings.py --gt PETS09-S2L1/gt/gt.txt --text mot_result/mot_results/vtest_refined.txt \
         --size 768 576 --frame_rate 10
 
 The crossings of the ground truth are counted by a plain loop that shares no code with the tracker's.
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that the script runs from any folder
 
 import numpy as np
 
