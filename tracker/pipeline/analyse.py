@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from ..analysis.recording import Recording, read_start
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
 from ..settings.checks import check_positive, check_whole, shown
+from ..sinks.files import answers_path, run_path, times_path
 from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
-from ..sinks.run_file import read_run, run_path
-from ..sinks.times import Clock, read_times, times_path
+from ..sinks.records.run_file import read_run
+from ..sinks.records.times import Clock, read_times
 from ..sources import open_source
 
 LINES_AT_ONCE = 20_000  # of a text that had to be sorted
@@ -103,15 +104,17 @@ def analyse(
     check_interval(interval)
     begin = read_start(start)
     loaded = load_scene(scene)
-    about = read_run(run_path(path)) if run_path(path).exists() else {}
+    about_path = _record(path, run_path)
+    about = read_run(about_path) if about_path.exists() else {}
     size, rate = _size_and_rate(about, video, stated_size(scene), frame_rate)
     if begin is None and about.get("start"):
         begin = read_start(about["start"])
     skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
-    marks = read_times(times_path(path)) if times_path(path).exists() else []
+    marks_path = _record(path, times_path)
+    marks = read_times(marks_path) if marks_path.exists() else []
     analysis = SceneAnalysis(loaded, recording)
-    folder = _folder(path, output_dir) / "answers" / path.stem
+    folder = answers_path(_folder(path, output_dir), path.stem)
     try:
         _run(read_portions(path), Clock(rate, marks), analysis, folder)
     except _Unsorted:
@@ -175,6 +178,12 @@ def _text_path(text: str | os.PathLike) -> Path:
     if not path.is_file():
         raise SourceError(f"{os.fspath(text)!r} is no file: give the MOT text of a run")
     return path
+
+
+def _record(text: Path, path_of: Callable[[Path, str], Path]) -> Path:
+    """Return the path of a record beside a text; a refined text shares that of its run."""
+    beside = [text.with_name(path_of(Path(), name).name) for name in (text.stem, text.stem.removesuffix("_refined"))]
+    return next(filter(Path.exists, beside), beside[-1])
 
 
 def _folder(text: Path, output_dir: str | os.PathLike | None) -> Path:

@@ -17,7 +17,8 @@ from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..analysis.trajectories import Trajectories
 from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
-from ..sinks.times import Clock
+from ..sinks.files import answers_path, refined_path
+from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
 
@@ -46,7 +47,7 @@ class AnswersSink:
     """Writes the answers to a scene, each row as soon as it is known, flushed.
 
     Args:
-        folder: of the files.
+        output_dir: folder of the results of the run; these go to ``answers/NAME`` in it.
         scene: what is asked.
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
@@ -54,8 +55,8 @@ class AnswersSink:
 
     name = "answers"
 
-    def __init__(self, folder: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
-        self.folder = folder
+    def __init__(self, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
+        self._output_dir = output_dir
         self._scene = scene
         self._interval = interval
         self._start = start
@@ -72,7 +73,7 @@ class AnswersSink:
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
         self._clock = Clock(info.frame_rate)
         self._analysis = SceneAnalysis(self._scene, recording)
-        self._files = AnswerFiles(self.folder, self._analysis)
+        self._files = AnswerFiles(answers_path(self._output_dir, info.name), self._analysis)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
@@ -91,8 +92,8 @@ class RefinedAnswersSink:
     """Writes the answers to a scene from the refined text of a run, once that is there.
 
     Args:
-        text: refined MOT text that another sink writes, which must be closed before this one.
-        output_dir: folder of the results of the run.
+        output_dir: folder of the results of the run. The answers to ``mot_results/NAME_refined.txt`` in it, which
+            another sink writes and which must be closed before this one, go to ``answers/NAME_refined``.
         scene: what is asked.
         interval: as for `AnswersSink`.
         start: as for `AnswersSink`.
@@ -100,23 +101,22 @@ class RefinedAnswersSink:
 
     name = "answers"
 
-    def __init__(
-        self, text: Path, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None
-    ) -> None:
-        self._text, self._output_dir = text, output_dir
+    def __init__(self, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
+        self._output_dir = output_dir
+        self._info: SequenceInfo
         self._scene, self._interval, self._start = scene, interval, start
 
     def open(self, info: SequenceInfo) -> None:
-        """Do nothing yet."""
+        """Note the name of the run."""
+        self._info = info
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Do nothing yet."""
 
     def close(self) -> dict[str, Path]:
         """Analyse the text, and return the folder of the answers, as ``answers_refined``."""
-        result = analyse(
-            self._text, self._scene, output_dir=self._output_dir, start=self._start, interval=self._interval
-        )
+        text = refined_path(self._output_dir, self._info.name)
+        result = analyse(text, self._scene, output_dir=self._output_dir, start=self._start, interval=self._interval)
         return {"answers_refined": result.folder}
 
 
