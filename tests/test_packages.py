@@ -20,7 +20,8 @@ FLOORS = (
     {"settings", "models"},
     {"sources", "sinks", "association", "detection.backends"},
     {"detection", "refinement"},
-    {"options", "pipeline", "evaluation"},
+    {"evaluation", "analysis"},
+    {"options", "pipeline"},
     {"predictor"},
     {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names

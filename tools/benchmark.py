@@ -13,6 +13,7 @@
                                            from a video file to the text and the annotated video
     python tools/benchmark.py pipeline --video VIDEO --model full --original
                                            the same beside the original module's way
+    python tools/benchmark.py analysis     answers to a scene: a live frame, and an hour's text by the command
     python tools/benchmark.py startup      fresh processes: imports, help, first result
 
 More people, frames or runs: see --help of the part. --json FILE keeps the figures, --chart FILE.png draws them.
@@ -27,6 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the script runs from any folder
 
+from tools.answers import speed
 from tools.benchmarks import forward, machine, memory, pipeline, startup, tracker
 from tools.benchmarks.figures import check_chart, draw_chart
 from tools.cli import run_tool, write_json
@@ -37,6 +39,7 @@ PARTS = {
     "memory": (memory, "resident memory over a long run"),
     "forward": (forward, "networks alone"),
     "pipeline": (pipeline, "from video to video"),
+    "analysis": (speed, "answers to a scene"),
     "startup": (startup, "fresh processes"),
 }
 

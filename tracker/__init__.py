@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .analysis.scene import Scene as Scene
     from .association.base import SequenceTracker as SequenceTracker
     from .association.fused_tracker import FusedTracker as FusedTracker
     from .association.jde_tracker import JDETracker as JDETracker
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import OutputError as OutputError
     from .errors import SourceError as SourceError
     from .errors import TrackingError as TrackingError
+    from .pipeline.analyse import analyse as analyse
     from .pipeline.result import TrackingResult as TrackingResult
     from .predictor import Predictor as Predictor
     from .settings.tracking import TrackerConfig as TrackerConfig
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from .structures import Tracks as Tracks
 else:  # not for type checkers, to which any name would then be one of the package
     _MODULE_OF = {
+        "Scene": "analysis.scene",
         "SequenceTracker": "association.base",
         "FusedTracker": "association.fused_tracker",
         "JDETracker": "association.jde_tracker",
@@ -42,6 +45,7 @@ else:  # not for type checkers, to which any name would then be one of the packa
         "OutputError": "errors",
         "SourceError": "errors",
         "TrackingError": "errors",
+        "analyse": "pipeline.analyse",
         "TrackingResult": "pipeline.result",
         "Predictor": "predictor",
         "TrackerConfig": "settings.tracking",

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import TrackingError
-from .options import add_config_arguments, add_input_arguments, add_threshold_arguments
+from .options import add_config_arguments, add_input_arguments, add_threshold_arguments, add_time_arguments
+from .pipeline.analyse import AnalysisResult, analyse
 from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
@@ -73,12 +74,34 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
     return predictor.mot_predict(video_stream if source is None else source, **arguments)
 
 
+def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
+    parser.add_argument("text", metavar="TEXT", help="MOT text of a run, such as mot_result/mot_results/street.txt")
+    parser.add_argument("--scene", metavar="FILE", help="YAML file of lines, zones and regions")
+    parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, if TEXT is not of this tracker")
+    parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
+    add_time_arguments(parser)
+    parser.add_argument(
+        "--output_dir", help="folder for answers/NAME (default: the one that TEXT's mot_results is in, or mot_result)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
+
+
+def _analyse(predictor: Predictor, arguments: dict[str, Any]) -> AnalysisResult:
+    return analyse(arguments.pop("text"), **arguments)
+
+
 COMMANDS = {
     "track": Command(
         "Follow the pedestrians in a video: every person gets a number that stays.",
         "SOURCE [options]",
         _add_track_arguments,
         _track,
+    ),
+    "analyse": Command(
+        "Answer a scene from the text of a run, without the video: counts, visits, people, heat.",
+        "TEXT [--scene FILE] [options]",
+        _add_analyse_arguments,
+        _analyse,
     ),
 }
 DEFAULT = "track"

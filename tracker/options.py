@@ -167,8 +167,30 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         "model's own conf_thres where that is lower)",
     )
     _add_flag(group, "--refine", "also write NAME_refined.txt: tracks joined, completed and smoothed at the end")
+    group.add_argument(
+        "--scene",
+        metavar="FILE",
+        help="YAML file of lines to count at, zones and regions; the answers go to OUTPUT_DIR/answers/NAME",
+    )
+    add_time_arguments(group)
     _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
     group.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
+
+
+def add_time_arguments(group: argparse._ActionsContainer) -> None:
+    """Add the flags that say how answers are dated and counted."""
+    group.add_argument(
+        "--start",
+        metavar="TIME",
+        help="clock time of the first frame, such as 2026-11-27T09:00:00+01:00 (default: now for a camera)",
+    )
+    group.add_argument(
+        "--interval",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="length of the intervals that crossings are counted by (default: %(default)g)",
+    )
 
 
 def add_backend_arguments(group: argparse._ActionsContainer) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .analysis.recording import read_start
+from .analysis.scene import Scene, SceneLike, load_scene
 from .association.base import SequenceTracker, check_association
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.backends.network import check_process
@@ -105,6 +109,9 @@ class Predictor:
         from_device: bool = False,
         *,
         refine: bool = False,
+        scene: SceneLike = None,
+        start: str | datetime | None = None,
+        interval: float = 60.0,
         skip_frames: int = 1,
         frame_rate: float | None = None,
         timeout: float = 10.0,
@@ -130,6 +137,11 @@ class Predictor:
             from_device: video_stream is a camera of this machine.
             refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``, at the end: tracks of one person are joined,
                 short false tracks left out, gaps filled and boxes smoothed.
+            scene: lines to count at, zones, regions to leave out: a file such as ``scene.yml``, or the same as a
+                mapping. Its answers go to ``OUTPUT_DIR/answers/NAME``, and it is drawn into the video.
+            start: clock time of the first frame, such as ``2026-11-27T09:00:00+01:00``; by default now for a live
+                source, and unknown for others.
+            interval: length of the intervals that crossings are counted by, seconds.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
             frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
@@ -153,7 +165,9 @@ class Predictor:
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
             SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
-        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine)
+        outputs = OutputOptions(
+            _folder(output_dir), visualization, draw_threshold, refine, _scene(scene), read_start(start), interval
+        )
         check_whole("skip_frames", skip_frames)
         if progress is not None:
             check_flag("progress", progress)
@@ -164,6 +178,8 @@ class Predictor:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live))
+            if source.live and start is None:
+                job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
 
     def stream_mode(
@@ -174,6 +190,9 @@ class Predictor:
         use_gpu: bool = False,
         *,
         refine: bool = False,
+        scene: SceneLike = None,
+        start: str | datetime | None = None,
+        interval: float = 60.0,
         name: str = "stream",
         frame_rate: float = 30.0,
         sinks: Sequence[Sink] = (),
@@ -192,6 +211,9 @@ class Predictor:
             draw_threshold: least score, 0 to 1, of the tracks drawn.
             use_gpu: run the network on the first GPU.
             refine: also write the refined text at the end.
+            scene: lines, zones and regions, as for ``mot_predict``.
+            start: clock time of the first image, likewise.
+            interval: length of the intervals that crossings are counted by, seconds.
             name: name of the sequence, the stem of the files written.
             frame_rate: frames per second of the images; where they are given times, the rate to expect.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`.
@@ -208,7 +230,9 @@ class Predictor:
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
         folder = _folder("" if output_dir is None else output_dir)
-        outputs = OutputOptions(folder, visualization, draw_threshold, refine)
+        outputs = OutputOptions(
+            folder, visualization, draw_threshold, refine, _scene(scene), read_start(start), interval
+        )
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
         written = None if output_dir is None else outputs
         job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
@@ -252,13 +276,20 @@ class Predictor:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
         stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
         config = job.config.override({name: value for name, value in stated.items() if name not in job.given})
-        times, recorders, renderers, claim = StageTimes(), [], [], None
+        times, recorders, renderers, claim, scene = StageTimes(), [], [], None, None
         if job.outputs:
-            recorders = job.outputs.recorders(config.refine)
+            scene = job.outputs.scene
+            about = {
+                "model": detector.name,
+                "backend": detector.backend,
+                "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
+            }
+            at_end = partial(dict[str, Any], stage_seconds=times.seconds)
+            recorders = job.outputs.recorders(config.refine, about, at_end, detector.folder)
             renderers = job.outputs.renderers(times, detector.high_conf_thres)
             claim = job.outputs.claim()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, claim)
+        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, claim, scene)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         check_process()  # before the lock, which a fork may have left closed
@@ -277,3 +308,7 @@ def _folder(output_dir: str | os.PathLike) -> Path:
         return Path(output_dir).expanduser()
     except RuntimeError as error:
         raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of an unknown user") from error
+
+
+def _scene(scene: SceneLike) -> Scene | None:
+    return None if scene is None else load_scene(scene)

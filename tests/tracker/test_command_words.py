@@ -10,8 +10,8 @@ from tests.helpers.hub import NAME, error_line
 
 COMMON_OPTIONS = """
     video_stream from_device frame_rate skip_frames model use_gpu threads backend precision input_size output_dir
-    tracker_config visualization draw_threshold refine progress json association conf_thres min_box_area
-    score_threshold help help_all
+    tracker_config visualization draw_threshold refine scene start interval
+    progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
     timeout max_pixels nms_threshold nms_top_k keep_top_k vertical_ratio

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
-import platform
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from tracker.detection.backends.network import thread_count
+from tracker.sinks.records.run_file import processor as processor
 
 SIZE = 2048  # rows and columns of the matrices, large enough to keep every core busy out of its cache
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    with contextlib.suppress(OSError):  # not Linux
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def load() -> float:

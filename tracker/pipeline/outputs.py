@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from ..analysis.answers import check_interval
+from ..analysis.scene import Scene
 from ..refinement.sink import RefinedTextSink
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
@@ -12,6 +17,9 @@ from ..sinks.annotated_video import VideoSink
 from ..sinks.base import Sink
 from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
+from ..sinks.records.run_file import RunSink
+from ..sinks.records.times import TimesSink
+from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
 from .timing import StageTimes
 
 DRAW_THRESHOLD = 0.5
@@ -27,6 +35,9 @@ class OutputOptions:
         draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all. The default is the model's own
             score of a high-confidence detection where that is lower.
         refine: whether to write ``mot_results/NAME_refined.txt`` at the end.
+        scene: lines, zones and the like to answer to in ``answers/NAME``; None for no answers.
+        start: clock time of the first frame; None where it is not known.
+        interval: length of the intervals that are counted by, seconds.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -36,25 +47,46 @@ class OutputOptions:
     visualization: bool = True
     draw_threshold: float = DRAW_THRESHOLD
     refine: bool = False
+    scene: Scene | None = None
+    start: datetime | None = None
+    interval: float = 60.0
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
         check_flag("refine", self.refine)
         check_number("draw_threshold", self.draw_threshold, 0, 1)
+        check_interval(self.interval)
 
     def claim(self) -> RunFiles:
         """Return the claim of one run on its files."""
         return RunFiles(self.folder, self.visualization)
 
-    def recorders(self, settings: RefineSettings) -> list[Sink]:
+    def recorders(
+        self,
+        settings: RefineSettings,
+        about: Mapping[str, Any] | None = None,
+        at_end: Callable[[], Mapping[str, Any]] = dict,
+        model: Path | None = None,
+    ) -> list[Sink]:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
         Args:
             settings: settings of the refinement.
+            about: what ``mot_results/NAME_run.json`` tells of the run; None for no such file.
+            at_end: called at the end of the run; returns what is known then only.
+            model: folder of the model; None for none.
         """
-        sinks: list[Sink] = [MotTextSink(self.folder)]
+        sinks: list[Sink] = [MotTextSink(self.folder), TimesSink(self.folder)]
+        if about is not None:
+            start = self.start.isoformat() if self.start else None
+            sinks.append(RunSink(self.folder, {**about, "start": start}, at_end, model))
         if self.refine:
             sinks.append(RefinedTextSink(self.folder, settings))
+        if self.scene:
+            asked = (self.folder, self.scene, self.interval, self.start)
+            sinks.append(AnswersSink(*asked))
+            if self.refine:
+                sinks.append(RefinedAnswersSink(*asked))
         return sinks
 
     def renderers(self, times: StageTimes, high_conf_thres: float = 1.0) -> list[Sink]:
@@ -64,7 +96,10 @@ class OutputOptions:
             times: counts how long drawing takes.
             high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
+        if not self.visualization:
+            return []
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
             least = min(least, high_conf_thres)
-        return [VideoSink(self.folder, least, times.stage)] if self.visualization else []
+        overlay = SceneOverlay(self.scene) if self.scene else None
+        return [VideoSink(self.folder, least, times.stage, overlay)]

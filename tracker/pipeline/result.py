@@ -9,12 +9,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..analysis.answers import Answers, Heat
+from ..analysis.files import RowList, Table
+from ..analysis.rows import Count, Crossing, Person, Visit
 from ..errors import OutputError, SourceError, printable
 from ..sinks.mot_text import HEIGHT, ID, LEFT, SCORE, read_frames, read_table
 from ..structures import FrameTracks
 
 if TYPE_CHECKING:
     import pandas
+
+
+class _People(int):
+    """How many people there are, as a number; and, called, a row for each of them."""
+
+    def of(self, name: str, folder: Path | None) -> _People:
+        """Set whose people these are."""
+        self._name, self._folder = name, folder
+        return self
+
+    def __call__(self) -> Table[Person]:
+        """Return when each person was seen, and how far they went.
+
+        Raises:
+            OutputError: the run had no scene.
+        """
+        return _answers(self._name, self._folder).people()
 
 
 @dataclass(frozen=True)
@@ -32,7 +52,8 @@ class TrackingResult:
         last_frame: number of the last frame tracked, from 1; ``frames`` unless some were left out.
         seconds: wall time of the run.
         stage_fps: frames per second of each stage by itself; that of the network by the time spent waiting for it.
-        people: number of different identities.
+        people: number of different identities. Called, as ``people()``, it gives the rows of `Answers.people`: when
+            each was seen, and how far they went.
         frame_rate: usual frames per second of the source.
         model: name of the model that ran.
         model_path: folder of that model; None for a detector of your own.
@@ -57,6 +78,9 @@ class TrackingResult:
     files: dict[str, Path] = field(default_factory=dict)
     skip_frames: int = 1
     first_frame: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "people", _People(self.people).of(self.name, self.files.get("answers")))
 
     @property
     def text_path(self) -> Path | None:
@@ -123,6 +147,54 @@ class TrackingResult:
         return frame.astype({"frame": int, "id": int})
 
     @property
+    def answers(self) -> Answers:
+        """The answers to the scene of the run.
+
+        Raises:
+            OutputError: the run had no scene.
+        """
+        return _answers(self.name, self.files.get("answers"))
+
+    def crossings(self) -> Table[Crossing]:
+        """Return who crossed which line of the scene, when and where.
+
+        Returns:
+            The crossings; iterable, with ``to_dataframe()``, as those of the other methods for scenes.
+
+        Raises:
+            OutputError: the run had no scene, or the file cannot be read.
+        """
+        return self.answers.crossings()
+
+    def counts(self, interval: float | None = None) -> Table[Count] | RowList[Count]:
+        """Return how many crossed each line, by intervals.
+
+        Args:
+            interval: seconds; None for that of the run.
+
+        Raises:
+            OptionError: the interval is no positive number.
+            OutputError: the run had no scene, or the file cannot be read.
+        """
+        return self.answers.counts(interval)
+
+    def visits(self) -> Table[Visit]:
+        """Return who was in which zone of the scene, from when to when.
+
+        Raises:
+            OutputError: the run had no scene, or the file cannot be read.
+        """
+        return self.answers.visits()
+
+    def heat(self) -> Heat:
+        """Return where people stood for how long.
+
+        Raises:
+            OutputError: the run had no scene, or the file cannot be read.
+        """
+        return self.answers.heat()
+
+    @property
     def fps(self) -> float:
         """Frames per second of the whole run."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
@@ -140,8 +212,16 @@ class TrackingResult:
             lines.append(f"  refined: {self.refined_path}")
         if self.video_path:
             lines.append(f"  video:  {self.video_path}")
+        if "answers" in self.files:
+            lines.append(f"  answers: {self.files['answers']}")
         if self.skipped:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:
             lines.append(f"  {self.dropped} frames were dropped, for they came too fast")
         return "\n".join(map(printable, lines))
+
+
+def _answers(name: str, folder: Path | None) -> Answers:
+    if folder is None:
+        raise OutputError(f"the run of {name} had no scene: give one to it, or its text and one to analyse()")
+    return Answers(folder)

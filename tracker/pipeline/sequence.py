@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..analysis.regions import Regions
+from ..analysis.scene import Scene
 from ..association.base import SequenceTracker
 from ..detection.base import Detector
 from ..detection.square_pixels import shrink_back, stretch
 from ..errors import TrackingError
 from ..sinks.base import Sink, SinkGroup, close_sinks
 from ..sinks.claim import RunFiles
-from ..structures import Frame, SequenceInfo, Tracks
+from ..structures import Detections, Frame, SequenceInfo, Tracks
 from .result import TrackingResult
 from .timing import StageTimes
 
@@ -35,6 +37,7 @@ class SequenceRun:
         renderers: sinks that get each frame later, in the thread of the caller.
         times: counts how long the stages take.
         claim: names the sequence so that no other run writes the same files; None for a run without files.
+        scene: whoever's foot is where it says is left out before tracking; None for nobody.
 
     Attributes:
         info: what is known of the sequence; complete from the first frame on.
@@ -49,12 +52,15 @@ class SequenceRun:
         renderers: Sequence[Sink] = (),
         times: StageTimes | None = None,
         claim: RunFiles | None = None,
+        scene: Scene | None = None,
     ) -> None:
         self.info = info
         self.detector = detector
         self.times = times or StageTimes()
         self._tracker = tracker
         self._claim = claim
+        self._scene = scene
+        self._regions: Regions | None = None
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
@@ -115,6 +121,12 @@ class SequenceRun:
         with self.times.stage("embed"):
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
         detections = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        if self._scene:
+            height, width = frame.image.shape[:2]
+            self._regions = self._regions or Regions(self._scene, (width, height))
+            left, _, right, bottom = detections.boxes.T
+            kept = self._regions.keep((left + right) / 2, bottom)
+            detections = Detections(detections.boxes[kept], detections.scores[kept], detections.embeddings[kept])
         tracks = self._tracker.update(frame.time, detections, frame.image)
         if not self._frames:
             self._complete_info(frame)

@@ -5,11 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from ..structures import Frame, SequenceInfo, Tracks
 from .draw import draw_tracks
 from .files import make_parent, video_path
 from .video import VideoWriter
+
+
+class Overlay(Protocol):
+    """Something that is drawn into every picture of a video."""
+
+    def open(self, info: SequenceInfo) -> None:
+        """Begin a sequence.
+
+        Args:
+            info: size, frame rate and the like of the sequence.
+        """
+        ...
+
+    def draw(self, canvas: np.ndarray, frame: Frame, tracks: Tracks) -> None:
+        """Draw into the next picture.
+
+        Args:
+            canvas: [H, W, 3] uint8 BGR, drawn into; it has the boxes already.
+            frame: number and time of the picture.
+            tracks: the people in sight.
+        """
+        ...
 
 
 class VideoSink:
@@ -19,6 +44,7 @@ class VideoSink:
         folder: output folder; the video is ``mot_outputs/NAME_vis.mp4`` in it.
         draw_threshold: least score, 0 to 1, of the tracks drawn.
         timed: called with ``draw``; returns a context manager that times the drawing of a frame.
+        overlay: draws more into each picture, on top; None for nothing.
     """
 
     name = "encode"  # drawing is timed by itself
@@ -28,10 +54,12 @@ class VideoSink:
         folder: Path,
         draw_threshold: float = 0.5,
         timed: Callable[[str], AbstractContextManager] = nullcontext,
+        overlay: Overlay | None = None,
     ) -> None:
         self._folder = folder
         self._draw_threshold = draw_threshold
         self._timed = timed
+        self._overlay = overlay
         self._path: Path
         self._writer: VideoWriter
 
@@ -47,6 +75,8 @@ class VideoSink:
         self._path = video_path(self._folder, info.name)
         make_parent(self._path)
         self._writer = VideoWriter(self._path, info.frame_rate, info.audio, info.start, info.pixel_aspect)
+        if self._overlay:
+            self._overlay.open(info)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Draw and encode a frame.
@@ -60,6 +90,8 @@ class VideoSink:
         """
         with self._timed("draw"):
             picture = draw_tracks(frame.image, tracks.ids, tracks.boxes, tracks.scores, self._draw_threshold)
+            if self._overlay:
+                self._overlay.draw(picture, frame, tracks)
         self._writer.write(picture, frame.time, frame.audio)
 
     def close(self) -> dict[str, Path]:

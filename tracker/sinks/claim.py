@@ -11,7 +11,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
-from .files import final_path, fitting_name, is_at, make_parent, part_path, refined_path, text_path, video_path
+from .files import (
+    answers_path,
+    final_path,
+    fitting_name,
+    is_at,
+    make_parent,
+    part_path,
+    refined_path,
+    run_path,
+    text_path,
+    times_path,
+    video_path,
+)
 from .video import MAX_SIDE, holds_pictures
 
 try:
@@ -20,6 +32,8 @@ except ImportError:  # Windows: two runs of one name are not told apart there
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
+
+_LAST_ANSWER = "summary.json"  # of the answers of a run that ended in order
 
 
 class RunFiles:
@@ -85,7 +99,12 @@ class RunFiles:
         return text_path(self._folder, name), video, part_path(video)
 
     def _is_free(self, name: str) -> bool:
-        return not any(path.exists() for path in (*self._paths(name), refined_path(self._folder, name)))
+        refined = refined_path(self._folder, name), answers_path(self._folder, f"{name}_refined")
+        return not any(path.exists() for path in (*self._paths(name), *refined, *self._beside(name)))
+
+    def _beside(self, name: str) -> list[Path]:
+        """Return what a run keeps beside its text from the first frame on."""
+        return [path_of(self._folder, name) for path_of in (run_path, times_path, answers_path)]
 
     def _take(self, name: str, new: bool) -> bool:
         """Lock the files of a name; return False if another run has them, or if they shall be new and are not."""
@@ -157,7 +176,7 @@ class RunFiles:
         self.release()
 
     def _keep_interrupted(self, text: Path, video: Path, part: Path) -> None:
-        """Move text and video of a run that was killed, as far as there is anything in them."""
+        """Move text and video of a run that was killed, as far as they hold anything, and what is beside them."""
         name = text.stem
         for number in itertools.count(1):
             other = fitting_name(name, "_interrupted" if number == 1 else f"_interrupted_{number}")
@@ -175,6 +194,9 @@ class RunFiles:
             if text.is_file() and text.stat().st_size:
                 text.rename(kept_text)
                 kept.insert(0, kept_text)
+                for path, kept_path in zip(self._beside(name), self._beside(other)):
+                    if path.exists() and not (path / _LAST_ANSWER).exists():
+                        path.rename(kept_path)
         except OSError as error:
             raise OutputError(
                 f"cannot move what a killed run of {name} has left: {error.strerror} ({error.filename}); choose "

@@ -26,6 +26,21 @@ def video_path(folder: Path, name: str) -> Path:
     return folder / "mot_outputs" / f"{name}_vis.mp4"
 
 
+def run_path(folder: Path, name: str) -> Path:
+    """Return the path of the file that tells what made a run's texts."""
+    return folder / "mot_results" / f"{name}_run.json"
+
+
+def times_path(folder: Path, name: str) -> Path:
+    """Return the path of the times of a run's frames."""
+    return folder / "mot_results" / f"{name}_times.csv"
+
+
+def answers_path(folder: Path, name: str) -> Path:
+    """Return the folder of the answers to a run's scene, or to the one that is asked of a text ``NAME.txt``."""
+    return folder / "answers" / name
+
+
 def part_path(video: Path) -> Path:
     """Return the path of a video while it grows."""
     return video.with_name(f".{video.stem}.part.mp4")

@@ -130,14 +130,33 @@ def read_frames(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     Raises:
         SourceError: the file cannot be read, or a line is malformed.
     """
+    for rows in read_portions(path):
+        starts = np.flatnonzero(np.diff(rows[:, FRAME], prepend=np.nan))
+        yield from ((int(frame[0, FRAME]), frame) for frame in np.split(rows, starts[1:]))
+
+
+def read_portions(path: Path) -> Iterator[np.ndarray]:
+    """Read a MOT text some thousand lines at a time, without cutting a frame in two.
+
+    Args:
+        path: a text whose lines of one frame follow each other.
+
+    Yields:
+        Rows [N, 10] as `read_mot` returns them.
+
+    Raises:
+        SourceError: the file cannot be read, or a line is malformed.
+    """
     rest = np.zeros((0, MAX_COLUMNS))
     for rows in _read_rows(path):
         rows = np.concatenate([rest, rows])
         starts = np.flatnonzero(np.diff(rows[:, FRAME], prepend=np.nan))
-        *frames, rest = np.split(rows, starts[1:])
-        yield from ((int(frame[0, FRAME]), frame) for frame in frames)
+        if len(starts):
+            rows, rest = np.split(rows, starts[-1:])
+            if len(rows):
+                yield rows
     if len(rest):
-        yield int(rest[0, FRAME]), rest
+        yield rest
 
 
 def read_mot(path: Path) -> np.ndarray:

@@ -21,7 +21,7 @@ def test_the_tracks_so_far_can_be_read_while_the_stream_is_open(predictor, tmp_p
         assert [frame.ids.tolist() for frame in stream.result()] == [[1]] * 3
         assert len(stream.result().to_dataframe()) == 3
         assert set(stream.result().files) == {"text"}, "the others are not complete"
-    assert set(stream.result().files) == {"text", "video", "refined"}
+    assert set(stream.result().files) == {"text", "times", "run", "video", "refined"}
 
 
 def test_files_are_told_also_where_another_one_fails_at_the_end(predictor, tmp_path):
@@ -37,7 +37,7 @@ def test_files_are_told_also_where_another_one_fails_at_the_end(predictor, tmp_p
     stream.predict(numbered(3))
     with pytest.raises(OutputError, match="lost the line"):
         stream.close()
-    assert set(stream.result().files) == {"text", "video"}
+    assert set(stream.result().files) == {"text", "times", "run", "video"}
     assert len(list(stream.result())) == 3
 
 

@@ -58,6 +58,8 @@ def test_a_sink_gets_every_frame_and_what_is_known_of_the_sequence(clip, tmp_pat
     assert info.audio is not None and (info.start, info.pixel_aspect, info.skip_frames) == (0, 1, 1)
     assert result.files == {
         "text": tmp_path / "mot_results" / "clip.txt",
+        "times": tmp_path / "mot_results" / "clip_times.csv",
+        "run": tmp_path / "mot_results" / "clip_run.json",
         "video": tmp_path / "mot_outputs" / "clip_vis.mp4",
         "notes": "somewhere",
     }

@@ -1,0 +1,46 @@
+"""The comparison of crossings: the plain loop, and which accounts of a crossing are one."""
+
+import numpy as np
+
+from tests.tracker.analysis.walks import SIZE, crowd, straight, walk
+from tools.answers.eval_crossings import Passage, counted_passages, main, matched, plain_passages, random_lines
+
+LINE = np.array([[[500.0, 200.0], [500.0, 600.0]]])
+
+
+def mot(rows):
+    """Rows [N, 10] of a MOT text from observations."""
+    return np.hstack([rows[:, 1:8], np.full((len(rows), 3), -1.0)])
+
+
+def test_the_plain_loop_and_the_tracker_agree_where_nothing_jitters():
+    rows = mot(walk(1, straight((300, 300), (700, 500), 8)))
+    (plain,), (counted,) = plain_passages(rows, LINE, 25), counted_passages(rows, LINE, SIZE, 25)
+    assert (plain.line, plain.direction) == (counted.line, counted.direction) == (0, -1)
+    assert matched([counted], [plain]) == 1
+    assert plain_passages(mot(walk(1, straight((300, 650), (700, 650), 8))), LINE, 25) == []
+
+
+def test_an_account_counts_once_and_only_near_by():
+    one = Passage(0, 1, 5.0, 100, 100, 50)
+    assert matched([one, one], [one]) == matched([one], [one, one]) == 1
+    for other in (one._replace(line=1), one._replace(direction=-1), one._replace(seconds=7), one._replace(x=160)):
+        assert matched([other], [one]) == 0
+    assert matched([], [one]) == matched([one], []) == 0
+
+
+def test_lines_are_within_the_picture_and_the_same_each_time():
+    feet = np.random.default_rng(0).uniform(0, SIZE, (100, 2))
+    lines = random_lines(20, SIZE, feet, 3)
+    assert lines.shape == (20, 2, 2) and (lines >= 0).all() and (lines <= SIZE).all()
+    assert np.array_equal(lines, random_lines(20, SIZE, feet, 3))
+
+
+def test_the_tool_prints_precision_and_recall(tmp_path, capsys):
+    rows = mot(crowd(1, frames=200))
+    rows[:, 6:] = 1
+    np.savetxt(tmp_path / "gt.txt", rows[:, :7], delimiter=",", fmt="%g")
+    words = ["--gt", tmp_path / "gt.txt", "--text", tmp_path / "gt.txt", "--size", *SIZE, "--frame_rate", 25]
+    assert main([str(word) for word in words]) == 0
+    assert "precision" in capsys.readouterr().out
+    assert main([str(word) for word in [*words, "--lines", 0]]) == 1

@@ -1,0 +1,209 @@
+r"""Compare the crossings counted on tracks with those of ground truth, over lines drawn at random.
+
+    python tools/answers/eval_crossings.py --gt PETS09-S2L1/gt/gt.txt --text mot_result/mot_results/vtest_refined.txt \
+        --size 768 576 --frame_rate 10
+
+The crossings of the ground truth are counted by a plain loop that shares no code with the tracker's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that the script runs from any folder
+
+import numpy as np
+
+from tools.cli import print_line, run_tool
+from tracker.analysis.analysis import SceneAnalysis
+from tracker.analysis.recording import Recording
+from tracker.analysis.scene import load_scene
+from tracker.evaluation.mot_files import read_ground_truth, roles
+from tracker.settings.checks import check_positive, check_whole
+from tracker.sinks.mot_text import FRAME, HEIGHT, ID, LEFT, SCORE, TOP, WIDTH, read_mot
+
+NEAR_SECONDS, NEAR_HEIGHTS = 1.5, 1.0  # by which two accounts of a crossing may differ, the latter in box heights
+
+
+class Passage(NamedTuple):
+    """A crossing, by any account: line, direction (1 is in), seconds, place in pixels, height of the box."""
+
+    line: int
+    direction: int
+    seconds: float
+    x: float
+    y: float
+    height: float
+
+
+def random_lines(count: int, size: tuple[int, int], feet: np.ndarray, seed: int) -> np.ndarray:
+    """Draw lines across the places where people walk.
+
+    Args:
+        count: number of lines.
+        size: width and height of the picture, pixels.
+        feet: [N, 2] places of feet, pixels.
+        seed: of the random numbers.
+
+    Returns:
+        [count, 2, 2] ends, pixels, within the picture, each line a fifth to a half of its width long.
+    """
+    random = np.random.default_rng(seed)
+    lines: list[np.ndarray] = []
+    while len(lines) < count:
+        middle, angle = feet[random.integers(len(feet))], random.uniform(0, 2 * math.pi)
+        half = random.uniform(0.1, 0.25) * size[0] * np.array([math.cos(angle), math.sin(angle)])
+        line = np.array([middle - half, middle + half])
+        if (line >= 0).all() and (line <= size).all():
+            lines.append(line)
+    return np.array(lines)
+
+
+def plain_passages(rows: np.ndarray, lines: np.ndarray, frame_rate: float) -> list[Passage]:
+    """Count crossings by a plain loop over true boxes, which need no smoothing.
+
+    Args:
+        rows: [N, 10] boxes as `read_mot` returns them.
+        lines: [L, 2, 2] ends, pixels.
+        frame_rate: frames per second.
+    """
+    made = []
+    for identity in np.unique(rows[:, ID]):
+        track = rows[rows[:, ID] == identity]
+        track = track[np.argsort(track[:, FRAME])]
+        for number, ((ax, ay), (bx, by)) in enumerate(lines.tolist()):
+            side, before = 0, (0.0, 0.0)
+            for row in track.tolist():
+                x, y, height = row[LEFT] + row[WIDTH] / 2, row[TOP] + row[HEIGHT], row[HEIGHT]
+                turn = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
+                part = ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / ((bx - ax) ** 2 + (by - ay) ** 2)
+                part = min(max(part, 0), 1)
+                if math.dist((x, y), (ax + part * (bx - ax), ay + part * (by - ay))) <= max(0.1 * height, 3):
+                    continue
+                now = 1 if turn > 0 else -1
+                if side and now != side and _cut((before, (x, y)), ((ax, ay), (bx, by))):
+                    made.append(Passage(number, now, (row[FRAME] - 1) / frame_rate, x, y, height))
+                side, before = now, (x, y)
+    return made
+
+
+def _cut(first: tuple, second: tuple) -> bool:
+    (ax, ay), (bx, by) = first
+    (cx, cy), (dx, dy) = second
+
+    def left(px: float, py: float, qx: float, qy: float, rx: float, ry: float) -> bool:
+        return (qx - px) * (ry - py) - (qy - py) * (rx - px) > 0
+
+    return left(ax, ay, bx, by, cx, cy) != left(ax, ay, bx, by, dx, dy) and left(cx, cy, dx, dy, ax, ay) != left(
+        cx, cy, dx, dy, bx, by
+    )
+
+
+def counted_passages(rows: np.ndarray, lines: np.ndarray, size: tuple[int, int], frame_rate: float) -> list[Passage]:
+    """Count crossings as a run with these lines does; the arguments are those of `plain_passages`."""
+    scene = {"lines": {str(number): {"points": (line / size).tolist()} for number, line in enumerate(lines)}}
+    analysis = SceneAnalysis(load_scene(scene), Recording("tracks", size, frame_rate))
+    rows = rows[np.argsort(rows[:, FRAME], kind="stable")]
+    ms = np.rint((rows[:, FRAME] - 1) * 1000 / frame_rate)
+    steps = [analysis.update(np.column_stack([ms, rows[:, : SCORE + 1]]), ms[-1]), analysis.close()]
+    heights = {(int(row[FRAME]), int(row[ID])): row[HEIGHT] for row in rows}
+    return [
+        Passage(
+            int(row.line), 1 if row.direction == "in" else -1, row.seconds, row.x, row.y, heights[row.frame, row.id]
+        )
+        for step in steps
+        for row in step.crossings
+    ]
+
+
+def supervision_passages(
+    rows: np.ndarray, lines: np.ndarray, size: tuple[int, int], frame_rate: float
+) -> list[Passage]:
+    """Count crossings by the LineZone of supervision, by feet; the arguments are those of `plain_passages`."""
+    import supervision
+
+    made = []
+    for number, line in enumerate(lines):
+        start, end = (supervision.Point(*point) for point in line.tolist())
+        zone = supervision.LineZone(start, end, triggering_anchors=[supervision.Position.BOTTOM_CENTER])
+        for frame in np.unique(rows[:, FRAME]):
+            of_frame = rows[rows[:, FRAME] == frame]
+            corners = np.hstack([of_frame[:, [LEFT, TOP]], of_frame[:, [LEFT, TOP]] + of_frame[:, [WIDTH, HEIGHT]]])
+            people = supervision.Detections(
+                corners, tracker_id=of_frame[:, ID].astype(int), class_id=np.zeros(len(corners), int)
+            )
+            crossed = zone.trigger(people)
+            # what it calls out is to the right of the line
+            for mask, direction in zip(crossed, (-1, 1)):
+                for row in of_frame[mask]:
+                    x, y = row[LEFT] + row[WIDTH] / 2, row[TOP] + row[HEIGHT]
+                    made.append(Passage(number, direction, (frame - 1) / frame_rate, x, y, row[HEIGHT]))
+    return made
+
+
+def matched(counted: Sequence[Passage], true: Sequence[Passage]) -> int:
+    """Return how many crossings two accounts have in common, each of them once."""
+    from scipy.optimize import linear_sum_assignment
+
+    cost = np.full((len(counted), len(true)), 1e6)
+    for row, one in enumerate(counted):
+        for column, other in enumerate(true):
+            apart = math.dist((one.x, one.y), (other.x, other.y)) / other.height
+            late = abs(one.seconds - other.seconds)
+            same = one.line == other.line and one.direction == other.direction
+            if same and late <= NEAR_SECONDS and apart <= NEAR_HEIGHTS:
+                cost[row, column] = late + apart
+    return int((cost[linear_sum_assignment(cost)] < 1e6).sum())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--gt", type=Path, required=True, help="ground truth, a MOTChallenge text")
+    parser.add_argument("--text", type=Path, nargs="+", required=True, help="MOT texts of tracks")
+    parser.add_argument("--size", type=int, nargs=2, required=True, help="width and height of the picture")
+    parser.add_argument("--frame_rate", type=float, required=True, help="frames per second")
+    parser.add_argument("--lines", type=int, default=20, help="number of lines (default: %(default)s)")
+    parser.add_argument("--supervision", action="store_true", help="also by the LineZone of supervision, if installed")
+    parser.add_argument("--seed", type=int, default=0, help="of their places (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print precision and recall of the crossings of each text.
+
+    Raises:
+        SourceError: a file cannot be read.
+        OptionError: an option is out of its range.
+    """
+    check_whole("lines", arguments.lines)
+    rate = check_positive("frame_rate", arguments.frame_rate)
+    size = check_whole("size", arguments.size[0]), check_whole("size", arguments.size[1])
+    gt, _ = read_ground_truth(arguments.gt)
+    gt = gt[roles(gt)[0]]
+    feet = np.column_stack([gt[:, LEFT] + gt[:, WIDTH] / 2, gt[:, TOP] + gt[:, HEIGHT]])
+    lines = random_lines(arguments.lines, size, feet, arguments.seed)
+    true = plain_passages(gt, lines, rate)
+    print_line(f"{len(lines)} lines, {len(true)} crossings in the ground truth")
+    counters = {"tracker": counted_passages}
+    if arguments.supervision:
+        counters["supervision"] = supervision_passages
+    for path in [arguments.gt, *arguments.text]:
+        rows = gt if path == arguments.gt else read_mot(path)
+        for name, count in counters.items():
+            counted = count(rows, lines, size, rate)
+            found = matched(counted, true)
+            precision, recall = found / max(len(counted), 1), found / max(len(true), 1)
+            print_line(f"{path}, {name}: {len(counted)} counted, precision {precision:.3f}, recall {recall:.3f}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return run_tool(__doc__, add_arguments, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""All answers to a scene at once: tracks in, a portion of frames at a time, rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .events import EventList
+from .measures.counts import CountIntervals
+from .measures.crossings import IN, OUT, Crossed, CrossingCounter
+from .measures.heat import HeatMap
+from .measures.people import PeopleLog
+from .measures.plane import POOR, Floor
+from .measures.seconds import SecondSums
+from .measures.visits import GRACE, LEFT, VisitLog, ZoneEvent
+from .measures.zone_counts import CrowdWatch, ZoneIntervals
+from .recording import Recording
+from .regions import Regions
+from .rows import Count, Crossing, FloorPoint, Person, Range, Visit, ZoneCount
+from .scene import Scene
+from .trajectories import FRAME, HEIGHT, SCORE, TOP, WIDTH, Movement, Trajectories
+from .trajectories import LEFT as LEFT_SIDE
+
+
+@dataclass
+class Step:
+    """The rows that a portion of frames settles, each list in the order in which they could be known.
+
+    Attributes:
+        crossings: see `rows`, like the others.
+        counts: of the intervals that are over.
+        ranges: likewise.
+        visits: that ended.
+        zone_counts: of the intervals that are over.
+        people: who went out of sight.
+        floor: places on the floor.
+        events: all that happened, as mappings of plain values.
+    """
+
+    crossings: list[Crossing] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
+    ranges: list[Range] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    zone_counts: list[ZoneCount] = field(default_factory=list)
+    people: list[Person] = field(default_factory=list)
+    floor: list[FloorPoint] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+
+class SceneAnalysis:
+    """Answers what a scene asks of the tracks of one recording.
+
+        analysis = SceneAnalysis(scene, recording)
+        step = analysis.update(observations, now)     # again and again
+        step = analysis.close()
+
+    The rows are the same however the frames are cut into portions, and frames without people may be left out. Memory
+    grows with the number of identities, by some hundred bytes each, and not with the length of the recording.
+
+    Args:
+        scene: what is asked.
+        recording: size of the picture, frame rate and the like.
+        picture: gives the best picture of an identity, as a path for `Person.picture`.
+
+    Attributes:
+        scene: as given.
+        recording: as given.
+        heat: where people stood.
+        crossings: counts the lines, by number in the order of the scene.
+        people: all identities so far.
+
+    Raises:
+        OptionError: the plane of the scene tells no floor.
+    """
+
+    def __init__(
+        self, scene: Scene, recording: Recording, picture: Callable[[int], str | None] = lambda _: None
+    ) -> None:
+        self.scene, self.recording = scene, recording
+        size = recording.size
+        self.floor = Floor(scene.plane, size) if scene.plane else None
+        self.regions = Regions(scene, size)
+        self.heat = HeatMap(size)
+        self.crossings = CrossingCounter(scene.lines, size)
+        self.counts = CountIntervals(scene.lines, recording.interval)
+        self.people = PeopleLog(scene.still, self.floor is not None, picture)
+        self.crowds = CrowdWatch(scene.zones)
+        self.things: set[int] = set()
+        self.end = 0.0  # milliseconds
+        self._lines, self._zones = list(scene.lines.items()), list(scene.zones)
+        self._trajectories = Trajectories(scene.memory)
+        self._seconds = SecondSums(size[1], self.floor)
+        self._visits = VisitLog(scene.zones, size)
+        self._zone_counts = ZoneIntervals(scene.zones, scene.lines, recording.interval)
+        self._still: dict[int, tuple[float, int, float, int]] = {}
+        self._events = EventList(scene, recording)
+        self._points, self._heights = 0, 0  # pixels, in hundredths: whole numbers add up to the same in any order
+
+    def update(self, observations: np.ndarray, now: float) -> Step:
+        """Take the next frames.
+
+        Args:
+            observations: [N, 8] milliseconds, frame, id, left, top, width, height, score; whole frames, later than all
+                before; an id at most once a frame.
+            now: time of the last of them, or of a later frame without people, milliseconds.
+
+        Returns:
+            The rows that are settled by it.
+        """
+        if len(observations) and self.regions:
+            x = observations[:, LEFT_SIDE] + observations[:, WIDTH] / 2
+            observations = observations[self.regions.keep(x, observations[:, TOP] + observations[:, HEIGHT])]
+        self.end = max(self.end, now)
+        return self._take(self._trajectories.update(observations, now))
+
+    def close(self) -> Step:
+        """Return what is left once the recording is over."""
+        return self._take(self._trajectories.close(self.end))
+
+    @property
+    def totals(self) -> list[tuple[str, str, int, int, int]]:
+        """Line, name of the direction, count so far, and the range that it likely lies in."""
+        made = []
+        for number, (name, line) in enumerate(self._lines):
+            for direction, word in ((IN, line.in_name), (OUT, line.out_name)):
+                tally = self.counts.totals[number, direction]
+                made.append((name, word, tally.count, *tally.range()))
+        return made
+
+    def warnings(self) -> list[str]:
+        """Return what may be wrong with the scene, a sentence each."""
+        made = []
+        if self._points:
+            half = self._heights / self._points / 200
+            width, height = self.recording.size
+            for name, place in zip(self.crossings.names, self.crossings.places):
+                x, y = place.T
+                if min(x.max(), y.max(), (width - x).max(), (height - y).max()) < half:
+                    made.append(
+                        f"line {name} is nearer to the border than half a box ({half:.0f} pixels): people are seen on "
+                        "one side of it only for moments, or never; move it inwards"
+                    )
+        if self.floor and self.floor.error > POOR:
+            made.append(f"the plane fits its points only to {self.floor.error:.2f} m: check points and metres")
+        return made
+
+    def _take(self, movement: Movement) -> Step:
+        points, step = movement.points, Step()
+        self._points += len(points)
+        self._heights += int(np.rint(100 * points[:, HEIGHT]).sum())
+        self.heat.update(movement)
+        people = self.people.update(self._seconds.update(movement))
+        new_things = {track: thing for track, thing in people.still.items() if track not in self._still}
+        self._still |= new_things
+        self.things |= {thing[3] for thing in new_things.values()}
+        crossed = self.crossings.update(movement)
+        events = self._visits.update(movement, self._still)
+        crowds = self.crowds.update(events, self.end)
+        self._count(movement, crossed, events, step)
+        step.people, step.floor = people.gone, people.floor
+        step.crossings = [self._crossing(one) for one in crossed if not one.half]
+        step.visits = [self._visit(event) for event in events if event.kind == LEFT]
+        step.events = self._events.of(movement, new_things, crossed, events, crowds)
+        for track in movement.ended[:, 0].astype(int).tolist():
+            self._still.pop(track, None)
+        return step
+
+    def _count(self, movement: Movement, crossed: list[Crossed], events: list[ZoneEvent], step: Step) -> None:
+        """Add to the counts, and take the rows of the intervals that are over."""
+        horizon = movement.horizon if movement.end is None else -np.inf
+        step.counts, step.ranges = self.counts.update(crossed, horizon)
+        step.zone_counts = self._zone_counts.update(events, crossed, horizon - GRACE)
+        if movement.end is not None:
+            counts, ranges = self.counts.close(movement.end)
+            step.counts += counts
+            step.ranges += ranges
+            step.zone_counts += self._zone_counts.close(movement.end)
+
+    def _crossing(self, crossed: Crossed) -> Crossing:
+        assert crossed.point is not None
+        name, line = self._lines[crossed.line]
+        seconds = crossed.ms / 1000
+        return Crossing(
+            self.recording.clock_time(seconds),
+            seconds,
+            int(crossed.point[FRAME]),
+            name,
+            line.in_name if crossed.direction == IN else line.out_name,
+            crossed.id,
+            float(crossed.x),
+            float(crossed.y),
+            float(crossed.point[SCORE]),
+            float(crossed.certainty),
+        )
+
+    def _visit(self, event: ZoneEvent) -> Visit:
+        first, last = event.stay.first / 1000, event.stay.last / 1000
+        return Visit(self._zones[event.zone], event.stay.id, first, last, last - first, int(event.is_open))

@@ -1,0 +1,1 @@
+"""The measures, one a file: each takes a portion of frames at a time and keeps no more than it needs."""

@@ -1,0 +1,198 @@
+"""Where people stand and walk: maps of person-seconds, of people, and of directions, over a grid of the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..trajectories import FOOT, HEIGHT, STEP, TRACK, Movement, X
+
+CELLS = 640  # most cells along the longer side of the picture
+SPREAD = 0.25  # of the box's height: standard deviation of the place of somebody
+COARSE = 16  # cells a side of the squares in which the mean direction is taken
+_LEVELS = 8  # classes of heights, each twice the one before
+_LOWEST = 16.0  # pixels, of the first of them
+
+
+class HeatMap:
+    """Sums up how long people stand where, as the points come, and spreads it at the end.
+
+    Args:
+        size: width and height of the picture, pixels.
+
+    Attributes:
+        cell: width and height of a cell, pixels.
+        shape: rows and columns.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        width, height = size
+        self.cell = max(1, -(-max(width, height) // CELLS))
+        self.shape = -(-height // self.cell), -(-width // self.cell)
+        self._cells = self.shape[0] * self.shape[1]
+        self._time = np.zeros((_LEVELS, self._cells), np.int64)  # milliseconds
+        self._people = np.zeros((_LEVELS, self._cells), np.int32)
+        self._flow_shape = tuple(-(-side // COARSE) for side in self.shape)
+        self._flow = np.zeros((3, self._flow_shape[0] * self._flow_shape[1]), np.int64)  # x, y, in hundredths; points
+        # Of each track the last point, whose time inside is not known yet; and the places where it was counted.
+        self._last = np.zeros((0, 5))
+        self._visited: dict[int, set[int]] = {}
+
+    def update(self, movement: Movement) -> None:
+        """Take a portion of points."""
+        points = movement.points
+        if len(points):
+            fresh = np.empty((len(points), 5))
+            fresh[:, :4] = points[:, [TRACK, X, FOOT, HEIGHT]]
+            fresh[:, 4] = points[:, STEP]
+            rows = np.concatenate([self._last, fresh])
+            rows = rows[np.argsort(rows[:, 0], kind="stable")]
+            follows = np.append(rows[1:, 0] == rows[:-1, 0], False)
+            at = follows.nonzero()[0]
+            self._add(rows[at], rows[at + 1])
+            self._visit(fresh)
+            self._last = rows[~follows]
+        if len(movement.ended):
+            ended = movement.ended[:, 0]
+            self._last = self._last[~np.isin(self._last[:, 0], ended)]
+            for track in ended.astype(int).tolist():
+                self._visited.pop(track, None)
+
+    def time(self) -> np.ndarray:
+        """Return the person-seconds in each cell, [rows, columns] float32; their sum is the time of all in sight."""
+        return self._spread(self._time / 1000)
+
+    def people(self) -> np.ndarray:
+        """Return how many people came by in each cell, [rows, columns] float32; each counts once a place."""
+        # One person is spread so that where they stood counts 1.
+        return self._spread(self._people.astype(np.float64), peak=True)
+
+    def flow(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean motion and the number of points of each square of `COARSE` cells.
+
+        Returns:
+            [rows, columns, 2] float32 pixels from one point to the next, to the right and down; [rows, columns] int64.
+        """
+        x, y, count = self._flow.reshape(3, *self._flow_shape)
+        return (np.stack([x, y], axis=-1) / 100 / np.maximum(count, 1)[..., None]).astype(np.float32), count
+
+    def _place(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return column, row, and class of height of points; those outside of the picture are at its border."""
+        column = np.clip(rows[:, 1] // self.cell, 0, self.shape[1] - 1).astype(int)
+        row = np.clip(rows[:, 2] // self.cell, 0, self.shape[0] - 1).astype(int)
+        level = np.clip(np.rint(np.log2(np.maximum(rows[:, 3], 1) / _LOWEST)), 0, _LEVELS - 1).astype(int)
+        return column, row, level
+
+    def _add(self, rows: np.ndarray, following: np.ndarray) -> None:
+        column, row, level = self._place(rows)
+        np.add.at(self._time, (level, row * self.shape[1] + column), following[:, 4].astype(np.int64))
+        square = row // COARSE * self._flow_shape[1] + column // COARSE
+        for sums, values in zip(self._flow, (*np.rint(100 * (following - rows)[:, [1, 2]]).T, np.ones(len(rows)))):
+            np.add.at(sums, square, values.astype(np.int64))
+
+    def _visit(self, fresh: np.ndarray) -> None:
+        """Count each person once in each place, a square as wide as their spread."""
+        column, row, level = self._place(fresh)
+        side = np.maximum(SPREAD * _LOWEST * 2.0**level / self.cell, 1).astype(int)
+        column, row = column // side * side + side // 2, row // side * side + side // 2
+        column, row = np.minimum(column, self.shape[1] - 1), np.minimum(row, self.shape[0] - 1)
+        place = level * self._cells + row * self.shape[1] + column
+        changed = np.append(True, (place[1:] != place[:-1]) | (fresh[1:, 0] != fresh[:-1, 0]))
+        flat = self._people.reshape(-1)
+        for track, where in zip(fresh[changed, 0].astype(int).tolist(), place[changed].tolist()):
+            visited = self._visited.setdefault(track, set())
+            if where not in visited:
+                visited.add(where)
+                flat[where] += 1
+
+    def _spread(self, levels: np.ndarray, peak: bool = False) -> np.ndarray:
+        import cv2
+
+        total = np.zeros(self.shape, np.float64)
+        for level, values in enumerate(levels):
+            if values.any():
+                sigma = SPREAD * _LOWEST * 2.0**level / self.cell
+                # reflected at the border, so that nothing is lost
+                spread = cv2.GaussianBlur(values.reshape(self.shape), (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+                total += spread * (2 * np.pi * sigma**2 if peak else 1)
+        return total.astype(np.float32)
+
+
+def draw_heat(
+    values: np.ndarray,
+    size: tuple[int, int],
+    unit: str,
+    title: str,
+    background: np.ndarray | None = None,
+) -> np.ndarray:
+    """Draw a map with a colour bar.
+
+    Colours go by the logarithm of the values up to their 99th percentile, so that one who stands for long does not
+    drown all others.
+
+    Args:
+        values: [rows, columns].
+        size: width and height of the picture, pixels.
+        unit: of the values.
+        title: text above the bar, such as the period.
+        background: [H, W, 3] uint8 BGR picture of this size; None for grey.
+
+    Returns:
+        [H, W + bar, 3] uint8 BGR.
+    """
+    import cv2
+
+    width, height = size
+    large = cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    used = values[values > 1e-4 * max(float(values.max(initial=0)), 1e-9)]
+    top = float(np.percentile(used, 99)) if len(used) else 1.0
+    least = top / 100
+    rank = np.clip(np.log1p(large / least) / np.log1p(top / least), 0, 1)
+    colours = cv2.applyColorMap(np.rint(255 * rank).astype(np.uint8), cv2.COLORMAP_TURBO)
+    if background is None:
+        background = np.full((height, width, 3), 64, np.uint8)
+    opacity = np.where(rank > 0.02, 0.5, 0.0)[..., None] if len(used) else 0.0
+    picture = np.rint(background * (1 - opacity) + colours * opacity).astype(np.uint8)
+
+    scale = max(0.4, (width + height) / 2 * 0.0006)
+    bar_width = round(150 * scale / 0.4)
+    bar = np.full((height, bar_width, 3), 255, np.uint8)
+    line = round(20 * scale / 0.4)
+    for number, text in enumerate((title, unit)):
+        cv2.putText(bar, text, (6, line * (number + 1) - 4), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    upper, lower = 3 * line, height - line
+    steps = np.linspace(255, 0, max(lower - upper, 2)).astype(np.uint8)[:, None]
+    ramp = cv2.applyColorMap(np.repeat(steps, line, axis=1), cv2.COLORMAP_TURBO)
+    if lower - upper >= 2:
+        bar[upper:lower, 6 : 6 + line] = ramp[: lower - upper]
+        for part in (0.0, 0.25, 0.5, 0.75, 1.0):
+            value = least * np.expm1(part * np.log1p(top / least)) if len(used) else 0.0
+            at = int(lower - part * (lower - upper))
+            place = (12 + line, min(at + 5, height - 2))
+            cv2.putText(bar, f"{value:.3g}", place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([picture, bar], axis=1)
+
+
+def draw_flow(motion: np.ndarray, count: np.ndarray, size: tuple[int, int], cell: int) -> np.ndarray:
+    """Draw an arrow of the mean direction into each square in which people walk.
+
+    Args:
+        motion: [rows, columns, 2] as `HeatMap.flow` returns it.
+        count: [rows, columns] number of points.
+        size: width and height of the picture, pixels.
+        cell: of the map, pixels.
+
+    Returns:
+        [H, W, 3] uint8 BGR.
+    """
+    import cv2
+
+    picture = np.full((size[1], size[0], 3), 64, np.uint8)
+    side = COARSE * cell
+    speed = np.linalg.norm(motion, axis=-1)
+    usual = float(np.percentile(speed[count > 0], 90)) if count.any() else 1.0
+    for row, column in zip(*np.nonzero(count)):
+        x, y = (column + 0.5) * side, (row + 0.5) * side
+        dx, dy = motion[row, column] / max(speed[row, column], usual, 1e-9) * 0.45 * side
+        start, end = (round(x - dx), round(y - dy)), (round(x + dx), round(y + dy))
+        cv2.arrowedLine(picture, start, end, (0, 220, 255), max(1, side // 16), cv2.LINE_AA, tipLength=0.35)
+    return picture

@@ -1,0 +1,217 @@
+"""The answers to a scene from a MOT text, without the video and without the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..analysis.analysis import SceneAnalysis
+from ..analysis.answers import Answers, check_interval
+from ..analysis.files import AnswerFiles
+from ..analysis.recording import Recording, read_start
+from ..analysis.scene import SceneLike, load_scene, stated_size
+from ..errors import OptionError, SourceError
+from ..settings.checks import check_positive, check_whole, shown
+from ..sinks.files import answers_path, run_path, times_path
+from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
+from ..sinks.records.run_file import read_run
+from ..sinks.records.times import Clock, read_times
+from ..sources import open_source
+
+LINES_AT_ONCE = 20_000  # of a text that had to be sorted
+LONGEST = 20 * 366 * 86_400_000  # milliseconds: a frame number beyond is a mistake
+
+
+@dataclass(frozen=True)
+class AnalysisResult(Answers):
+    """The answers of an analysis: files and totals.
+
+    Attributes:
+        name: of the text.
+        text: the MOT text.
+        folder: of the files.
+        seconds: length of the recording.
+        people_seen: number of different identities.
+        lines: line, direction, count, and the range low to high that it likely lies in, of every line and direction.
+        warnings: what may be wrong with the scene.
+        plane_error: how well the plane fits its points, metres; None without one.
+    """
+
+    name: str
+    text: Path
+    folder: Path
+    seconds: float
+    people_seen: int
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    plane_error: float | None = None
+
+    def __str__(self) -> str:
+        made = [f"{self.name}: {self.people_seen} people in {self.seconds:.1f} s of {self.text}"]
+        by_line: dict[str, list[str]] = {}
+        for entry in self.lines:
+            count, low, high = entry["count"], entry["low"], entry["high"]
+            doubt = f" ({low} to {high})" if low != high else ""
+            by_line.setdefault(entry["line"], []).append(f"{count} {entry['direction']}{doubt}")
+        made += [f"  {line}: {', '.join(words)}" for line, words in by_line.items()]
+        if self.plane_error is not None:
+            made.append(f"  plane: fits its points to {self.plane_error:.2f} m")
+        made += [f"  warning: {warning}" for warning in self.warnings]
+        made.append(f"  answers: {self.folder}")
+        return "\n".join(made)
+
+
+def analyse(
+    text: str | os.PathLike,
+    scene: SceneLike = None,
+    *,
+    output_dir: str | os.PathLike | None = None,
+    video: str | os.PathLike | None = None,
+    start: str | datetime | None = None,
+    interval: float = 60.0,
+    frame_rate: float | None = None,
+) -> AnalysisResult:
+    """Answer a scene from a MOT text, as a run with that scene would have.
+
+    The size of the picture and the frame rate are those of ``NAME_run.json`` beside the text; without that file, those
+    of the video, of ``size`` in the scene, and frame_rate.
+
+    Args:
+        text: MOT text, of this package or of any other tool; sorted by frame it is read as a stream.
+        scene: file, mapping, or None for people and heat alone.
+        output_dir: the answers go to ``OUTPUT_DIR/answers/NAME``; None for the folder that ``mot_results/NAME.txt``
+            is in, else for ``mot_result``.
+        video: the video that was tracked.
+        start: clock time of the first frame, ISO 8601.
+        interval: length of the intervals that are counted by, seconds.
+        frame_rate: frames per second.
+
+    Returns:
+        The answers.
+
+    Raises:
+        OptionError: the scene or an option is not accepted, or size or frame rate are not known.
+        SourceError: the text cannot be read.
+        OutputError: a file cannot be written.
+    """
+    path = _text_path(text)
+    check_interval(interval)
+    begin = read_start(start)
+    loaded = load_scene(scene)
+    about_path = _record(path, run_path)
+    about = read_run(about_path) if about_path.exists() else {}
+    size, rate = _size_and_rate(about, video, stated_size(scene), frame_rate)
+    if begin is None and about.get("start"):
+        begin = read_start(about["start"])
+    skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
+    recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
+    marks_path = _record(path, times_path)
+    marks = read_times(marks_path) if marks_path.exists() else []
+    analysis = SceneAnalysis(loaded, recording)
+    folder = answers_path(_folder(path, output_dir), path.stem)
+    try:
+        _run(read_portions(path), Clock(rate, marks), analysis, folder)
+    except _Unsorted:
+        table = read_mot(path)
+        table = table[np.argsort(table[:, FRAME], kind="stable")]
+        analysis = SceneAnalysis(loaded, recording)
+        _run(_portions(table), Clock(rate, marks), analysis, folder)
+    except SourceError as error:
+        raise SourceError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    summary = Answers(folder).summary()
+    return AnalysisResult(
+        path.stem,
+        path,
+        folder,
+        summary["seconds"],
+        summary["people"],
+        summary["lines"],
+        summary["warnings"],
+        summary["plane_error"],
+    )
+
+
+class _Unsorted(Exception):
+    """A frame comes after one with a higher number."""
+
+
+def _run(portions: Iterable[np.ndarray], clock: Clock, analysis: SceneAnalysis, folder: Path) -> None:
+    """Analyse rows [N, 10] of whole frames, portion by portion, into files."""
+    files = AnswerFiles(folder, analysis)
+    last = 0.0
+    try:
+        for rows in portions:
+            frames = rows[:, FRAME]
+            if frames[0] <= last or (frames[1:] < frames[:-1]).any():
+                raise _Unsorted
+            last = frames[-1]
+            observations = np.column_stack([clock.at(frames), rows[:, : SCORE + 1]])
+            if observations[-1, 0] > LONGEST:
+                raise SourceError(f"frame {last:.0f} would be years after the first: is it a number of frames?")
+            files.write(analysis.update(observations, observations[-1, 0]))
+        if len(clock.marks):
+            files.write(analysis.update(np.zeros((0, 8)), max(float(clock.marks[-1, 1]), analysis.end)))
+        files.write(analysis.close())
+    finally:
+        files.close()
+
+
+def _portions(table: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield whole frames of a table sorted by frame, some thousand rows at a time."""
+    starts = np.flatnonzero(np.diff(table[:, FRAME], prepend=np.nan))
+    if not len(starts):
+        return
+    cuts = starts[np.searchsorted(starts, np.arange(LINES_AT_ONCE, starts[-1], LINES_AT_ONCE))]
+    yield from (part for part in np.split(table, np.unique(cuts)) if len(part))
+
+
+def _text_path(text: str | os.PathLike) -> Path:
+    if not isinstance(text, (str, os.PathLike)) or "\0" in os.fspath(text):
+        raise OptionError(f"text must be the path of a MOT text, not {shown(text)}")
+    path = Path(text)
+    if not path.is_file():
+        raise SourceError(f"{os.fspath(text)!r} is no file: give the MOT text of a run")
+    return path
+
+
+def _record(text: Path, path_of: Callable[[Path, str], Path]) -> Path:
+    """Return the path of a record beside a text; a refined text shares that of its run."""
+    beside = [text.with_name(path_of(Path(), name).name) for name in (text.stem, text.stem.removesuffix("_refined"))]
+    return next(filter(Path.exists, beside), beside[-1])
+
+
+def _folder(text: Path, output_dir: str | os.PathLike | None) -> Path:
+    if output_dir is not None:
+        return Path(output_dir).expanduser()
+    parent = text.absolute().parent
+    return parent.parent if parent.name == "mot_results" else Path("mot_result")
+
+
+def _size_and_rate(
+    about: dict[str, Any],
+    video: str | os.PathLike | None,
+    size: tuple[int, int] | None,
+    frame_rate: float | None,
+) -> tuple[tuple[int, int], float]:
+    """Return the size of the picture and the frame rate, from the best source that tells them."""
+    rate = None if frame_rate is None else check_positive("frame_rate", frame_rate)
+    if about:
+        width, height = about["size"]
+        return (int(width), int(height)), float(about["frame_rate"])
+    if video is not None:
+        with open_source(video) as source:
+            height, width = next(iter(source)).image.shape[:2]
+            return (width, height), source.frame_rate
+    missing = [name for name, known in (("size of the picture", size), ("frame rate", rate)) if known is None]
+    if size is None or rate is None:
+        raise OptionError(
+            f"the {' and the '.join(missing)} must be known, and there is no file of the run beside the text: "
+            "give video, or size: [width, height] in the scene and frame_rate"
+        )
+    return size, rate

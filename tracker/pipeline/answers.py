@@ -1,0 +1,179 @@
+"""The answers to a scene while a run goes on: a sink that writes them, and the scene drawn into the video."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from ..analysis.analysis import SceneAnalysis
+from ..analysis.files import AnswerFiles
+from ..analysis.measures.crossings import IN, OUT, CrossingCounter
+from ..analysis.measures.visits import VisitLog
+from ..analysis.measures.zone_counts import CrowdWatch
+from ..analysis.recording import Recording
+from ..analysis.regions import Regions
+from ..analysis.scene import Scene
+from ..analysis.trajectories import Trajectories
+from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
+from ..sinks.files import answers_path, refined_path
+from ..sinks.records.times import Clock
+from ..structures import Frame, SequenceInfo, Tracks
+from .analyse import analyse
+
+
+def observe(clock: Clock, frame: Frame, tracks: Tracks) -> tuple[np.ndarray, float]:
+    """Return the tracks of a frame as the MOT text has them, rounded as it rounds, and the frame's time.
+
+    Args:
+        clock: tells the time of frames.
+        frame: the frame.
+        tracks: the people in sight.
+
+    Returns:
+        [N, 8] milliseconds, frame, id, left, top, width, height, score; and milliseconds.
+    """
+    number = frame.index + 1
+    now, _ = clock.tell(number, frame.time)
+    rows = [
+        (now, number, identity, *(float(f"{side:.2f}") for side in box), float(f"{score:.4f}"))
+        for identity, box, score in zip(tracks.ids.tolist(), tracks.boxes.tolist(), tracks.scores.tolist())
+    ]
+    return np.array(rows, np.float64).reshape(-1, 8), float(now)
+
+
+class AnswersSink:
+    """Writes the answers to a scene, each row as soon as it is known, flushed.
+
+    Args:
+        output_dir: folder of the results of the run; these go to ``answers/NAME`` in it.
+        scene: what is asked.
+        interval: length of the intervals that are counted by, seconds.
+        start: clock time of the first frame; None where it is not known.
+    """
+
+    name = "answers"
+
+    def __init__(self, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
+        self._output_dir = output_dir
+        self._scene = scene
+        self._interval = interval
+        self._start = start
+        self._clock: Clock
+        self._analysis: SceneAnalysis
+        self._files: AnswerFiles
+
+    def open(self, info: SequenceInfo) -> None:
+        """Create the files.
+
+        Raises:
+            OutputError: one cannot be made.
+        """
+        recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
+        self._clock = Clock(info.frame_rate)
+        self._analysis = SceneAnalysis(self._scene, recording)
+        self._files = AnswerFiles(answers_path(self._output_dir, info.name), self._analysis)
+
+    def write(self, frame: Frame, tracks: Tracks) -> None:
+        """Write what a frame tells."""
+        self._files.write(self._analysis.update(*observe(self._clock, frame, tracks)))
+
+    def close(self) -> dict[str, Path]:
+        """Write what is left, and return the folder, as ``answers``."""
+        try:
+            self._files.write(self._analysis.close())
+        finally:
+            made = self._files.close()
+        return made
+
+
+class RefinedAnswersSink:
+    """Writes the answers to a scene from the refined text of a run, once that is there.
+
+    Args:
+        output_dir: folder of the results of the run. The answers to ``mot_results/NAME_refined.txt`` in it, which
+            another sink writes and which must be closed before this one, go to ``answers/NAME_refined``.
+        scene: what is asked.
+        interval: as for `AnswersSink`.
+        start: as for `AnswersSink`.
+    """
+
+    name = "answers"
+
+    def __init__(self, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
+        self._output_dir = output_dir
+        self._info: SequenceInfo
+        self._scene, self._interval, self._start = scene, interval, start
+
+    def open(self, info: SequenceInfo) -> None:
+        """Note the name of the run."""
+        self._info = info
+
+    def write(self, frame: Frame, tracks: Tracks) -> None:
+        """Do nothing yet."""
+
+    def close(self) -> dict[str, Path]:
+        """Analyse the text, and return the folder of the answers, as ``answers_refined``."""
+        text = refined_path(self._output_dir, self._info.name)
+        result = analyse(text, self._scene, output_dir=self._output_dir, start=self._start, interval=self._interval)
+        return {"answers_refined": result.folder}
+
+
+class SceneOverlay:
+    """Draws a scene into the frames of a run, with the counts so far beside the lines.
+
+    Args:
+        scene: what is drawn.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def open(self, info: SequenceInfo) -> None:
+        """Begin a sequence.
+
+        Args:
+            info: size and frame rate.
+        """
+        scene, size = self._scene, info.size
+        self._clock = Clock(info.frame_rate)
+        self._regions = Regions(scene, size)
+        self._trajectories = Trajectories(scene.memory)
+        self._crossings = CrossingCounter(scene.lines, size)
+        self._visits = VisitLog(scene.zones, size)
+        self._inside = CrowdWatch(scene.zones)
+        self._counts = {(line, direction): 0 for line in range(len(scene.lines)) for direction in (IN, OUT)}
+
+    def draw(self, canvas: np.ndarray, frame: Frame, tracks: Tracks) -> None:
+        """Count what a frame tells, and draw the scene into its picture.
+
+        Args:
+            canvas: [H, W, 3] uint8 BGR, drawn into.
+            frame: of the run, in order.
+            tracks: the people in sight.
+        """
+        observations, now = observe(self._clock, frame, tracks)
+        if len(observations) and self._regions:
+            feet = observations[:, 3] + observations[:, 5] / 2, observations[:, 4] + observations[:, 6]
+            observations = observations[self._regions.keep(*feet)]
+        movement = self._trajectories.update(observations, now)
+        for crossed in self._crossings.update(movement):
+            if not crossed.half:
+                self._counts[crossed.line, crossed.direction] += 1
+        self._inside.update(self._visits.update(movement, {}), now)
+        scale = np.array([canvas.shape[1], canvas.shape[0]], float)
+        lines = [
+            DrawnLine(
+                name,
+                np.array(line.points) * scale,
+                f"{line.in_name} {self._counts[number, IN]}",
+                f"{line.out_name} {self._counts[number, OUT]}",
+            )
+            for number, (name, line) in enumerate(self._scene.lines.items())
+        ]
+        zones = [
+            DrawnZone(f"{name} {self._inside.inside[number]}", np.array(zone.points) * scale)
+            for number, (name, zone) in enumerate(self._scene.zones.items())
+        ]
+        draw_scene(canvas, lines, zones, [np.array(polygon) * scale for polygon in self._scene.ignore])
