@@ -40,7 +40,9 @@ def read_backbone(path: Path, backbone: MobileNetV2) -> dict[str, np.ndarray]:
         operations = openvino_core().read_model(path).get_ordered_ops()
     except RuntimeError as error:
         raise ModelError(f"{path} cannot be read by OpenVINO: {str(error).strip().splitlines()[-1]}") from error
-    needed = iter([(name, tuple(value.shape)) for name, value in backbone.named_parameters() if name.endswith("c.weight")])
+    needed = iter(
+        [(name, tuple(value.shape)) for name, value in backbone.named_parameters() if name.endswith("c.weight")]
+    )
     arrays: dict[str, np.ndarray] = {}
     following = next(needed)
     for weight, bias in _convolutions(operations):

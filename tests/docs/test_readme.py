@@ -28,7 +28,7 @@ from training.tasks.full_task import FullSettings
 
 READMES = ("README.md", "README_cn.md")
 PAGES = (*READMES, "demo/README.md", "weights/README.md", "weights/TRAINING.md")
-TOOL = re.compile(r"(?:python )?tools/(\w+)\.py")
+TOOL = re.compile(r"(?:python )?tools/((?:\w+/)?\w+)\.py")
 FLAG = re.compile(r"(?<![\w-])--\w[\w-]*")
 
 
@@ -156,7 +156,7 @@ def help_text(capsys, monkeypatch):
                 run_command(RecordingPredictor(), "hub run", ["--help_all"])
             else:
                 monkeypatch.setattr(sys, "argv", [name, *words, "--help"])
-                importlib.import_module(f"tools.{name}").main()
+                importlib.import_module(f"tools.{name.replace('/', '.')}").main()
         return capsys.readouterr().out
 
     return of
@@ -184,7 +184,7 @@ def test_commands_are_accepted(page, monkeypatch, help_text):
             assert predictor.source, command
         elif words[0] == "python":
             assert_flags_known(command, help_text(*tool_and_part(command)))
-            tool = importlib.import_module(f"tools.{tool_and_part(command)[0]}")
+            tool = importlib.import_module(f"tools.{tool_and_part(command)[0].replace('/', '.')}")
             if hasattr(tool, "run"):
                 asked = []
                 monkeypatch.setattr(tool, "run", asked.append)

@@ -263,7 +263,10 @@ def other_checkpoint(path):
 
 
 def folded_weights(path):
-    np.savez(path, **{"det.backbone.stem.c.weight": np.ones((32, 3, 3, 3), np.float32), "det.backbone.stem.c.bias": np.ones(32)})
+    np.savez(
+        path,
+        **{"det.backbone.stem.c.weight": np.ones((32, 3, 3, 3), np.float32), "det.backbone.stem.c.bias": np.ones(32)},
+    )
 
 
 def other_pdparams(path):
@@ -296,8 +299,12 @@ def single_array(path):
 @pytest.mark.parametrize(
     ("name", "write", "words"),
     [
-        pytest.param("other.npz", other_checkpoint, ["backbone.conv.weight", "det.backbone.stem.c.weight"], id="checkpoint"),
-        pytest.param("other.pdparams", other_pdparams, ["backbone.conv.weight", "det.backbone.stem.c.weight"], id="pdparams"),
+        pytest.param(
+            "other.npz", other_checkpoint, ["backbone.conv.weight", "det.backbone.stem.c.weight"], id="checkpoint"
+        ),
+        pytest.param(
+            "other.pdparams", other_pdparams, ["backbone.conv.weight", "det.backbone.stem.c.weight"], id="pdparams"
+        ),
         pytest.param("folded.npz", folded_weights, ["folded.npz is no checkpoint", "no averaged network"], id="folded"),
         pytest.param("cut.npz", damaged_npz, ["is no whole checkpoint", "cut.npz"], id="damaged"),
         pytest.param("flip.npz", flipped_npz, ["is no whole checkpoint", "flip.npz"], id="a bit flipped"),
