@@ -11,6 +11,7 @@ import numpy as np
 from .events import EventList
 from .measures.counts import CountIntervals
 from .measures.crossings import IN, OUT, Crossed, CrossingCounter
+from .measures.floor_plan import FloorPlan
 from .measures.heat import HeatMap
 from .measures.people import PeopleLog
 from .measures.plane import POOR, Floor
@@ -68,6 +69,8 @@ class SceneAnalysis:
     Attributes:
         scene: as given.
         recording: as given.
+        floor: tells places in metres; None without a plane.
+        plan: the plan of that floor; None without a plane.
         heat: where people stood.
         crossings: counts the lines, by number in the order of the scene.
         people: all identities so far.
@@ -82,6 +85,7 @@ class SceneAnalysis:
         self.scene, self.recording = scene, recording
         size = recording.size
         self.floor = Floor(scene.plane, size) if scene.plane else None
+        self.plan = FloorPlan(self.floor) if self.floor else None
         self.regions = Regions(scene, size)
         self.heat = HeatMap(size)
         self.crossings = CrossingCounter(scene.lines, size)
@@ -161,6 +165,8 @@ class SceneAnalysis:
         crowds = self.crowds.update(events, self.end)
         self._count(movement, crossed, events, step)
         step.people, step.floor = people.gone, people.floor
+        if self.plan:
+            self.plan.update(people.floor)
         step.crossings = [self._crossing(one) for one in crossed if not one.half]
         step.visits = [self._visit(event) for event in events if event.kind == LEFT]
         step.events = self._events.of(movement, new_things, crossed, events, crowds)

@@ -26,7 +26,7 @@ TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
     "floor": ("floor.csv", FloorPoint, ()),
 }
 EVENTS, SCENE, SUMMARY = "events.jsonl", "scene.json", "summary.json"
-HEAT = "heat.npy"
+HEAT, PLAN = "heat.npy", "floor.png"
 RENAMED = {"in_": "in", "counted": "count"}  # fields whose names Python keeps for itself
 DIGITS = {"x": 2, "y": 2, "score": 4, "mean_score": 4, "path_px": 1, "mean_inside": 3}  # else 3
 
@@ -113,6 +113,7 @@ class AnswerFiles:
             self._rewrite_people()
             (self.folder / SUMMARY).write_text(_json(self._summary()), encoding="utf-8")
             self._write_heat()
+            self._write_plan()
         except OSError as error:
             raise self._failure(error) from error
         finally:
@@ -172,6 +173,15 @@ class AnswerFiles:
         motion, count = heat.flow()
         picture = draw_flow(motion, count, recording.size, heat.cell)
         cv2.imwrite(str(self.folder / "heat_flow.png"), picture)
+
+    def _write_plan(self) -> None:
+        import cv2
+
+        plan = self._analysis.plan
+        if plan is None:
+            (self.folder / PLAN).unlink(missing_ok=True)  # of a run before
+        else:
+            cv2.imwrite(str(self.folder / PLAN), plan.draw())
 
     def _close(self) -> None:
         for file in self._files.values():

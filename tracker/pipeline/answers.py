@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from ..sinks.files import answers_path, refined_path
 from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
+
+logger = logging.getLogger(__name__)
 
 
 def observe(clock: Clock, frame: Frame, tracks: Tracks) -> tuple[np.ndarray, float]:
@@ -73,6 +76,8 @@ class AnswersSink:
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
         self._clock = Clock(info.frame_rate)
         self._analysis = SceneAnalysis(self._scene, recording)
+        if self._analysis.floor:
+            logger.info("the plane of the scene fits its points to %.2f m", self._analysis.floor.error)
         self._files = AnswerFiles(answers_path(self._output_dir, info.name), self._analysis)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
