@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..analysis.analysis import SceneAnalysis
-from ..analysis.files import AnswerFiles
 from ..analysis.measures.crossings import IN, OUT, CrossingCounter
 from ..analysis.measures.visits import VisitLog
 from ..analysis.measures.zone_counts import CrowdWatch
@@ -20,6 +18,7 @@ from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
 from ..sinks.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
+from .answering.scene_answers import Asked, SceneAnswers
 
 
 def observe(clock: Clock, frame: Frame, tracks: Tracks) -> tuple[np.ndarray, float]:
@@ -47,21 +46,20 @@ class AnswersSink:
 
     Args:
         folder: of the files.
-        scene: what is asked.
+        asked: what is asked.
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
     """
 
     name = "answers"
 
-    def __init__(self, folder: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
+    def __init__(self, folder: Path, asked: Asked, interval: float = 60.0, start: datetime | None = None) -> None:
         self.folder = folder
-        self._scene = scene
+        self._asked = asked
         self._interval = interval
         self._start = start
         self._clock: Clock
-        self._analysis: SceneAnalysis
-        self._files: AnswerFiles
+        self._answers: SceneAnswers
 
     def open(self, info: SequenceInfo) -> None:
         """Create the files.
@@ -71,40 +69,40 @@ class AnswersSink:
         """
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
         self._clock = Clock(info.frame_rate)
-        self._analysis = SceneAnalysis(self._scene, recording)
-        self._files = AnswerFiles(self.folder, self._analysis)
+        self._answers = SceneAnswers(self.folder, self._asked, recording, with_frames=True)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
-        self._files.write(self._analysis.update(*observe(self._clock, frame, tracks)))
+        self._answers.write(*observe(self._clock, frame, tracks), frame, tracks)
 
     def close(self) -> dict[str, Path]:
-        """Write what is left, and return the folder, as ``answers``."""
-        try:
-            self._files.write(self._analysis.close())
-        finally:
-            made = self._files.close()
-        return made
+        """Write what is left, and return the folder, as ``answers``, and the report, as ``report``."""
+        return self._answers.close()
 
 
 class RefinedAnswersSink:
     """Writes the answers to a scene from the refined text of a run, once that is there.
 
     Args:
-        text: refined MOT text that another sink writes, which must be closed before this one.
+        asked: what is asked of the refined text, which another sink writes that must be closed before this one.
         output_dir: folder of the results of the run.
-        scene: what is asked.
         interval: as for `AnswersSink`.
         start: as for `AnswersSink`.
+        video: file that the frames came from, for pictures; None for none.
     """
 
     name = "answers"
 
     def __init__(
-        self, text: Path, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None
+        self,
+        asked: Asked,
+        output_dir: Path,
+        interval: float = 60.0,
+        start: datetime | None = None,
+        video: Path | None = None,
     ) -> None:
-        self._text, self._output_dir = text, output_dir
-        self._scene, self._interval, self._start = scene, interval, start
+        self._asked, self._output_dir = asked, output_dir
+        self._interval, self._start, self._video = interval, start, video
 
     def open(self, info: SequenceInfo) -> None:
         """Do nothing yet."""
@@ -114,8 +112,15 @@ class RefinedAnswersSink:
 
     def close(self) -> dict[str, Path]:
         """Analyse the text, and return the folder of the answers, as ``answers_refined``."""
+        asked = self._asked
         result = analyse(
-            self._text, self._scene, output_dir=self._output_dir, start=self._start, interval=self._interval
+            asked.text,
+            asked.scene,
+            output_dir=self._output_dir,
+            video=self._video,
+            start=self._start,
+            interval=self._interval,
+            language=asked.language,
         )
         return {"answers_refined": result.folder}
 

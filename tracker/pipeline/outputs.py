@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..analysis.answers import check_interval
+from ..analysis.report.words import check_language
 from ..analysis.scene import Scene
 from ..refinement.sink import RefinedTextSink
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
-from ..sinks.annotated_video import VideoSink
+from ..sinks.annotated_video import Overlay, VideoSink
 from ..sinks.base import Sink
 from ..sinks.mot_text import MotTextSink
 from ..sinks.run_file import RunSink, run_path
 from ..sinks.times import TimesSink, times_path
+from ..sinks.trails import Trails
+from .answering.scene_answers import Asked
 from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
 from .timing import StageTimes
 
@@ -34,6 +37,9 @@ class OutputOptions:
         scene: lines, zones and the like to answer to in ``answers/NAME``; None for no answers.
         start: clock time of the first frame; None where it is not known.
         interval: length of the intervals that are counted by, seconds.
+        language: of the report, ``en`` or ``zh``.
+        trails: length of the ways drawn into the video, seconds.
+        video: file that the frames come from, for pictures of what refinement changes; None if it cannot be read again.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -46,12 +52,17 @@ class OutputOptions:
     scene: Scene | None = None
     start: datetime | None = None
     interval: float = 60.0
+    language: str = "en"
+    trails: float = 0.0
+    video: Path | None = None
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
         check_flag("refine", self.refine)
         check_number("draw_threshold", self.draw_threshold, 0, 1)
         check_interval(self.interval)
+        check_language(self.language)
+        Trails(self.trails)
 
     def text_path(self, name: str) -> Path:
         """Return the path of a sequence's MOT text."""
@@ -90,10 +101,11 @@ class OutputOptions:
         if self.refine:
             sinks.append(RefinedTextSink(text, refined, settings))
         if self.scene:
-            asked = (self.scene, self.interval, self.start)
-            sinks.append(AnswersSink(self.folder / "answers" / name, *asked))
+            asked = Asked(self.scene, text, self.language)
+            sinks.append(AnswersSink(self.folder / "answers" / name, asked, self.interval, self.start))
             if self.refine:
-                sinks.append(RefinedAnswersSink(refined, self.folder, *asked))
+                asked = replace(asked, text=refined)
+                sinks.append(RefinedAnswersSink(asked, self.folder, self.interval, self.start, self.video))
         return sinks
 
     def renderers(self, name: str, times: StageTimes) -> list[Sink]:
@@ -105,5 +117,7 @@ class OutputOptions:
         """
         if not self.visualization:
             return []
-        overlay = SceneOverlay(self.scene) if self.scene else None
-        return [VideoSink(self.video_path(name), self.draw_threshold, times.stage, overlay)]
+        overlays: list[Overlay] = [Trails(self.trails, self.draw_threshold)] if self.trails else []
+        if self.scene:
+            overlays.append(SceneOverlay(self.scene))
+        return [VideoSink(self.video_path(name), self.draw_threshold, times.stage, overlays)]

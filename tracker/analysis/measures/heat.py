@@ -172,7 +172,9 @@ def draw_heat(
     return np.concatenate([picture, bar], axis=1)
 
 
-def draw_flow(motion: np.ndarray, count: np.ndarray, size: tuple[int, int], cell: int) -> np.ndarray:
+def draw_flow(
+    motion: np.ndarray, count: np.ndarray, size: tuple[int, int], cell: int, background: np.ndarray | None = None
+) -> np.ndarray:
     """Draw an arrow of the mean direction into each square in which people walk.
 
     Args:
@@ -180,13 +182,14 @@ def draw_flow(motion: np.ndarray, count: np.ndarray, size: tuple[int, int], cell
         count: [rows, columns] number of points.
         size: width and height of the picture, pixels.
         cell: of the map, pixels.
+        background: [H, W, 3] uint8 BGR picture of this size; None for grey.
 
     Returns:
         [H, W, 3] uint8 BGR.
     """
     import cv2
 
-    picture = np.full((size[1], size[0], 3), 64, np.uint8)
+    picture = np.full((size[1], size[0], 3), 64, np.uint8) if background is None else background // 2
     side = COARSE * cell
     speed = np.linalg.norm(motion, axis=-1)
     usual = float(np.percentile(speed[count > 0], 90)) if count.any() else 1.0
