@@ -37,7 +37,7 @@ def count_bars(counts: Sequence[Count], names: tuple[str, str], moment: Callable
     top, low = max(row.in_ for row in counts), max(row.out for row in counts)
     unit = (_HEIGHT - _BELOW - 8) / max(top + low, 1)
     base = 4 + top * unit
-    step = (_WIDTH - _LEFT - 4) / len(counts)
+    step = min((_WIDTH - _LEFT - 4) / len(counts), 48)
     parts = [f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">']
     for value, y in ((top, base - top * unit), (0, base), (low, base + low * unit)):
         if value or y == base:
@@ -77,11 +77,14 @@ def scene_drawing(scene: Mapping[str, Any], size: tuple[int, int], background: s
     def path(corners: np.ndarray) -> str:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
 
-    def label(text: str, x: float, y: float, kind: str, anchor: str = "middle") -> str:
-        x, y = float(np.clip(x, 2 * unit, width - 2 * unit)), float(np.clip(y, 3 * unit, height - unit))
+    def label(text: str, x: float, y: float, kind: str, aside: float = 0.0) -> str:
+        """Return a text to the right of a point for 1, to its left for -1, above it for 0, moved into the picture."""
+        long = sum(2.6 if ord(sign) > 0x2E80 else 1.5 for sign in text) * unit  # about; Chinese signs are square
+        x = float(np.clip(x + (aside - 1) / 2 * long, unit, max(width - long - unit, unit)))
+        y = float(np.clip(y, 3 * unit, height - unit))
         return (
             f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" font-size="{2.6 * unit:.1f}" '
-            f'stroke-width="{0.6 * unit:.2f}" text-anchor="{anchor}">{escape(text)}</text>'
+            f'stroke-width="{0.6 * unit:.2f}">{escape(text)}</text>'
         )
 
     parts = [f'<svg class="scene" viewBox="0 0 {width} {height}" role="img">']
@@ -96,7 +99,7 @@ def scene_drawing(scene: Mapping[str, Any], size: tuple[int, int], background: s
     texts = []
     for name, zone in scene["zones"].items():
         corners = points(zone["points"])
-        texts.append(label(name, *corners[corners[:, 1].argmin()] + (0, -0.8 * unit), "area"))
+        texts.append(label(name, *corners.mean(axis=0), "area"))
     for name, line in scene["lines"].items():
         corners = points(line["points"])
         parts.append(f'<polyline class="line" {stroke} points="{path(corners)}"/>')
@@ -107,8 +110,8 @@ def scene_drawing(scene: Mapping[str, Any], size: tuple[int, int], background: s
         parts.append(f'<polyline class="line" {stroke} points="{path(np.array([wings[0], tip, wings[1]]))}"/>')
         for text, way in ((line["in"], 1), (line["out"], -1)):
             x, y = middle + way * (5 if way > 0 else 1.5) * unit * aside + (0, unit)
-            anchor = "middle" if abs(aside[0]) < 0.5 else "start" if aside[0] * way > 0 else "end"
-            texts.append(label(text, x, y + 2 * unit * (anchor == "middle") * aside[1] * way, "line", anchor))
+            turn = 0.0 if abs(aside[0]) < 0.5 else float(np.sign(aside[0] * way))
+            texts.append(label(text, x, y + 2 * unit * (turn == 0) * aside[1] * way, "line", turn))
         texts.append(label(name, *corners[corners[:, 1].argmin()] + (0, -0.8 * unit), "line"))
     return "".join([*parts, *texts, "</svg>"])
 

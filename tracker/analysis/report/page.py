@@ -45,7 +45,8 @@ def write_report(folder: Path, run: Mapping[str, Any], text: str, language: str 
         material = Material(answers, words, summary, scene, dict(run), command, light)
         body = "\n".join(part(material) for part in PARTS)
         page = (
-            f'<!DOCTYPE html>\n<html lang="{"zh-CN" if language == "zh" else language}">\n<head>\n<meta charset="utf-8"/>\n'
+            f'<!DOCTYPE html>\n<html lang="{"zh-CN" if language == "zh" else language}">\n'
+            '<head>\n<meta charset="utf-8"/>\n'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"/>\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
             f"<title>{escape(words('title', name=summary['name']))}</title>\n<style>{STYLE}</style>\n</head>\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from html import escape
 from statistics import median
 from typing import Any
@@ -17,6 +18,7 @@ from .charts import IN, OUT, count_bars, merged, scene_drawing
 from .images import as_is, embedded
 from .words import Words
 
+FEW_BARS, MANY_BARS, STEPS = 8, 40, (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 MOST_PROOFS, MOST_PEOPLE, MOST_VISITS = 1500, 600, 400
 
 
@@ -42,16 +44,16 @@ class Material:
     command: str
     light: dict[str, int] = field(default_factory=dict)
 
-    def moment(self, seconds: float) -> str:
+    def moment(self, seconds: float, tenths: bool = True) -> str:
         """Return a time of the recording: by the clock where its start is known, else from its beginning."""
         start = self.summary["start"]
         if start:
             at = datetime.fromisoformat(start) + timedelta(seconds=seconds)
             dated = self.summary["seconds"] >= 86400
             return at.strftime("%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S")
-        minutes, rest = divmod(seconds, 60)
-        text = f"{int(minutes) % 60:02d}:{rest:04.1f}" if seconds % 1 else f"{int(minutes) % 60:02d}:{int(rest):02d}"
-        return f"{int(minutes) // 60}:{text}" if minutes >= 60 else text
+        whole, tenth = divmod(round(10 * seconds), 10)
+        text = f"{whole // 60 % 60:02d}:{whole % 60:02d}{f'.{tenth}' if tenths else ''}"
+        return f"{whole // 3600}:{text}" if whole >= 3600 else text
 
 
 def heading(material: Material) -> str:
@@ -86,7 +88,7 @@ def scene(material: Material) -> str:
 
 def counts(material: Material) -> str:
     """Return bars over time for every line."""
-    words, rows = material.words, list(material.answers.counts())
+    words, rows = material.words, list(material.answers.counts(_interval(material.summary)))
     made = []
     for name, line in material.scene["lines"].items():
         bars = merged([row for row in rows if row.line == name])
@@ -99,7 +101,9 @@ def counts(material: Material) -> str:
         if any(row.in_ or row.out for row in bars):
             interval = words.length(bars[0].end - bars[0].start)
             note = words("counts_note", interval=interval, in_name=names[0], out_name=names[1])
-            made.append(f'{count_bars(bars, names, material.moment)}<p class="note">{escape(note)}</p></div>')
+            made.append(
+                f'{count_bars(bars, names, partial(material.moment, tenths=False))}<p class="note">{escape(note)}</p></div>'
+            )
         else:
             made.append(f'<p class="note">{escape(words("nobody"))}</p></div>')
     return _part(words, "counts", "".join(made) or f'<p class="note">{escape(words("no_lines"))}</p>')
@@ -196,8 +200,8 @@ def proof_sheet(material: Material) -> str:
         address = as_is((folder / f"{number}.jpg").read_bytes())
         certainty = words("certainty", percent=round(100 * crossing.certainty))
         told = (
-            f"<b>{escape(crossing.line)}: {escape(crossing.direction)}</b> · {escape(material.moment(crossing.seconds))} · "
-            f"{escape(words('id'))} {crossing.id} · {escape(certainty)}"
+            f"<b>{escape(crossing.line)}: {escape(crossing.direction)}</b> · "
+            f"{escape(material.moment(crossing.seconds))} · {escape(words('id'))} {crossing.id} · {escape(certainty)}"
         )
         ticks = "".join(
             f'<label><input type="checkbox" autocomplete="off"/> {escape(words(key))}</label>'
@@ -214,10 +218,12 @@ def proof_sheet(material: Material) -> str:
     return _part(
         words,
         "proof",
-        f'<p class="note">{_text(material, "proof_note")}{_some_of(words, len(chosen), len(crossings), "crossings.csv")}</p>'
+        f'<p class="note">{_text(material, "proof_note")}'
+        f"{_some_of(words, len(chosen), len(crossings), 'crossings.csv')}</p>"
         f'<div class="proof" id="proof" data-key="{escape(key)}" data-none="{escape(none)}" data-some="{escape(some)}">'
         f"{''.join(figures)}</div>"
-        f'<button id="rest">{_text(material, "rest_right")}</button><button id="clear">{_text(material, "clear")}</button>'
+        f'<button id="rest">{_text(material, "rest_right")}</button>'
+        f'<button id="clear">{_text(material, "clear")}</button>'
         f'<div class="verdict">{_text(material, "precision")}<output id="precision">{escape(none)}</output>'
         f'{by_line if len(lines) > 1 else ""}<p class="note paper">{_text(material, "precision_print")}</p>'
         f'<p class="note">{_text(material, "precision_limit")}</p></div>',
@@ -250,7 +256,7 @@ def settings(material: Material) -> str:
     if not material.run:
         text = words("no_run", file=f"{material.summary['name']}_run.json")
         return _part(words, "settings", f'<p class="note">{escape(text)}</p>')
-    rows = [[name, value] for name, value in _flat(material.run) if not name.startswith("options.scene.")]
+    rows = [[name, _told(value)] for name, value in material.run.items()]
     table = _table([], rows).replace("<table", '<table class="settings"', 1)
     return _part(words, "settings", table)
 
@@ -324,9 +330,17 @@ def _spread(rows: Sequence[Any], most: int) -> Iterable[Any]:
     return [rows[at] for at in np.linspace(0, len(rows) - 1, most).round().astype(int)]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+def _told(value: Any) -> str:
+    """Return a setting as text; the scene is drawn elsewhere."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_told(part)}" for name, part in value.items() if name != "scene")
+    if isinstance(value, list):
+        return " x ".join(map(_told, value))
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _interval(summary: dict[str, Any]) -> float:
+    """Return the interval of the bars: that of the tables, or a shorter one where these would be a few bars only."""
+    if summary["seconds"] >= FEW_BARS * summary["interval"]:
+        return summary["interval"]
+    return next((step for step in STEPS if summary["seconds"] / step <= MANY_BARS), summary["interval"])

@@ -6,7 +6,8 @@ STYLE = """
 body{margin:0;background:var(--tint);color:var(--ink);
  font:15px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif}
 main{max-width:1080px;margin:0 auto;padding:24px 28px;background:var(--paper)}
-h1{font-size:26px;margin:0 0 2px;overflow-wrap:anywhere}h2{font-size:19px;margin:34px 0 8px;border-top:1px solid var(--rule);padding-top:18px}
+h1{font-size:26px;margin:0 0 2px;overflow-wrap:anywhere}
+h2{font-size:19px;margin:34px 0 8px;border-top:1px solid var(--rule);padding-top:18px}
 h3{font-size:15px;margin:16px 0 4px}p{margin:4px 0 10px}.soft,figcaption,.note{color:var(--soft)}
 .cards{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0}
 .card{border:1px solid var(--rule);border-radius:8px;padding:10px 16px;min-width:130px;max-width:100%}
@@ -18,11 +19,10 @@ img,svg{max-width:100%}.scene{width:100%;max-width:820px;height:auto;display:blo
 .scene text.line{fill:#ffdc00;stroke:#000b}.scene text.area{fill:#9fd2ff;stroke:#000b}
 .chart{width:100%;height:auto;display:block}.chart text{font-size:11px;fill:var(--soft)}.chart .grid{stroke:var(--rule)}
 .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .3em 0 .8em}
-.wide{overflow-x:auto}table{border-collapse:collapse;min-width:50%}
+.wide{overflow-x:auto}table{border-collapse:collapse;min-width:50%}td,th{white-space:nowrap}
 th,td{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid var(--rule);vertical-align:top}
 td.number,th.number{text-align:right}table.settings{font-size:12.5px;width:100%}
-table.settings td:first-child{white-space:nowrap}
-table.settings td{overflow-wrap:anywhere}
+table.settings td{overflow-wrap:anywhere;white-space:normal}
 .heat{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:14px}figure{margin:0}
 .heat img{width:100%;border-radius:6px}
 .sheet{display:flex;flex-wrap:wrap;gap:10px}.sheet figure{width:92px;font-size:12px;line-height:1.3}
@@ -39,7 +39,8 @@ button{font:inherit;padding:5px 12px;margin:8px 8px 0 0;border:1px solid var(--s
 @media (max-width:600px){main{padding:16px 14px}h1{font-size:21px}.card{flex:1 1 40%}.card b{font-size:23px}}
 @page{margin:14mm}
 @media print{body,main{background:#fff}main{max-width:none;padding:0}body{font-size:11px}button{display:none}
- h2,h3{break-after:avoid}.sheet figure,.heat figure,tr,.card,.line{break-inside:avoid}
+ h2,h3{break-after:avoid}
+ .sheet figure,.heat figure,tr,.card,.line{break-inside:avoid}
  .proof{grid-template-columns:repeat(3,1fr);gap:6px}.sheet figure{width:70px}.sheet img{width:70px;height:100px}
  .scene{max-width:130mm}.wide{overflow:visible}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 @media screen{.paper{display:none}}
@@ -57,7 +58,8 @@ function sum(list){var r=0,w=0;list.forEach(function(f){var s=state(f);f.classNa
  var n=r+w;if(!n)return sheet.dataset.none;
  var p=r/n,z=1.96,d=1+z*z/n,m=(p+z*z/2/n)/d,h=z*Math.sqrt(p*(1-p)/n+z*z/4/n/n)/d;
  function c(x){return (100*x).toFixed(x>=.9995||x<.0005?0:1)}
- return sheet.dataset.some.replace("%p",c(p)).replace("%n",n).replace("%l",c(Math.max(0,m-h))).replace("%h",c(Math.min(1,m+h)))}
+ return sheet.dataset.some.replace("%p",c(p)).replace("%n",n).replace("%l",c(Math.max(0,m-h)))
+ .replace("%h",c(Math.min(1,m+h)))}
 function show(){document.getElementById("precision").textContent=sum(all);
  Array.prototype.forEach.call(document.querySelectorAll("[data-line]"),function(e){
   if(e.tagName!="FIGURE")e.lastChild.textContent=sum(all.filter(function(f){return f.dataset.line==e.dataset.line}))});

@@ -60,8 +60,8 @@ _WORDS = {
     ),
     "proof": ("Proof sheet", "核对表"),
     "proof_note": (
-        "Every crossing with the person before, on and after the line; the red dot is the foot that counts. Tick whether "
-        "the count was right: the precision for this camera comes out below.",
+        "Every crossing with the person before, on and after the line; the red dot is the foot that counts. Tick "
+        "whether the count was right: the precision for this camera comes out below.",
         "每次越线的三张图：越线前、线上、越线后；红点是用于计数的脚部位置。勾选计数是否正确，下方即得出此摄像机的精确率。",
     ),
     "right": ("right", "正确"),
