@@ -21,8 +21,8 @@ def merged(counts: Sequence[Count]) -> list[Count]:
     groups = [counts[at : at + every] for at in range(0, len(counts), every or 1)]
     made = []
     for group in groups:
-        sums = [sum(row[at] for row in group) for at in range(3, 8)]
-        made.append(Count(group[0].start, group[-1].end, group[0].line, *sums))
+        rows = np.array([row[3:] for row in group]).sum(axis=0).tolist()  # the numbers of people
+        made.append(Count(group[0].start, group[-1].end, group[0].line, *rows))
     return made
 
 
@@ -80,11 +80,13 @@ def scene_drawing(scene: Mapping[str, Any], size: tuple[int, int], background: s
     def label(text: str, x: float, y: float, kind: str, aside: float = 0.0) -> str:
         """Return a text to the right of a point for 1, to its left for -1, above it for 0, moved into the picture."""
         long = sum(2.6 if ord(sign) > 0x2E80 else 1.5 for sign in text) * unit  # about; Chinese signs are square
-        x = float(np.clip(x + (aside - 1) / 2 * long, unit, max(width - long - unit, unit)))
+        anchor = {-1.0: "end", 0.0: "middle", 1.0: "start"}[aside]
+        room = (1 - aside) / 2 * long + unit, width - (1 + aside) / 2 * long - unit
+        x = max(min(x, room[1]), room[0])
         y = float(np.clip(y, 3 * unit, height - unit))
         return (
             f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" font-size="{2.6 * unit:.1f}" '
-            f'stroke-width="{0.6 * unit:.2f}">{escape(text)}</text>'
+            f'stroke-width="{0.6 * unit:.2f}" text-anchor="{anchor}">{escape(text)}</text>'
         )
 
     parts = [f'<svg class="scene" viewBox="0 0 {width} {height}" role="img">']
@@ -99,7 +101,8 @@ def scene_drawing(scene: Mapping[str, Any], size: tuple[int, int], background: s
     texts = []
     for name, zone in scene["zones"].items():
         corners = points(zone["points"])
-        texts.append(label(name, *corners.mean(axis=0), "area"))
+        x, y = corners.mean(axis=0)
+        texts.append(label(name, x, y, "area"))
     for name, line in scene["lines"].items():
         corners = points(line["points"])
         parts.append(f'<polyline class="line" {stroke} points="{path(corners)}"/>')
@@ -112,7 +115,8 @@ def scene_drawing(scene: Mapping[str, Any], size: tuple[int, int], background: s
             x, y = middle + way * (5 if way > 0 else 1.5) * unit * aside + (0, unit)
             turn = 0.0 if abs(aside[0]) < 0.5 else float(np.sign(aside[0] * way))
             texts.append(label(text, x, y + 2 * unit * (turn == 0) * aside[1] * way, "line", turn))
-        texts.append(label(name, *corners[corners[:, 1].argmin()] + (0, -0.8 * unit), "line"))
+        x, y = corners[corners[:, 1].argmin()] + (0, -0.8 * unit)
+        texts.append(label(name, x, y, "line"))
     return "".join([*parts, *texts, "</svg>"])
 
 

@@ -101,9 +101,8 @@ def counts(material: Material) -> str:
         if any(row.in_ or row.out for row in bars):
             interval = words.length(bars[0].end - bars[0].start)
             note = words("counts_note", interval=interval, in_name=names[0], out_name=names[1])
-            made.append(
-                f'{count_bars(bars, names, partial(material.moment, tenths=False))}<p class="note">{escape(note)}</p></div>'
-            )
+            drawn = count_bars(bars, names, partial(material.moment, tenths=False))
+            made.append(f'{drawn}<p class="note">{escape(note)}</p></div>')
         else:
             made.append(f'<p class="note">{escape(words("nobody"))}</p></div>')
     return _part(words, "counts", "".join(made) or f'<p class="note">{escape(words("no_lines"))}</p>')
@@ -174,9 +173,8 @@ def contact_sheet(material: Material) -> str:
         address = embedded(material.answers.folder / str(person.picture), 160)
         seen = f"{material.moment(person.first_seen)} – {material.moment(person.last_seen)}"
         if address:
-            figures.append(
-                f'<figure><img alt="" src="{address}"/><figcaption><b>{person.id}</b> {escape(seen)}</figcaption></figure>'
-            )
+            caption = f"<figcaption><b>{person.id}</b> {escape(seen)}</figcaption>"
+            figures.append(f'<figure><img alt="" src="{address}"/>{caption}</figure>')
     if not figures:
         return _part(words, "sheet", _missing(material)) if material.summary["people"] else ""
     note = _text(material, "sheet_note") + _some_of(words, len(figures), len(people), "people/")

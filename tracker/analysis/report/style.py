@@ -22,7 +22,7 @@ img,svg{max-width:100%}.scene{width:100%;max-width:820px;height:auto;display:blo
 .wide{overflow-x:auto}table{border-collapse:collapse;min-width:50%}td,th{white-space:nowrap}
 th,td{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid var(--rule);vertical-align:top}
 td.number,th.number{text-align:right}table.settings{font-size:12.5px;width:100%}
-table.settings td{overflow-wrap:anywhere;white-space:normal}
+table.settings td+td{overflow-wrap:anywhere;white-space:normal}
 .heat{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:14px}figure{margin:0}
 .heat img{width:100%;border-radius:6px}
 .sheet{display:flex;flex-wrap:wrap;gap:10px}.sheet figure{width:92px;font-size:12px;line-height:1.3}
@@ -31,7 +31,8 @@ table.settings td{overflow-wrap:anywhere;white-space:normal}
 .proof figure{border:1px solid var(--rule);border-radius:8px;padding:8px;break-inside:avoid}
 .proof figure.right{border-color:#2e8b57;background:#f1faf4}.proof figure.wrong{border-color:#c0392b;background:#fdf2f0}
 .proof img{width:100%;display:block;border-radius:4px}.proof figcaption{font-size:13px;margin:4px 0 2px}
-.proof label{margin-right:18px;cursor:pointer;white-space:nowrap}.proof input{width:17px;height:17px;vertical-align:-3px}
+.proof label{margin-right:18px;cursor:pointer;white-space:nowrap}
+.proof input{width:17px;height:17px;vertical-align:-3px}
 .verdict{border:2px solid var(--ink);border-radius:8px;padding:10px 16px;margin-top:14px;break-inside:avoid}
 .verdict output{font-size:19px;font-weight:600;display:block}.verdict div{font-variant-numeric:tabular-nums}
 button{font:inherit;padding:5px 12px;margin:8px 8px 0 0;border:1px solid var(--soft);border-radius:6px;background:#fff}
@@ -41,7 +42,8 @@ button{font:inherit;padding:5px 12px;margin:8px 8px 0 0;border:1px solid var(--s
 @media print{body,main{background:#fff}main{max-width:none;padding:0}body{font-size:11px}button{display:none}
  h2,h3{break-after:avoid}
  .sheet figure,.heat figure,tr,.card,.line{break-inside:avoid}
- .proof{grid-template-columns:repeat(3,1fr);gap:6px}.sheet figure{width:70px}.sheet img{width:70px;height:100px}
+ .proof{grid-template-columns:repeat(3,1fr);gap:6px}.heat{grid-template-columns:repeat(3,1fr)}
+ .sheet figure{width:70px}.sheet img{width:70px;height:100px}
  .scene{max-width:130mm}.wide{overflow:visible}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 @media screen{.paper{display:none}}
 """

@@ -40,7 +40,7 @@ class Background:
         scale = min(1.0, WIDEST / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if self._frames:  # a frame of another size cannot be compared
-            size = self._frames[0].shape[1::-1]
+            size = self._frames[0].shape[1], self._frames[0].shape[0]
         self._frames.append(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
         if len(self._frames) > MOST:
             self._frames = self._frames[::2]

@@ -15,7 +15,7 @@ FULL_HEIGHT = 128  # pixels: who is taller is large enough
 CUT_OFF = 0.2  # factor of the quality of somebody whom the border cuts off
 TRIAL = 250  # milliseconds at least from one look at somebody to the next
 FORGET = 3000  # milliseconds out of sight after which a picture is written, and its memory freed
-_SHARP = 200.0  # variance of the Laplacian, at a height of `_SHARP_HEIGHT`, of a picture that is half sharp
+_SHARP = 200.0  # variance of the Laplacian, at a height of `_SHARP_HEIGHT`, of a picture that is sharp enough
 _SHARP_HEIGHT = 96
 
 
@@ -132,4 +132,4 @@ def _sharpness(picture: np.ndarray) -> float:
     size = (max(1, round(width * _SHARP_HEIGHT / height)), _SHARP_HEIGHT)
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if height > _SHARP_HEIGHT else cv2.INTER_LINEAR)
     spread = float(cv2.Laplacian(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.CV_32F).var())
-    return spread / (spread + _SHARP)
+    return min(1.0, spread / _SHARP)
