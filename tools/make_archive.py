@@ -40,7 +40,7 @@ CONTENTS = (
     "demo/scene.yml",
     "weights/README.md",
     "weights/jde_compact/*",
-    "tools/cli.py",
+    "tools/cli/*.py",
     "tools/export_model.py",
     "tools/eval_mot.py",
     "tools/quantize.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,9 +19,10 @@ from ..analysis.report.words import check_language
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
 from ..settings.checks import check_positive, check_whole, shown
+from ..sinks.files import answers_path, run_path, times_path
 from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
-from ..sinks.run_file import read_run, run_path
-from ..sinks.times import Clock, read_times, times_path
+from ..sinks.records.run_file import read_run
+from ..sinks.records.times import Clock, read_times
 from ..sources import open_source
 from .answering.film import Film
 from .answering.scene_answers import Asked, SceneAnswers
@@ -111,18 +112,20 @@ def analyse(
     check_language(language)
     begin = read_start(start)
     loaded = load_scene(scene)
-    about = read_run(run_path(path)) if run_path(path).exists() else {}
+    about_path = _record(path, run_path)
+    about = read_run(about_path) if about_path.exists() else {}
     size, rate = _size_and_rate(about, video, stated_size(scene), frame_rate)
     if begin is None and about.get("start"):
         begin = read_start(about["start"])
     skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
-    marks = read_times(times_path(path)) if times_path(path).exists() else []
-    folder = _folder(path, output_dir) / "answers" / path.stem
-    asked = Asked(loaded, path, language)
+    marks_path = _record(path, times_path)
+    marks = read_times(marks_path) if marks_path.exists() else []
+    folder = answers_path(_folder(path, output_dir), path.stem)
+    asked = Asked(loaded, language)
 
     def run(portions: Iterable[np.ndarray]) -> None:
-        answers = SceneAnswers(folder, asked, recording, with_frames=video is not None)
+        answers = SceneAnswers(folder, asked, recording, path, about_path, with_frames=video is not None)
         with nullcontext() if video is None else open_source(video) as source:
             film = Film(source, size, skip_frames, about.get("last_frame")) if source else None
             _run(portions, Clock(rate, marks), answers, film)
@@ -192,6 +195,12 @@ def _text_path(text: str | os.PathLike) -> Path:
     if not path.is_file():
         raise SourceError(f"{os.fspath(text)!r} is no file: give the MOT text of a run")
     return path
+
+
+def _record(text: Path, path_of: Callable[[Path, str], Path]) -> Path:
+    """Return the path of a record beside a text; a refined text shares that of its run."""
+    beside = [text.with_name(path_of(Path(), name).name) for name in (text.stem, text.stem.removesuffix("_refined"))]
+    return next(filter(Path.exists, beside), beside[-1])
 
 
 def _folder(text: Path, output_dir: str | os.PathLike | None) -> Path:

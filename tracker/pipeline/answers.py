@@ -15,7 +15,8 @@ from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..analysis.trajectories import Trajectories
 from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
-from ..sinks.times import Clock
+from ..sinks.files import answers_path, refined_path, run_path, text_path
+from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
 from .answering.scene_answers import Asked, SceneAnswers
@@ -45,7 +46,7 @@ class AnswersSink:
     """Writes the answers to a scene, each row as soon as it is known, flushed.
 
     Args:
-        folder: of the files.
+        output_dir: folder of the results of the run; these go to ``answers/NAME`` in it.
         asked: what is asked.
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
@@ -53,8 +54,8 @@ class AnswersSink:
 
     name = "answers"
 
-    def __init__(self, folder: Path, asked: Asked, interval: float = 60.0, start: datetime | None = None) -> None:
-        self.folder = folder
+    def __init__(self, output_dir: Path, asked: Asked, interval: float = 60.0, start: datetime | None = None) -> None:
+        self._output_dir = output_dir
         self._asked = asked
         self._interval = interval
         self._start = start
@@ -69,7 +70,9 @@ class AnswersSink:
         """
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
         self._clock = Clock(info.frame_rate)
-        self._answers = SceneAnswers(self.folder, self._asked, recording, with_frames=True)
+        folder, name = self._output_dir, info.name
+        text, about = text_path(folder, name), run_path(folder, name)
+        self._answers = SceneAnswers(answers_path(folder, name), self._asked, recording, text, about, with_frames=True)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
@@ -84,8 +87,9 @@ class RefinedAnswersSink:
     """Writes the answers to a scene from the refined text of a run, once that is there.
 
     Args:
-        asked: what is asked of the refined text, which another sink writes that must be closed before this one.
-        output_dir: folder of the results of the run.
+        output_dir: folder of the results of the run. The answers to ``mot_results/NAME_refined.txt`` in it, which
+            another sink writes and which must be closed before this one, go to ``answers/NAME_refined``.
+        asked: what is asked.
         interval: as for `AnswersSink`.
         start: as for `AnswersSink`.
         video: file that the frames came from, for pictures; None for none.
@@ -95,17 +99,19 @@ class RefinedAnswersSink:
 
     def __init__(
         self,
-        asked: Asked,
         output_dir: Path,
+        asked: Asked,
         interval: float = 60.0,
         start: datetime | None = None,
         video: Path | None = None,
     ) -> None:
-        self._asked, self._output_dir = asked, output_dir
-        self._interval, self._start, self._video = interval, start, video
+        self._output_dir = output_dir
+        self._info: SequenceInfo
+        self._asked, self._interval, self._start, self._video = asked, interval, start, video
 
     def open(self, info: SequenceInfo) -> None:
-        """Do nothing yet."""
+        """Note the name of the run."""
+        self._info = info
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Do nothing yet."""
@@ -114,7 +120,7 @@ class RefinedAnswersSink:
         """Analyse the text, and return the folder of the answers, as ``answers_refined``."""
         asked = self._asked
         result = analyse(
-            asked.text,
+            refined_path(self._output_dir, self._info.name),
             asked.scene,
             output_dir=self._output_dir,
             video=self._video,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,16 @@ from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
 from ..sinks.annotated_video import Overlay, VideoSink
 from ..sinks.base import Sink
+from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
-from ..sinks.run_file import RunSink, run_path
-from ..sinks.times import TimesSink, times_path
+from ..sinks.records.run_file import RunSink
+from ..sinks.records.times import TimesSink
 from ..sinks.trails import Trails
 from .answering.scene_answers import Asked
 from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
 from .timing import StageTimes
+
+DRAW_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class OutputOptions:
     Attributes:
         folder: folder of ``mot_results/NAME.txt`` and ``mot_outputs/NAME_vis.mp4``.
         visualization: whether to write the video.
-        draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all.
+        draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all. The default is the model's own
+            score of a high-confidence detection where that is lower.
         refine: whether to write ``mot_results/NAME_refined.txt`` at the end.
         scene: lines, zones and the like to answer to in ``answers/NAME``; None for no answers.
         start: clock time of the first frame; None where it is not known.
@@ -47,7 +51,7 @@ class OutputOptions:
 
     folder: Path
     visualization: bool = True
-    draw_threshold: float = 0.5
+    draw_threshold: float = DRAW_THRESHOLD
     refine: bool = False
     scene: Scene | None = None
     start: datetime | None = None
@@ -64,21 +68,12 @@ class OutputOptions:
         check_language(self.language)
         Trails(self.trails)
 
-    def text_path(self, name: str) -> Path:
-        """Return the path of a sequence's MOT text."""
-        return self.folder / "mot_results" / f"{name}.txt"
-
-    def refined_path(self, name: str) -> Path:
-        """Return the path of a sequence's refined MOT text."""
-        return self.folder / "mot_results" / f"{name}_refined.txt"
-
-    def video_path(self, name: str) -> Path:
-        """Return the path of a sequence's annotated video."""
-        return self.folder / "mot_outputs" / f"{name}_vis.mp4"
+    def claim(self) -> RunFiles:
+        """Return the claim of one run on its files."""
+        return RunFiles(self.folder, self.visualization)
 
     def recorders(
         self,
-        name: str,
         settings: RefineSettings,
         about: Mapping[str, Any] | None = None,
         at_end: Callable[[], Mapping[str, Any]] = dict,
@@ -87,37 +82,37 @@ class OutputOptions:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
         Args:
-            name: name of the sequence.
             settings: settings of the refinement.
             about: what ``mot_results/NAME_run.json`` tells of the run; None for no such file.
             at_end: called at the end of the run; returns what is known then only.
             model: folder of the model; None for none.
         """
-        text, refined = self.text_path(name), self.refined_path(name)
-        sinks: list[Sink] = [MotTextSink(text), TimesSink(times_path(text))]
+        sinks: list[Sink] = [MotTextSink(self.folder), TimesSink(self.folder)]
         if about is not None:
             start = self.start.isoformat() if self.start else None
-            sinks.append(RunSink(run_path(text), {**about, "start": start}, at_end, model))
+            sinks.append(RunSink(self.folder, {**about, "start": start}, at_end, model))
         if self.refine:
-            sinks.append(RefinedTextSink(text, refined, settings))
+            sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
-            asked = Asked(self.scene, text, self.language)
-            sinks.append(AnswersSink(self.folder / "answers" / name, asked, self.interval, self.start))
+            asked = Asked(self.scene, self.language)
+            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start))
             if self.refine:
-                asked = replace(asked, text=refined)
-                sinks.append(RefinedAnswersSink(asked, self.folder, self.interval, self.start, self.video))
+                sinks.append(RefinedAnswersSink(self.folder, asked, self.interval, self.start, self.video))
         return sinks
 
-    def renderers(self, name: str, times: StageTimes) -> list[Sink]:
+    def renderers(self, times: StageTimes, high_conf_thres: float = 1.0) -> list[Sink]:
         """Return the sinks that draw a sequence.
 
         Args:
-            name: name of the sequence.
             times: counts how long drawing takes.
+            high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
         if not self.visualization:
             return []
-        overlays: list[Overlay] = [Trails(self.trails, self.draw_threshold)] if self.trails else []
+        least = self.draw_threshold
+        if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
+            least = min(least, high_conf_thres)
+        overlays: list[Overlay] = [Trails(self.trails, least)] if self.trails else []
         if self.scene:
             overlays.append(SceneOverlay(self.scene))
-        return [VideoSink(self.video_path(name), self.draw_threshold, times.stage, overlays)]
+        return [VideoSink(self.folder, least, times.stage, overlays)]

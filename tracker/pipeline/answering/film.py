@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import OptionError
 from ...sinks.mot_text import FRAME, HEIGHT, ID, LEFT, SCORE
-from ...sinks.times import Clock
+from ...sinks.records.times import Clock
 from ...sources import Source
 from ...structures import Frame, Tracks
 from .scene_answers import SceneAnswers

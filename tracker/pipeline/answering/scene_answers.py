@@ -16,9 +16,10 @@ from ...analysis.report.page import write_report
 from ...analysis.scene import Scene
 from ...analysis.trajectories import ID
 from ...errors import OutputError
+from ...sinks.files import answers_path
 from ...sinks.pictures.scene_pictures import BACKGROUND, PEOPLE, ScenePictures, borrow_pictures
 from ...sinks.pictures.view import View
-from ...sinks.run_file import read_run, run_path
+from ...sinks.records.run_file import read_run
 from ...structures import Frame, Tracks
 
 
@@ -28,13 +29,11 @@ class Asked:
 
     Attributes:
         scene: lines, zones and regions.
-        text: MOT text of the tracks, beside which ``NAME_run.json`` tells what made them.
         language: of the report, ``en`` or ``zh``.
         view: what pictures may show of a frame; None for all of it.
     """
 
     scene: Scene
-    text: Path
     language: str = "en"
     view: View | None = None
 
@@ -46,6 +45,8 @@ class SceneAnswers:
         folder: of the files.
         asked: what is asked.
         recording: what is known of the recording.
+        text: MOT text of the tracks.
+        run: ``NAME_run.json``, which tells what made them; it may be missing.
         with_frames: whether `write` gets the frames, for pictures. Without them the pictures that the run of the text
             made are kept, as far as they still hold.
 
@@ -53,11 +54,13 @@ class SceneAnswers:
         OutputError: in all methods: a file cannot be read or written.
     """
 
-    def __init__(self, folder: Path, asked: Asked, recording: Recording, with_frames: bool) -> None:
-        self._folder, self._asked = folder, asked
+    def __init__(
+        self, folder: Path, asked: Asked, recording: Recording, text: Path, run: Path, with_frames: bool
+    ) -> None:
+        self._folder, self._asked, self._text, self._run = folder, asked, text, run
         # where the run of the text has its answers, with their pictures
-        in_run = asked.text.parent.name == "mot_results"
-        self._source = asked.text.parent.parent / "answers" / asked.text.stem if in_run else folder
+        in_run = text.parent.name == "mot_results"
+        self._source = answers_path(text.parent.parent, text.stem) if in_run else folder
         self._crossings_of_run = _digest(self._source / TABLES["crossings"][0])
         self._pictures: ScenePictures | None = None
         picture: Callable[[int], str | None] = self._picture_of_run
@@ -100,9 +103,8 @@ class SceneAnswers:
                 borrow_pictures(self._source, self._folder, people, same)
         finally:
             made = self._files.close(self._folder / BACKGROUND)
-        text = self._asked.text
-        run = read_run(run_path(text)) if run_path(text).exists() else {}
-        return {**made, "report": write_report(self._folder, run, text.name, self._asked.language)}
+        run = read_run(self._run) if self._run.exists() else {}
+        return {**made, "report": write_report(self._folder, run, self._text.name, self._asked.language)}
 
     def _take(self, step: Step) -> None:
         self._files.write(step)
