@@ -254,7 +254,8 @@ def settings(material: Material) -> str:
     if not material.run:
         text = words("no_run", file=f"{material.summary['name']}_run.json")
         return _part(words, "settings", f'<p class="note">{escape(text)}</p>')
-    rows = [[name, _told(value)] for name, value in material.run.items()]
+    # how long a run took is not of its result, which is the same to the byte each time
+    rows = [[name, _told(value)] for name, value in material.run.items() if name != "stage_seconds"]
     table = _table([], rows).replace("<table", '<table class="settings"', 1)
     return _part(words, "settings", table)
 
