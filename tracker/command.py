@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import TrackingError
-from .options import add_config_arguments, add_input_arguments, add_threshold_arguments, add_time_arguments
+from .options import (
+    add_config_arguments,
+    add_input_arguments,
+    add_language_argument,
+    add_threshold_arguments,
+    add_time_arguments,
+)
 from .pipeline.analyse import AnalysisResult, analyse
 from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
@@ -77,9 +83,10 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
 def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     parser.add_argument("text", metavar="TEXT", help="MOT text of a run, such as mot_result/mot_results/street.txt")
     parser.add_argument("--scene", metavar="FILE", help="YAML file of lines, zones and regions")
-    parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, if TEXT is not of this tracker")
+    parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, for pictures in the report")
     parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
     add_time_arguments(parser)
+    add_language_argument(parser)
     parser.add_argument(
         "--output_dir", help="folder for answers/NAME (default: the one that TEXT's mot_results is in, or mot_result)"
     )
@@ -98,7 +105,7 @@ COMMANDS = {
         _track,
     ),
     "analyse": Command(
-        "Answer a scene from the text of a run, without the video: counts, visits, people, heat.",
+        "Answer a scene from the text of a run: counts, visits, people, heat, and a report.",
         "TEXT [--scene FILE] [options]",
         _add_analyse_arguments,
         _analyse,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .analysis.report.words import LANGUAGES
 from .detection.backends.choice import BACKENDS
 from .errors import OptionError
 from .settings.checks import shown
@@ -173,6 +174,14 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         help="YAML file of lines to count at, zones and regions; the answers go to OUTPUT_DIR/answers/NAME",
     )
     add_time_arguments(group)
+    add_language_argument(group)
+    group.add_argument(
+        "--trails",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="draw into the video where everybody walked in the last so many seconds (default: %(default)g, none)",
+    )
     _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
     group.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
 
@@ -190,6 +199,13 @@ def add_time_arguments(group: argparse._ActionsContainer) -> None:
         default=60.0,
         metavar="SECONDS",
         help="length of the intervals that crossings are counted by (default: %(default)g)",
+    )
+
+
+def add_language_argument(group: argparse._ActionsContainer) -> None:
+    """Add the flag that says in which language a report is."""
+    group.add_argument(
+        "--language", choices=LANGUAGES, default="en", help="of the report on the scene (default: %(default)s)"
     )
 
 

@@ -112,6 +112,8 @@ class Predictor:
         scene: SceneLike = None,
         start: str | datetime | None = None,
         interval: float = 60.0,
+        language: str = "en",
+        trails: float = 0.0,
         skip_frames: int = 1,
         frame_rate: float | None = None,
         timeout: float = 10.0,
@@ -142,6 +144,8 @@ class Predictor:
             start: clock time of the first frame, such as ``2026-11-27T09:00:00+01:00``; by default now for a live
                 source, and unknown for others.
             interval: length of the intervals that crossings are counted by, seconds.
+            language: of the report on the scene, ``en`` or ``zh``.
+            trails: draw into the video where everybody walked in the last so many seconds.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
             frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
@@ -166,7 +170,16 @@ class Predictor:
             SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
         outputs = OutputOptions(
-            _folder(output_dir), visualization, draw_threshold, refine, _scene(scene), read_start(start), interval
+            _folder(output_dir),
+            visualization,
+            draw_threshold,
+            refine,
+            _scene(scene),
+            read_start(start),
+            interval,
+            language,
+            trails,
+            _file(video_stream),
         )
         check_whole("skip_frames", skip_frames)
         if progress is not None:
@@ -193,6 +206,8 @@ class Predictor:
         scene: SceneLike = None,
         start: str | datetime | None = None,
         interval: float = 60.0,
+        language: str = "en",
+        trails: float = 0.0,
         name: str = "stream",
         frame_rate: float = 30.0,
         sinks: Sequence[Sink] = (),
@@ -214,6 +229,8 @@ class Predictor:
             scene: lines, zones and regions, as for ``mot_predict``.
             start: clock time of the first image, likewise.
             interval: length of the intervals that crossings are counted by, seconds.
+            language: of the report on the scene, ``en`` or ``zh``.
+            trails: draw into the video where everybody walked in the last so many seconds.
             name: name of the sequence, the stem of the files written.
             frame_rate: frames per second of the images; where they are given times, the rate to expect.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`.
@@ -230,9 +247,8 @@ class Predictor:
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
         folder = _folder("" if output_dir is None else output_dir)
-        outputs = OutputOptions(
-            folder, visualization, draw_threshold, refine, _scene(scene), read_start(start), interval
-        )
+        begin, asked = read_start(start), _scene(scene)
+        outputs = OutputOptions(folder, visualization, draw_threshold, refine, asked, begin, interval, language, trails)
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
         written = None if output_dir is None else outputs
         job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
@@ -312,3 +328,11 @@ def _folder(output_dir: str | os.PathLike) -> Path:
 
 def _scene(scene: SceneLike) -> Scene | None:
     return None if scene is None else load_scene(scene)
+
+
+def _file(source: str | int | os.PathLike) -> Path | None:
+    """Return the file or folder that a source is, which can be read again; None for a camera, an address or a glob."""
+    try:
+        return Path(source) if isinstance(source, (str, os.PathLike)) and Path(source).exists() else None
+    except (OSError, ValueError):  # no name that a file could have
+        return None

@@ -20,7 +20,7 @@ from tests.helpers.hub import NAME
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tracker import Predictor, TrackerConfig
-from tracker.command import run_command
+from tracker.command import COMMANDS, make_parser, run_command
 from tracker.options import DETECTION, TRACKER
 from tracker.sinks.mot_text import read_frames
 from training.tasks.compact_task import CompactSettings
@@ -152,8 +152,8 @@ def help_text(capsys, monkeypatch):
 
     def of(name, *words):
         with pytest.raises(SystemExit):
-            if name == "track":
-                run_command(RecordingPredictor(), "hub run", ["--help_all"])
+            if name in COMMANDS:
+                run_command(RecordingPredictor(), "hub run", [name, "--help_all"])
             else:
                 monkeypatch.setattr(sys, "argv", [name, *words, "--help"])
                 importlib.import_module(f"tools.{name.replace('/', '.')}").main()
@@ -182,6 +182,9 @@ def test_commands_are_accepted(page, monkeypatch, help_text):
             predictor = RecordingPredictor()
             run_command(predictor, "hub run", words[3:])
             assert predictor.source, command
+        elif words[:3] == ["python", "-m", "tracker"]:
+            assert_flags_known(command, help_text(words[3]))
+            make_parser("tracker", words[3]).parse_args(words[4:])
         elif words[0] == "python":
             assert_flags_known(command, help_text(*tool_and_part(command)))
             tool = importlib.import_module(f"tools.{tool_and_part(command)[0].replace('/', '.')}")
@@ -195,7 +198,8 @@ def test_commands_are_accepted(page, monkeypatch, help_text):
 def test_flags_in_the_text_exist(page, help_text):
     for section in re.split(r"^- ### ", read(page), flags=re.MULTILINE):
         prose = re.sub(r"```.*?```", "", section, flags=re.DOTALL)
-        known = help_text("track") + "".join(help_text(tool) for tool in sorted(set(TOOL.findall(section))))
+        tools = sorted(set(TOOL.findall(section)))
+        known = "".join(map(help_text, COMMANDS)) + "".join(help_text(tool) for tool in tools)
         for code in re.findall(r"`([^`]+)`", prose):
             if not code.startswith("pip "):
                 assert_flags_known(code, help_text(*tool_and_part(code)) if TOOL.match(code) else known)

@@ -1,9 +1,10 @@
-"""The answers to a scene from a MOT text, without the video and without the network."""
+"""The answers to a scene from a MOT text, without the network, and but for pictures without the video."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.analysis import SceneAnalysis
 from ..analysis.answers import Answers, check_interval
-from ..analysis.files import AnswerFiles
 from ..analysis.recording import Recording, read_start
+from ..analysis.report.page import REPORT
+from ..analysis.report.words import check_language
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
 from ..settings.checks import check_positive, check_whole, shown
@@ -23,6 +24,8 @@ from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
 from ..sinks.records.run_file import read_run
 from ..sinks.records.times import Clock, read_times
 from ..sources import open_source
+from .answering.film import Film
+from .answering.scene_answers import Asked, SceneAnswers
 
 LINES_AT_ONCE = 20_000  # of a text that had to be sorted
 LONGEST = 20 * 366 * 86_400_000  # milliseconds: a frame number beyond is a mistake
@@ -63,6 +66,7 @@ class AnalysisResult(Answers):
         if self.plane_error is not None:
             made.append(f"  plane: fits its points to {self.plane_error:.2f} m")
         made += [f"  warning: {warning}" for warning in self.warnings]
+        made.append(f"  report: {self.folder / REPORT}")
         made.append(f"  answers: {self.folder}")
         return "\n".join(made)
 
@@ -76,6 +80,7 @@ def analyse(
     start: str | datetime | None = None,
     interval: float = 60.0,
     frame_rate: float | None = None,
+    language: str = "en",
 ) -> AnalysisResult:
     """Answer a scene from a MOT text, as a run with that scene would have.
 
@@ -87,21 +92,24 @@ def analyse(
         scene: file, mapping, or None for people and heat alone.
         output_dir: the answers go to ``OUTPUT_DIR/answers/NAME``; None for the folder that ``mot_results/NAME.txt``
             is in, else for ``mot_result``.
-        video: the video that was tracked.
+        video: the video that was tracked, for pictures of people and crossings. It is decoded for that, which takes
+            some milliseconds a frame; without it those that the run made are kept as far as they still hold.
         start: clock time of the first frame, ISO 8601.
         interval: length of the intervals that are counted by, seconds.
         frame_rate: frames per second.
+        language: of the report, ``en`` or ``zh``.
 
     Returns:
         The answers.
 
     Raises:
         OptionError: the scene or an option is not accepted, or size or frame rate are not known.
-        SourceError: the text cannot be read.
+        SourceError: the text or the video cannot be read.
         OutputError: a file cannot be written.
     """
     path = _text_path(text)
     check_interval(interval)
+    check_language(language)
     begin = read_start(start)
     loaded = load_scene(scene)
     about_path = _record(path, run_path)
@@ -113,17 +121,23 @@ def analyse(
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
     marks_path = _record(path, times_path)
     marks = read_times(marks_path) if marks_path.exists() else []
-    analysis = SceneAnalysis(loaded, recording)
     folder = answers_path(_folder(path, output_dir), path.stem)
+    asked = Asked(loaded, language)
+
+    def run(portions: Iterable[np.ndarray]) -> None:
+        answers = SceneAnswers(folder, asked, recording, path, about_path, with_frames=video is not None)
+        with nullcontext() if video is None else open_source(video) as source:
+            film = Film(source, size, skip_frames, about.get("last_frame")) if source else None
+            _run(portions, Clock(rate, marks), answers, film)
+
     try:
-        _run(read_portions(path), Clock(rate, marks), analysis, folder)
+        run(read_portions(path))
     except _Unsorted:
         table = read_mot(path)
-        table = table[np.argsort(table[:, FRAME], kind="stable")]
-        analysis = SceneAnalysis(loaded, recording)
-        _run(_portions(table), Clock(rate, marks), analysis, folder)
+        run(_portions(table[np.argsort(table[:, FRAME], kind="stable")]))
     except SourceError as error:
-        raise SourceError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+        known = str(path) in str(error) or video is not None
+        raise SourceError(str(error) if known else f"{path}: {error}") from error
     summary = Answers(folder).summary()
     return AnalysisResult(
         path.stem,
@@ -141,9 +155,8 @@ class _Unsorted(Exception):
     """A frame comes after one with a higher number."""
 
 
-def _run(portions: Iterable[np.ndarray], clock: Clock, analysis: SceneAnalysis, folder: Path) -> None:
-    """Analyse rows [N, 10] of whole frames, portion by portion, into files."""
-    files = AnswerFiles(folder, analysis)
+def _run(portions: Iterable[np.ndarray], clock: Clock, answers: SceneAnswers, film: Film | None) -> None:
+    """Answer a scene from rows [N, 10] of whole frames, portion by portion, with the frames that they are of."""
     last = 0.0
     try:
         for rows in portions:
@@ -151,15 +164,19 @@ def _run(portions: Iterable[np.ndarray], clock: Clock, analysis: SceneAnalysis, 
             if frames[0] <= last or (frames[1:] < frames[:-1]).any():
                 raise _Unsorted
             last = frames[-1]
-            observations = np.column_stack([clock.at(frames), rows[:, : SCORE + 1]])
-            if observations[-1, 0] > LONGEST:
+            if clock.at(frames[-1:])[0] > LONGEST:
                 raise SourceError(f"frame {last:.0f} would be years after the first: is it a number of frames?")
-            files.write(analysis.update(observations, observations[-1, 0]))
+            if film:
+                film.show(rows, clock, answers)
+            else:
+                observations = np.column_stack([clock.at(frames), rows[:, : SCORE + 1]])
+                answers.write(observations, observations[-1, 0])
+        if film:
+            film.show_rest(clock, answers)
         if len(clock.marks):
-            files.write(analysis.update(np.zeros((0, 8)), max(float(clock.marks[-1, 1]), analysis.end)))
-        files.write(analysis.close())
+            answers.write(np.zeros((0, 8)), max(float(clock.marks[-1, 1]), answers.analysis.end))
     finally:
-        files.close()
+        answers.close()
 
 
 def _portions(table: np.ndarray) -> Iterator[np.ndarray]:
