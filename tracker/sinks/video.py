@@ -89,6 +89,7 @@ class VideoWriter:
         self._container: av.container.OutputContainer | None = None
         self._reformatter = VideoReformatter()
         self._pending: deque[av.Packet] = deque()  # encoded, not in the file yet
+        self._newest: av.Packet | None = None  # picture whose duration is not known yet
         self._last_pts, self._next_key = -1, 0  # ticks
         self._pictures = 0  # handed to the encoder
         self._warned = self._closed = False
@@ -235,14 +236,33 @@ class VideoWriter:
                 return
             self._begin_without_sound(self._audio, container)
         container.start_encoding()
-        while self._pending:
+        for packet in self._ready(last):
             try:
-                container.mux(self._pending.popleft())
+                container.mux(packet)
             except av.FFmpegError as error:
                 # Muxers refuse content with "invalid data" or a bare -1, which reads as EPERM.
                 if isinstance(error, OSError) and error.errno != errno.EPERM:
                     raise
                 self._warn(error)
+
+    def _ready(self, last: bool) -> Iterator[av.Packet]:
+        """Yield the queued packets, each picture with the time until the next one as its duration.
+
+        Sound may end a fragment, in which the picture then has no other; without it the first picture after a pause
+        would be shown when the pause begins.
+        """
+        while self._pending:
+            packet = self._pending.popleft()
+            if packet.stream_index != self._video.index:
+                yield packet
+                continue
+            if self._newest is not None:
+                self._newest.duration = packet.dts - self._newest.dts
+                yield self._newest
+            self._newest = packet
+        if last and self._newest is not None:
+            yield self._newest
+            self._newest = None
 
     def _begin_without_sound(self, audio: AudioCopier, container: av.container.OutputContainer) -> None:
         """Let the header be written before any sound; what comes later is encoded into a stream that waits for it."""

@@ -30,7 +30,7 @@ def test_the_compact_model_describes_itself():
     assert (box.height, box.width, box.color, box.scale) == (608, 1088, "BGR", 1.0)
     assert (box.place, box.pad_value, box.interpolation) == ("top_left", 114, "linear")
     assert config.levels == tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8))
-    expected = Thresholds(score=0.1, nms=0.55, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.575, vote=0.6)
+    expected = Thresholds(score=0.1, nms=0.55, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.62, vote=0.6)
     assert config.thresholds == expected
     assert config.embedding == EmbeddingConfig(128, "crop", grid=(80, 32))
 
@@ -147,7 +147,7 @@ def test_a_model_file_of_something_else_is_refused(tmp_path, content):
 
 
 def test_a_model_states_the_settings_that_go_by_its_scores(tmp_path):
-    assert ModelConfig.load(COMPACT).thresholds.tracker_settings == {"conf_thres": 0.575}
+    assert ModelConfig.load(COMPACT).thresholds.tracker_settings == {"conf_thres": 0.62}
     values = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
     values["thresholds"] |= {"confident": 0.35, "low_thres": 0.1, "confirm_evidence": 0.1}
     (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(values))
