@@ -257,7 +257,7 @@ class VideoWriter:
                 yield packet
                 continue
             if self._newest is not None:
-                self._newest.duration = packet.dts - self._newest.dts
+                self._newest.duration = (packet.dts or 0) - (self._newest.dts or 0)  # what encoders give always has one
                 yield self._newest
             self._newest = packet
         if last and self._newest is not None:
