@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import TrackingError
-from .options import add_config_arguments, add_input_arguments, add_threshold_arguments, add_time_arguments
+from .options import (
+    add_config_arguments,
+    add_input_arguments,
+    add_private_argument,
+    add_threshold_arguments,
+    add_time_arguments,
+)
 from .pipeline.analyse import AnalysisResult, analyse
 from .pipeline.result import TrackingResult
 from .predictor import Predictor
@@ -76,7 +82,11 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
     parser.add_argument("--scene", metavar="FILE", help="YAML file of lines, zones and regions")
     parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, if TEXT is not of this tracker")
     parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
+    parser.add_argument(
+        "--edits", metavar="FILE", help="YAML file of corrections: who is one person, who is two, who swapped numbers"
+    )
     add_time_arguments(parser)
+    add_private_argument(parser)
     parser.add_argument(
         "--output_dir", help="folder for answers/NAME (default: the one that TEXT's mot_results is in, or mot_result)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -26,12 +27,16 @@ from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
 from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
+from .privacy.counts import FEW
+from .privacy.cover import LEAST_SCORE, Cover, Hiding, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
 from .settings.runtime import RuntimeOptions
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sources import MAX_PIXELS, open_source
 from .structures import SequenceInfo
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class _Job:
         config: settings of the association.
         own_conf_thres: whether ``conf_thres`` was given; if not, the model's own is used.
         progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
+        hiding: who is hidden before any sink gets a frame; None for nobody.
+        delay: whether a frame may wait for what later ones tell of people in it.
     """
 
     outputs: OutputOptions | None
@@ -55,6 +62,8 @@ class _Job:
     config: TrackerConfig
     own_conf_thres: bool
     progress: bool | None = None
+    hiding: Hiding | None = None
+    delay: bool = False
 
 
 class Predictor:
@@ -106,6 +115,10 @@ class Predictor:
         scene: SceneLike = None,
         start: str | datetime | None = None,
         interval: float = 60.0,
+        anonymise: str | None = None,
+        only: int | Sequence[int] | None = None,
+        except_: int | Sequence[int] | None = None,
+        private: bool = False,
         skip_frames: int = 1,
         frame_rate: float | None = None,
         timeout: float = 10.0,
@@ -135,6 +148,13 @@ class Predictor:
             start: clock time of the first frame, such as ``2026-11-27T09:00:00+01:00``; by default now for a live
                 source, and unknown for others.
             interval: length of the intervals that crossings are counted by, seconds.
+            anonymise: hide people in every frame before any output gets it: ``head`` or ``body`` in coarse blocks,
+                ``solid`` the body in one colour. All detections are hidden, from low scores on, also half a second
+                before and after them; with a camera only after.
+            only: show these identities of an earlier run, hide everybody else.
+            except_: hide these identities, show everybody else.
+            private: keep nothing but counts of the scene: no video, no text, no pictures, no identities; intervals of
+                a minute or more, and numbers below 3 left out.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
             frame_rate: frames per second, in place of what the source states (images without any: 30). The frames of a
@@ -157,19 +177,19 @@ class Predictor:
             OutputError: a result cannot be written, or a sink failed; the results before it are kept.
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
         """
-        outputs = OutputOptions(
-            _folder(output_dir), visualization, draw_threshold, refine, _scene(scene), read_start(start), interval
-        )
+        answering = (_scene(scene), read_start(start), interval)
+        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine, *answering, private)
         check_whole("skip_frames", skip_frames)
         if progress is not None:
             check_flag("progress", progress)
-        job = self._job(outputs, sinks, use_gpu, refine, tracker_config, options, progress)
+        hiding = read_hiding(anonymise, only, except_)
+        job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
         source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
         with source:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
-            job = replace(job, runtime=replace(job.runtime, throughput=not source.live))
+            job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
             if source.live and start is None:
                 job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
@@ -185,6 +205,10 @@ class Predictor:
         scene: SceneLike = None,
         start: str | datetime | None = None,
         interval: float = 60.0,
+        anonymise: str | None = None,
+        only: int | Sequence[int] | None = None,
+        except_: int | Sequence[int] | None = None,
+        private: bool = False,
         name: str = "stream",
         frame_rate: float = 30.0,
         sinks: Sequence[Sink] = (),
@@ -206,6 +230,10 @@ class Predictor:
             scene: lines, zones and regions, as for ``mot_predict``.
             start: clock time of the first image, likewise.
             interval: length of the intervals that crossings are counted by, seconds.
+            anonymise: hide people before any output gets the image, as for ``mot_predict`` with a camera.
+            only: likewise.
+            except_: likewise.
+            private: keep nothing but counts, likewise.
             name: name of the sequence, the stem of the files written.
             frame_rate: frames per second of the images.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`.
@@ -222,12 +250,12 @@ class Predictor:
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
         folder = _folder("" if output_dir is None else output_dir)
-        outputs = OutputOptions(
-            folder, visualization, draw_threshold, refine, _scene(scene), read_start(start), interval
-        )
+        answering = (_scene(scene), read_start(start), interval)
+        outputs = OutputOptions(folder, visualization, draw_threshold, refine, *answering, private)
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
         written = None if output_dir is None else outputs
-        job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
+        hiding = read_hiding(anonymise, only, except_)
+        job = self._job(written, sinks, hiding, use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
@@ -241,6 +269,7 @@ class Predictor:
         self,
         outputs: OutputOptions | None,
         sinks: Sequence[Sink],
+        hiding: Hiding | None,
         use_gpu: bool,
         refine: bool,
         tracker_config: str | os.PathLike | None,
@@ -255,9 +284,15 @@ class Predictor:
         runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
         if self.detector is None:
             choose_backends(runtime)
-        return _Job(
-            outputs, check_sinks(sinks), runtime, thresholds, config, "conf_thres" in {**given, **settings}, progress
-        )
+        if hiding and thresholds.get("score", 0) > LEAST_SCORE:
+            raise OptionError(
+                f"score_threshold {thresholds['score']} would leave people unhidden: with anonymise give at most "
+                f"{LEAST_SCORE}; conf_thres says who is tracked"
+            )
+        if check_sinks(sinks) and outputs and outputs.private:
+            raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
+        own_conf_thres = "conf_thres" in {**given, **settings}
+        return _Job(outputs, tuple(sinks), runtime, thresholds, config, own_conf_thres, progress, hiding)
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
         detector = self.detector
@@ -271,13 +306,27 @@ class Predictor:
                 "model": detector.name,
                 "backend": detector.backend,
                 "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
+                "anonymise": asdict(job.hiding) if job.hiding else None,
             }
             recorders = job.outputs.recorders(
                 info.name, config.refine, about, partial(dict, stage_seconds=times.seconds), detector.folder
             )
             renderers = job.outputs.renderers(info.name, times)
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, scene)
+        cover = None
+        if job.hiding:
+            logger.info("%s: hidden in all pictures: %s", info.name, job.hiding)
+            cover = Cover(job.hiding, info.frame_rate, job.delay)
+        least_people = 0
+        if job.outputs and job.outputs.private:
+            least_people = FEW
+            logger.info(
+                "%s: private: only counts are kept, by %g s or more and none below %d; no video, text, pictures or "
+                "identities",
+                *(info.name, job.outputs.interval, FEW),
+            )
+        every_sink = [*renderers, *job.sinks]
+        return SequenceRun(info, detector, tracker, recorders, every_sink, times, scene, cover, least_people)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         name = choose_backends(runtime)[0]

@@ -13,11 +13,13 @@ import numpy as np
 
 from ..analysis.analysis import SceneAnalysis
 from ..analysis.answers import Answers, check_interval
+from ..analysis.edits import Edits, EditsLike, load_edits
 from ..analysis.files import AnswerFiles
 from ..analysis.recording import Recording, read_start
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
-from ..settings.checks import check_positive, check_whole, shown
+from ..privacy.counts import PrivateFiles, check_private
+from ..settings.checks import check_flag, check_positive, check_whole, shown
 from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
 from ..sinks.run_file import read_run, run_path
 from ..sinks.times import Clock, read_times, times_path
@@ -36,8 +38,9 @@ class AnalysisResult(Answers):
         text: the MOT text.
         folder: of the files.
         seconds: length of the recording.
-        people_seen: number of different identities.
-        lines: line, direction, count, and the range low to high that it likely lies in, of every line and direction.
+        people_seen: number of different identities; None where it is too small for a private analysis to tell.
+        lines: line, direction, count (None likewise), and the range low to high that it likely lies in, of every line
+            and direction.
         warnings: what may be wrong with the scene.
         plane_error: how well the plane fits its points, metres; None without one.
     """
@@ -46,16 +49,17 @@ class AnalysisResult(Answers):
     text: Path
     folder: Path
     seconds: float
-    people_seen: int
+    people_seen: int | None
     lines: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     plane_error: float | None = None
 
     def __str__(self) -> str:
-        made = [f"{self.name}: {self.people_seen} people in {self.seconds:.1f} s of {self.text}"]
+        seen = "few" if self.people_seen is None else self.people_seen
+        made = [f"{self.name}: {seen} people in {self.seconds:.1f} s of {self.text}"]
         by_line: dict[str, list[str]] = {}
         for entry in self.lines:
-            count, low, high = entry["count"], entry["low"], entry["high"]
+            count, low, high = ("few" if entry[key] is None else entry[key] for key in ("count", "low", "high"))
             doubt = f" ({low} to {high})" if low != high else ""
             by_line.setdefault(entry["line"], []).append(f"{count} {entry['direction']}{doubt}")
         made += [f"  {line}: {', '.join(words)}" for line, words in by_line.items()]
@@ -75,6 +79,8 @@ def analyse(
     start: str | datetime | None = None,
     interval: float = 60.0,
     frame_rate: float | None = None,
+    edits: EditsLike = None,
+    private: bool = False,
 ) -> AnalysisResult:
     """Answer a scene from a MOT text, as a run with that scene would have.
 
@@ -90,12 +96,14 @@ def analyse(
         start: clock time of the first frame, ISO 8601.
         interval: length of the intervals that are counted by, seconds.
         frame_rate: frames per second.
+        edits: corrections of identities, a file or a mapping, see `tracker.analysis.edits`.
+        private: write nothing but counts, see `PrivateFiles`.
 
     Returns:
         The answers.
 
     Raises:
-        OptionError: the scene or an option is not accepted, or size or frame rate are not known.
+        OptionError: the scene, the edits or an option is not accepted, or size or frame rate are not known.
         SourceError: the text cannot be read.
         OutputError: a file cannot be written.
     """
@@ -103,6 +111,9 @@ def analyse(
     check_interval(interval)
     begin = read_start(start)
     loaded = load_scene(scene)
+    if check_flag("private", private):
+        check_private(loaded if scene is not None else None, interval)
+    corrections = load_edits(edits)
     about = read_run(run_path(path)) if run_path(path).exists() else {}
     size, rate = _size_and_rate(about, video, stated_size(scene), frame_rate)
     if begin is None and about.get("start"):
@@ -110,15 +121,20 @@ def analyse(
     skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
     marks = read_times(times_path(path)) if times_path(path).exists() else []
-    analysis = SceneAnalysis(loaded, recording)
     folder = _folder(path, output_dir) / "answers" / path.stem
+
+    def answer(portions: Iterable[np.ndarray]) -> None:
+        analysis = SceneAnalysis(loaded, recording)
+        files = PrivateFiles(folder, analysis) if private else AnswerFiles(folder, analysis, corrections.names)
+        _run(portions, corrections, Clock(rate, marks), analysis, files)
+
     try:
-        _run(read_portions(path), Clock(rate, marks), analysis, folder)
+        if corrections:
+            corrections = corrections.resolved(read_portions(path))
+        answer(read_portions(path))
     except _Unsorted:
         table = read_mot(path)
-        table = table[np.argsort(table[:, FRAME], kind="stable")]
-        analysis = SceneAnalysis(loaded, recording)
-        _run(_portions(table), Clock(rate, marks), analysis, folder)
+        answer(_portions(table[np.argsort(table[:, FRAME], kind="stable")]))
     except SourceError as error:
         raise SourceError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     summary = Answers(folder).summary()
@@ -138,9 +154,14 @@ class _Unsorted(Exception):
     """A frame comes after one with a higher number."""
 
 
-def _run(portions: Iterable[np.ndarray], clock: Clock, analysis: SceneAnalysis, folder: Path) -> None:
+def _run(
+    portions: Iterable[np.ndarray],
+    edits: Edits,
+    clock: Clock,
+    analysis: SceneAnalysis,
+    files: AnswerFiles | PrivateFiles,
+) -> None:
     """Analyse rows [N, 10] of whole frames, portion by portion, into files."""
-    files = AnswerFiles(folder, analysis)
     last = 0.0
     try:
         for rows in portions:
@@ -148,10 +169,12 @@ def _run(portions: Iterable[np.ndarray], clock: Clock, analysis: SceneAnalysis, 
             if frames[0] <= last or (frames[1:] < frames[:-1]).any():
                 raise _Unsorted
             last = frames[-1]
-            observations = np.column_stack([clock.at(frames), rows[:, : SCORE + 1]])
-            if observations[-1, 0] > LONGEST:
+            now = float(clock.at(frames[-1:])[0])
+            if now > LONGEST:
                 raise SourceError(f"frame {last:.0f} would be years after the first: is it a number of frames?")
-            files.write(analysis.update(observations, observations[-1, 0]))
+            rows = edits.apply(rows)
+            observations = np.column_stack([clock.at(rows[:, FRAME]), rows[:, : SCORE + 1]])
+            files.write(analysis.update(observations, now))
         if len(clock.marks):
             files.write(analysis.update(np.zeros((0, 8)), max(float(clock.marks[-1, 1]), analysis.end)))
         files.write(analysis.close())

@@ -16,6 +16,7 @@ from ..analysis.recording import Recording
 from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..analysis.trajectories import Trajectories
+from ..privacy.counts import PrivateFiles
 from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
 from ..sinks.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
@@ -50,18 +51,27 @@ class AnswersSink:
         scene: what is asked.
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
+        private: whether nothing but counts is written, see `PrivateFiles`.
     """
 
     name = "answers"
 
-    def __init__(self, folder: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        scene: Scene,
+        interval: float = 60.0,
+        start: datetime | None = None,
+        private: bool = False,
+    ) -> None:
         self.folder = folder
+        self._private = private
         self._scene = scene
         self._interval = interval
         self._start = start
         self._clock: Clock
         self._analysis: SceneAnalysis
-        self._files: AnswerFiles
+        self._files: AnswerFiles | PrivateFiles
 
     def open(self, info: SequenceInfo) -> None:
         """Create the files.
@@ -72,7 +82,7 @@ class AnswersSink:
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
         self._clock = Clock(info.frame_rate)
         self._analysis = SceneAnalysis(self._scene, recording)
-        self._files = AnswerFiles(self.folder, self._analysis)
+        self._files = (PrivateFiles if self._private else AnswerFiles)(self.folder, self._analysis)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from ..analysis.answers import check_interval
 from ..analysis.scene import Scene
+from ..errors import OptionError
+from ..privacy.counts import check_private
 from ..refinement.sink import RefinedTextSink
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
@@ -34,6 +36,7 @@ class OutputOptions:
         scene: lines, zones and the like to answer to in ``answers/NAME``; None for no answers.
         start: clock time of the first frame; None where it is not known.
         interval: length of the intervals that are counted by, seconds.
+        private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -46,12 +49,17 @@ class OutputOptions:
     scene: Scene | None = None
     start: datetime | None = None
     interval: float = 60.0
+    private: bool = False
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
         check_flag("refine", self.refine)
         check_number("draw_threshold", self.draw_threshold, 0, 1)
         check_interval(self.interval)
+        if check_flag("private", self.private):
+            check_private(self.scene, self.interval)
+            if self.refine:
+                raise OptionError("private keeps no tracks that could be refined: leave refine out")
 
     def text_path(self, name: str) -> Path:
         """Return the path of a sequence's MOT text."""
@@ -83,7 +91,7 @@ class OutputOptions:
             model: folder of the model; None for none.
         """
         text, refined = self.text_path(name), self.refined_path(name)
-        sinks: list[Sink] = [MotTextSink(text), TimesSink(times_path(text))]
+        sinks: list[Sink] = [] if self.private else [MotTextSink(text), TimesSink(times_path(text))]
         if about is not None:
             start = self.start.isoformat() if self.start else None
             sinks.append(RunSink(run_path(text), {**about, "start": start}, at_end, model))
@@ -91,7 +99,7 @@ class OutputOptions:
             sinks.append(RefinedTextSink(text, refined, settings))
         if self.scene:
             asked = (self.scene, self.interval, self.start)
-            sinks.append(AnswersSink(self.folder / "answers" / name, *asked))
+            sinks.append(AnswersSink(self.folder / "answers" / name, *asked, self.private))
             if self.refine:
                 sinks.append(RefinedAnswersSink(refined, self.folder, *asked))
         return sinks
@@ -103,7 +111,7 @@ class OutputOptions:
             name: name of the sequence.
             times: counts how long drawing takes.
         """
-        if not self.visualization:
+        if self.private or not self.visualization:
             return []
         overlay = SceneOverlay(self.scene) if self.scene else None
         return [VideoSink(self.video_path(name), self.draw_threshold, times.stage, overlay)]
