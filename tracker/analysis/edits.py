@@ -162,12 +162,16 @@ class Edits:
         rows = rows.copy()
         for edit in self.edits:
             edit.apply(rows[:, ID], rows[:, FRAME])
-        rows = rows[rows[:, ID] != NOBODY]
-        order = np.lexsort((-rows[:, SCORE], rows[:, ID], rows[:, FRAME]))
-        places = rows[order][:, [FRAME, ID]]
-        twice = np.zeros(len(rows), bool)
-        twice[1:] = (places[1:] == places[:-1]).all(axis=1)
-        return rows[np.sort(order[~twice])]
+        return best_boxes(rows[rows[:, ID] != NOBODY])
+
+
+def best_boxes(rows: np.ndarray) -> np.ndarray:
+    """Return rows [N, 7 or more] with every identity at most once a frame: where its score is highest."""
+    order = np.lexsort((-rows[:, SCORE], rows[:, ID], rows[:, FRAME]))
+    places = rows[order][:, [FRAME, ID]]
+    twice = np.zeros(len(rows), bool)
+    twice[1:] = (places[1:] == places[:-1]).all(axis=1)
+    return rows[np.sort(order[~twice])]
 
 
 def load_edits(edits: EditsLike) -> Edits:

@@ -107,7 +107,7 @@ def analyse(
         SourceError: the text cannot be read.
         OutputError: a file cannot be written.
     """
-    path = _text_path(text)
+    path = text_path(text)
     check_interval(interval)
     begin = read_start(start)
     loaded = load_scene(scene)
@@ -121,7 +121,7 @@ def analyse(
     skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
     marks = read_times(times_path(path)) if times_path(path).exists() else []
-    folder = _folder(path, output_dir) / "answers" / path.stem
+    folder = results_folder(path, output_dir) / "answers" / path.stem
 
     def answer(portions: Iterable[np.ndarray]) -> None:
         analysis = SceneAnalysis(loaded, recording)
@@ -191,7 +191,13 @@ def _portions(table: np.ndarray) -> Iterator[np.ndarray]:
     yield from (part for part in np.split(table, np.unique(cuts)) if len(part))
 
 
-def _text_path(text: str | os.PathLike) -> Path:
+def text_path(text: str | os.PathLike) -> Path:
+    """Return the path of a MOT text.
+
+    Raises:
+        OptionError: it is no path.
+        SourceError: there is no such file.
+    """
     if not isinstance(text, (str, os.PathLike)) or "\0" in os.fspath(text):
         raise OptionError(f"text must be the path of a MOT text, not {shown(text)}")
     path = Path(text)
@@ -200,7 +206,8 @@ def _text_path(text: str | os.PathLike) -> Path:
     return path
 
 
-def _folder(text: Path, output_dir: str | os.PathLike | None) -> Path:
+def results_folder(text: Path, output_dir: str | os.PathLike | None) -> Path:
+    """Return output_dir, or where it is None the folder of the results that a text is one of, else ``mot_result``."""
     if output_dir is not None:
         return Path(output_dir).expanduser()
     parent = text.absolute().parent

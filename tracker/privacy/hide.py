@@ -10,7 +10,7 @@ HEAD = 0.25  # of the height of a box, from its upper side, is the head
 # What is hidden reaches beyond the box or its head, for boxes tremble: upwards and downwards by these shares of the
 # height of the box, and it is wider by this factor. Measured on PETS09-S2L1: with 0.05, 0.05 and 1.2 a twentieth of the
 # heads shows in part, with these none of anybody who is detected.
-ABOVE, BELOW, WIDER = 0.2, 0.1, 1.4
+ABOVE, BELOW, WIDER = 0.2, 0.1, 1.5
 BLOCKS = 8  # across what is hidden, and as many from top to bottom
 LEAST_BLOCK = 4  # pixels; of somebody small there are fewer blocks
 COLOR = (114, 114, 114)  # of `solid`
