@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import TrackingError
-from .export.export import FORMATS, ExportResult, export
-from .export.recording import TOLERANCE
+from .exports.export import FORMATS, ExportResult, export
+from .exports.recording import TOLERANCE
 from .options import (
     add_config_arguments,
     add_input_arguments,

@@ -20,7 +20,7 @@ from tests.helpers.hub import NAME
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tracker import Predictor, TrackerConfig
-from tracker.command import run_command
+from tracker.command import COMMANDS, run_command
 from tracker.options import DETECTION, TRACKER
 from tracker.sinks.mot_text import read_frames
 from training.tasks.compact_task import CompactSettings
@@ -147,12 +147,12 @@ class RecordingPredictor:
 
 @pytest.fixture
 def help_text(capsys, monkeypatch):
-    """A function that returns the help of the command ("track"), of a tool, or of a part of ``benchmark``."""
+    """A function that returns the help of a command such as "track", of a tool, or of a part of ``benchmark``."""
 
     def of(name, *words):
         with pytest.raises(SystemExit):
-            if name == "track":
-                run_command(RecordingPredictor(), "hub run", ["--help_all"])
+            if name in COMMANDS:
+                run_command(RecordingPredictor(), "hub run", [name, "--help_all"])
             else:
                 monkeypatch.setattr(sys, "argv", [name, *words, "--help"])
                 importlib.import_module(f"tools.{name}").main()
@@ -194,7 +194,7 @@ def test_commands_are_accepted(page, monkeypatch, help_text):
 def test_flags_in_the_text_exist(page, help_text):
     for section in re.split(r"^- ### ", read(page), flags=re.MULTILINE):
         prose = re.sub(r"```.*?```", "", section, flags=re.DOTALL)
-        known = help_text("track") + "".join(help_text(tool) for tool in sorted(set(TOOL.findall(section))))
+        known = "".join(help_text(name) for name in (*COMMANDS, *sorted(set(TOOL.findall(section)))))
         for code in re.findall(r"`([^`]+)`", prose):
             if not code.startswith("pip "):
                 assert_flags_known(code, help_text(*tool_and_part(code)) if TOOL.match(code) else known)

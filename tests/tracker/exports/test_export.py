@@ -1,4 +1,4 @@
-"""Exports: what each format demands, boxes where they were, gaps that are gaps; read back by the tools' own libraries."""
+"""Exports: what each format demands, boxes where they were, gaps that are gaps; read back by the tools' libraries."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.videos import write_video
 from tracker.errors import OptionError, SourceError
-from tracker.export.export import FORMATS, export
-from tracker.export.recording import Recording, thinned
+from tracker.exports.export import FORMATS, export
+from tracker.exports.recording import Recording, thinned
 
 READER = "EXPORT_READER"  # environment variable: a Python with datumaro, pycocotools and label-studio-sdk
 SIZE = (160, 96)
@@ -191,7 +191,7 @@ def test_a_run_that_skipped_frames_has_no_gaps_in_between(tmp_path, text):
 def test_thinned_tracks_are_nowhere_farther_off_than_told(steps, tolerance):
     steps = np.array(steps, float)
     frames = np.cumsum(steps[:, 0])
-    boxes = np.cumsum(steps[:, 1:], axis=0) + [100, 100, 500, 500]
+    boxes = np.add([100, 100, 500, 500], np.cumsum(steps[:, 1:], axis=0))
     segment = thinned(np.column_stack([frames, frames * 0, boxes, frames]), tolerance)
     assert segment.frames[0] == frames[0] and segment.frames[-1] == frames[-1]
     corners = np.column_stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
@@ -215,7 +215,7 @@ def test_edits_come_first(tmp_path, text):
 def test_what_is_not_known_is_asked_for(tmp_path, text):
     with pytest.raises(OptionError, match="to must be one of cvat, mot, coco, labelstudio, yolo, not 'csv'"):
         export(text, "csv")
-    with pytest.raises(OptionError, match="size of the picture must be known.*give video"):
+    with pytest.raises(OptionError, match=r"size of the picture must be known.*give video"):
         export(text, "cvat", output_dir=tmp_path)
     with pytest.raises(SourceError, match="is no file"):
         export(tmp_path / "none.txt", "cvat")
