@@ -313,19 +313,13 @@ class Predictor:
             )
             renderers = job.outputs.renderers(info.name, times)
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        cover = None
-        if job.hiding:
+        cover = Cover(job.hiding, info.frame_rate, job.delay) if job.hiding else None
+        if cover:
             logger.info("%s: hidden in all pictures: %s", info.name, job.hiding)
-            cover = Cover(job.hiding, info.frame_rate, job.delay)
-        least_people = 0
-        if job.outputs and job.outputs.private:
-            least_people = FEW
-            logger.info(
-                "%s: private: only counts are kept, by %g s or more and none below %d; no video, text, pictures or "
-                "identities",
-                *(info.name, job.outputs.interval, FEW),
-            )
-        every_sink = [*renderers, *job.sinks]
+        private = job.outputs is not None and job.outputs.private
+        if private:
+            logger.info("%s: private: nothing is kept but counts, of %d people and more", info.name, FEW)
+        every_sink, least_people = [*renderers, *job.sinks], FEW if private else 0
         return SequenceRun(info, detector, tracker, recorders, every_sink, times, scene, cover, least_people)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
