@@ -39,10 +39,10 @@ def few(number: float | None) -> bool:
 
 def without_small_numbers(row: Any) -> Any:
     """Return a row of `KEPT` without the numbers below `FEW`, and without those from which they would follow."""
-    if isinstance(row, Range):
-        return row._replace(**dict.fromkeys(("counted", "low", "high"))) if few(row.counted) else row
     hidden: dict[str, None] = {}
-    if isinstance(row, Count):
+    if isinstance(row, Range) and few(row.counted):
+        hidden = dict.fromkeys(("counted", "low", "high"))
+    elif isinstance(row, Count):
         hidden = dict.fromkeys(name for name in ("in_", "out", "unique_in", "unique_out") if few(getattr(row, name)))
         if hidden.keys() & {"in_", "out"}:
             hidden["net"] = None
