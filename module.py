@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import paddlehub as hub
@@ -38,6 +38,9 @@ class JDE(hub.Module, Predictor):
         precision: number format of the network: ``fp32``; ``int8`` or ``bf16``, with openvino only, which round more;
             or ``auto``: int8 where the model has a valid int8 form and the processor instructions for it, else fp32.
         serving_options: limits of requests to ``hub serving``, by the names in `ServingOptions`; None for its defaults.
+        input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
+            ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
+            longer, in proportion to their area.
 
     The model is loaded at the first use and kept.
     """
@@ -49,16 +52,18 @@ class JDE(hub.Module, Predictor):
         backend: str = "auto",
         precision: str = "auto",
         serving_options: Mapping[str, Any] | None = None,
+        input_size: str | Sequence[int] = "auto",
         **hub_arguments: Any,
     ) -> None:
         # hub.Module(...) passes its own arguments on, because Python initialises the object that its __new__ returned
         for name in hub_arguments.keys() - HUB_ARGUMENTS:
             raise OptionError(
-                f"unknown argument {name!r}; known are model, threads, backend, precision and serving_options"
+                f"unknown argument {name!r}; known are model, threads, backend, precision, serving_options and "
+                "input_size"
             )
         self.serving_options = from_mapping(ServingOptions, serving_options or {}, "serving_options")
         self._request_guard = RequestGuard()
-        Predictor.__init__(self, model, threads, backend, precision)
+        Predictor.__init__(self, model, threads, backend, precision, input_size=input_size)
 
     def __getattribute__(self, name: str) -> Any:
         # PaddleHub would run every method in static-graph mode, which paddle.inference does not need, and leave the

@@ -322,3 +322,13 @@ def test_memory_and_files_stay_flat_over_a_long_stream(module, clip_frames, tmp_
         for _ in range(20):
             stream.predict(small)
         assert resident() - before < 10e6
+
+
+def test_the_module_takes_the_size_of_its_input(module, short_clip, tmp_path):
+    other = type(module)(model="compact", input_size="640x352")
+    result = other.mot_predict(short_clip, output_dir=tmp_path, visualization=False)
+    assert result.frames == 12 and result.people >= 3
+    (loaded,) = other._loaded.values()
+    assert (loaded.config.letterbox.width, loaded.config.letterbox.height) == (640, 352)
+    with pytest.raises(errors().OptionError, match="serving_options and input_size"):
+        type(module)(size="640x352")

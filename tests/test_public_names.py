@@ -21,7 +21,6 @@ HEAVY = {
     "requests",
     "tqdm",
     "filelock",
-    "onnxruntime",
 }
 
 

@@ -1,6 +1,7 @@
 """PaddleHub Serving: images posted to its web application come back as tracks, within limits."""
 
 import base64
+import contextlib
 import json
 import re
 import socket
@@ -105,7 +106,7 @@ def test_posted_images_are_tracked(post, clip_frames):
         ({"images": [], "frame_rate": -1}, "frame_rate must be a positive number"),
         ({"images": [], "association": ["fused"]}, "association must be"),
         ({"images": [], "nms_top_k": 10**15}, "nms_top_k must be a whole number from 1 to 4096"),
-        ({"images": [], "keep_top_k": 10**400}, "keep_top_k must be a whole number from 1 to 2048"),
+        ({"images": [], "keep_top_k": 10**400}, "keep_top_k must be a whole number from 1 to 2000"),
         ({"images": [], "min_overlap": 0.2, "association": "jde"}, "min_overlap"),
     ],
 )
@@ -190,6 +191,13 @@ def test_one_image_is_decoded_at_a_time(post, module, monkeypatch, image):
     assert order == ["decode", "track"] * 3
 
 
+def test_an_image_is_unpacked_once(post, monkeypatch, image):
+    unpacked, real = [], base64.b64decode
+    monkeypatch.setattr(base64, "b64decode", lambda *a, **k: unpacked.append(1) or real(*a, **k))
+    assert post({"images": [image] * 3})["status"] == "000" and len(unpacked) == 3
+    assert "image 2 is no image file" in post({"images": [image, "AAAA", image]})["msg"]
+
+
 def test_answers_tell_nothing_about_the_server(post, module, monkeypatch, image):
     def fail(*_, **__):
         raise OSError(2, "No such file or directory", "/root/secret/model.pdmodel")
@@ -246,6 +254,28 @@ def test_work_for_a_client_that_has_gone_stops(server, module, monkeypatch, imag
     gone.set()
     assert answer_of(server, json.dumps({"images": []}))["status"] == "000"
     assert len(tracked) == 1
+
+
+@pytest.mark.parametrize(
+    "begun", [b"POST /predict/x HTTP/1.1\r\nX-Long: ", request("x" * 500)[:-490]], ids=["head", "body"]
+)
+def test_client_that_sends_byte_by_byte_does_not_stop_others_for_long(server, limited, image, begun):
+    limited(max_seconds=1, idle_seconds=1)
+    with socket.create_connection(server, 60) as slow:
+        slow.sendall(begun)
+        stop = threading.Event()
+
+        def drip():
+            with contextlib.suppress(OSError):  # the server has closed it
+                while not stop.wait(0.2):
+                    slow.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        time.sleep(0.3)
+        assert answer_of(server, json.dumps({"images": [image]}))["status"] == "000"
+        stop.set()
+        dripping.join()
 
 
 def test_client_that_says_nothing_does_not_stop_others_for_long(server, image):

@@ -1,7 +1,7 @@
 """Cut the people out of labelled images: crops from which new training images are composed.
 
     python tools/cut_people.py --output DATASET/people --every 4 DATASET/ETH-Bahnhof.train
-    python tools/cut_people.py --output DATASET/people --every 2 --boxes yolox.onnx DATASET/walking.train
+    python tools/cut_people.py --output DATASET/people --every 2 --boxes A.xml --boxes B.xml:1 DATASET/walking.train
 
 The lists are those of tools/prepare_data.py. The output has one folder an identity, and one a crop where the identity
 is unknown, for an entry `{kind: recomposed, path: people, times: 5}` in a training configuration. Further lists may be
@@ -27,15 +27,15 @@ from tracker.settings.checks import check_whole
 from training.data.readers import JdeList
 from training.data.samples import NOBODY, Sample
 from training.data.writer import save_image
-from training.onnx_networks import REID_INPUT
 from training.settings import TeacherSettings
-from training.teachers import BoxTeacher
+from training.teachers.consensus import BoxTeachers
+from training.teachers.reid import CROP
 
 MIN_WIDTH, MIN_HEIGHT = 20, 60  # of a box, pixels
 MAX_OUTSIDE = 0.1  # of its width or height: how far a box may reach beyond the image
 
 
-def crops_of(sample: Sample, teacher: BoxTeacher | None) -> list[tuple[int, np.ndarray]]:
+def crops_of(sample: Sample, teacher: BoxTeachers | None) -> list[tuple[int, np.ndarray]]:
     """Crop everybody in an image who is large enough and not cut off by its border.
 
     Args:
@@ -52,8 +52,8 @@ def crops_of(sample: Sample, teacher: BoxTeacher | None) -> list[tuple[int, np.n
     if not sample.labelled:
         if teacher is None:
             raise DataError(f"{sample.path} has no labels: --boxes names a network that finds people")
-        boxes, scores = teacher(sample.image)
-        boxes = boxes[scores > TeacherSettings().sure]
+        people = teacher(sample.image)
+        boxes = people.boxes[people.sure]
         identities = np.full(len(boxes), NOBODY)
     size = np.array(sample.image.shape[1::-1], np.float32)
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
@@ -63,7 +63,7 @@ def crops_of(sample: Sample, teacher: BoxTeacher | None) -> list[tuple[int, np.n
     crops = []
     for index in np.flatnonzero(large & whole):
         left, top, right, bottom = np.rint(boxes[index].clip(0, np.tile(size, 2))).astype(int)
-        crops.append((int(identities[index]), _scale_down(sample.image[top:bottom, left:right], REID_INPUT[1])))
+        crops.append((int(identities[index]), _scale_down(sample.image[top:bottom, left:right], CROP[0])))
     return crops
 
 
@@ -74,7 +74,7 @@ def _scale_down(crop: np.ndarray, max_height: int) -> np.ndarray:
     return cv2.resize(crop, (width, max_height), interpolation=cv2.INTER_AREA)
 
 
-def cut(lists: Sequence[Path], output: Path, every: int, teacher: BoxTeacher | None) -> int:
+def cut(lists: Sequence[Path], output: Path, every: int, teacher: BoxTeachers | None) -> int:
     """Write crops of the people in the images of some lists.
 
     Args:
@@ -118,12 +118,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lists", metavar="LIST", type=Path, nargs="+", help="NAME.train of a dataset folder")
     parser.add_argument("--output", type=Path, required=True, help="folder of the crops")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth image (default: %(default)s)")
-    parser.add_argument("--boxes", type=Path, help="YOLOX .onnx file that detects the people of images without labels")
+    parser.add_argument(
+        "--boxes",
+        action="append",
+        default=[],
+        metavar="FILE[:CLASS][@WxH]",
+        help="network that finds the people of images without labels, see teachers.boxes of training; repeatable",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Cut out the people that the command line asks for."""
-    teacher = BoxTeacher(arguments.boxes, thread_count(None)) if arguments.boxes else None
+    settings = TeacherSettings(boxes=arguments.boxes)
+    teacher = BoxTeachers(settings, thread_count(None)) if arguments.boxes else None
     count = cut(arguments.lists, arguments.output, arguments.every, teacher)
     print(f"{count} people in {arguments.output}")
 

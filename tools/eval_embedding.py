@@ -37,10 +37,10 @@ from tracker.evaluation.mot_files import BOX, gt_path, read_boxes, roles
 from tracker.models.locate import find_model
 from tracker.options import add_backend_arguments
 from tracker.settings.checks import check_number, check_whole
-from tracker.settings.runtime import RuntimeOptions
+from tracker.settings.runtime import RuntimeOptions, parse_input_size
 from tracker.sinks.mot_text import FRAME, HEIGHT, ID, WIDTH
 from tracker.sources import open_source
-from training.onnx_networks import ReidNetwork
+from training.teachers.reid import ReidNetwork
 
 # image [H, W, 3] uint8 BGR and boxes [N, 4] left, top, right, bottom in its pixels to embeddings [N, D]
 Embedder = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -219,7 +219,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise SourceError(f"{arguments.gt}: no sampled frame has a box that counts of that size")
     embedders: dict[str, Embedder] = {}
     if arguments.model:
-        runtime = RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads)
+        size = parse_input_size(arguments.input_size)
+        runtime = RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads, input_size=size)
         model = Model(find_model(arguments.model), runtime)
         embedders[model.config.name] = model.detector().embed_boxes
     if arguments.reid:
@@ -234,7 +235,7 @@ def run(arguments: argparse.Namespace) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command line."""
     parser.add_argument("--model", help="inference folder, or compact or full")
-    parser.add_argument("--reid", type=Path, help="ReID network on crops [1, 256, 128, 3] BGR 0 to 255, an .onnx file")
+    parser.add_argument("--reid", type=Path, help="ReID network on crops of 256x128 pixels, an .onnx or .xml file")
     parser.add_argument("--gt", type=Path, required=True, help="gt.txt or a sequence folder")
     parser.add_argument("--source", type=Path, help="video or folder of images (default: the sequence folder)")
     parser.add_argument(

@@ -37,7 +37,7 @@ CONTENTS = (
     "tracker/**/*.py",
     "weights/README.md",
     "weights/jde_compact/*",
-    "tools/cli.py",
+    "tools/cli/*.py",
     "tools/export_model.py",
     "tools/eval_mot.py",
     "tools/quantize.py",

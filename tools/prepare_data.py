@@ -18,12 +18,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import lzma
 import re
 import sys
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,7 @@ from tools.cli import announce, progress, run_tool
 from tracker.errors import DataError, OptionError, OutputError, SourceError
 from tracker.sources import open_source
 from tracker.sources.images import is_image
+from training.data.archives import unpack
 from training.data.crops import MARKET_NAME, IdentityFolders
 from training.data.readers import READERS, MotSequence
 from training.data.samples import make_sample
@@ -97,28 +96,6 @@ def _check_video(file: Path) -> None:
         open_source(file).close()
     except SourceError as error:
         raise DataError(f"{file}: is neither a .tar nor a video ({error})") from None
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a .tar archive.
-
-    Args:
-        archive: the file, optionally compressed.
-        folder: to unpack into.
-
-    Raises:
-        DataError: the archive is damaged, no .tar, or has a member that would end up outside of the folder.
-    """
-    try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    except tarfile.FilterError as error:
-        raise DataError(f"{archive}: refused, it has an unsafe member ({error})") from None
-    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        # damage within a compressed archive is an OSError without a number; one with a number is about the disk
-        if getattr(error, "errno", None):
-            raise
-        raise DataError(f"{archive}: cannot be unpacked as .tar ({error})") from None
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -1,7 +1,30 @@
 """``python -m tracker --video_stream FILE``: the same as ``hub run``, without PaddleHub."""
 
-from .command import run_command
-from .predictor import Predictor
+import os
+import signal
+from types import FrameType
+
+from .pipeline.standard_streams import safe_streams
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    # While modules are imported there is nothing to close, and one of them might swallow an exception
+    os._exit(128 + number)
+
+
+def main() -> None:
+    """Run the command line of the process and print its result."""
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, _leave)
+    with safe_streams():
+        from .command import print_result, run_command
+        from .predictor import Predictor
+
+        if interruptible:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        print_result(run_command(Predictor(), "python -m tracker"))
+
 
 if __name__ == "__main__":
-    print(run_command(Predictor(), "python -m tracker"))
+    main()

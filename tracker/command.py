@@ -25,7 +25,9 @@ from .options import (
     add_time_arguments,
 )
 from .pipeline.analyse import AnalysisResult, analyse
+from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
+from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
 
 
@@ -75,7 +77,8 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
     source, video_stream = arguments.pop("source"), arguments.pop("video_stream")
     if (source is None) == (video_stream is None):
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE")
-    predictor.change_model(*(arguments.pop(name) for name in ("model", "threads", "backend", "precision")))
+    chosen = ("model", "threads", "backend", "precision", "input_size")
+    predictor.change_model(*(arguments.pop(name) for name in chosen))
     return predictor.mot_predict(video_stream if source is None else source, **arguments)
 
 
@@ -180,8 +183,8 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
         The result, to be printed: its text is a summary, or one JSON object with ``--json``.
 
     Raises:
-        SystemExit: 1 after an error, 2 for wrong arguments, 130 after Ctrl-C, 143 after SIGTERM; the cause is one line
-            on stderr.
+        SystemExit: 1 after an error, 2 for wrong arguments, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; the
+            cause is one line on stderr. With ``--json`` the object of a run that was interrupted is printed before.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     name = DEFAULT
@@ -190,17 +193,42 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
         prog = f"{prog} {name}"
     parser = make_parser(prog, name, "--help_all" in words)
     arguments = vars(parser.parse_args(words))
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    logging.getLogger(__package__).setLevel(logging.INFO)
-    as_json = arguments.pop("json")
-    try:
-        result = COMMANDS[name].run(predictor, arguments)
-    except UsageError as error:
-        parser.error(str(error))
-    except TrackingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
-    except KeyboardInterrupt:
-        print("interrupted: the files hold all finished frames", file=sys.stderr)
-        raise SystemExit(130) from None
+    with safe_streams(), ending_in_order():
+        logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+        logging.getLogger(__package__).setLevel(logging.INFO)
+        as_json = arguments.pop("json")
+        try:
+            result = COMMANDS[name].run(predictor, arguments)
+        except UsageError as error:
+            parser.error(str(error))
+        except TrackingError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from error
+        except (KeyboardInterrupt, SystemExit) as stop:
+            result = result_of(stop)
+            if as_json and result is not None:
+                print_result(JsonText(result))
+            word, code = ("terminated", stop.code) if isinstance(stop, SystemExit) else ("interrupted", 130)
+            print(f"{word}{_what_is_left(result)}", file=sys.stderr)
+            raise SystemExit(code) from None
     return JsonText(result) if as_json else result
+
+
+def _what_is_left(result: Any) -> str:
+    if not isinstance(result, TrackingResult):  # the second Ctrl-C, or one before the run
+        return ""
+    return ": the files hold all finished frames" if result.frames and result.files else ": no frame was finished"
+
+
+def print_result(result: object) -> None:
+    """Print the result of a command.
+
+    Raises:
+        SystemExit: 1 where it cannot be printed; the cause is one line on stderr.
+    """
+    try:
+        print(result, flush=True)
+    except OSError as error:
+        use_null_for(sys.stdout)  # what is still in its buffer is written once more at the end
+        print(f"error: cannot print the result: {error.strerror}; the files are complete", file=sys.stderr)
+        raise SystemExit(1) from error

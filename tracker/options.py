@@ -125,7 +125,8 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
     group.add_argument(
         "--frame_rate",
         type=float,
-        help="frames per second, in place of what SOURCE states (images: 30); videos keep their time stamps",
+        help="frames per second of a SOURCE without time stamps (images: 30); live ones without go by their arrival, "
+        "videos with time stamps by these",
     )
     group.add_argument(
         "--skip_frames",
@@ -176,7 +177,8 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         "--draw_threshold",
         type=float,
         default=0.5,
-        help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g)",
+        help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g, or the "
+        "model's own conf_thres where that is lower)",
     )
     _add_flag(group, "--refine", "also write NAME_refined.txt: tracks joined, completed and smoothed at the end")
     group.add_argument(
@@ -254,6 +256,13 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
         metavar="|".join(PRECISIONS),
         help="of the network's numbers; auto: int8 with openvino if the model has a valid int8 form, else fp32; int8 "
         "(made by tools/quantize.py) and bf16 need openvino and round more; bf16 is faster on some processors",
+    )
+    group.add_argument(
+        "--input_size",
+        default="auto",
+        metavar="auto|WxH",
+        help="width and height of the network's input, to which images are scaled, multiples of 32; larger ones find "
+        "smaller people and take longer (default: the model's own)",
     )
 
 

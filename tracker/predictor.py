@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
 from .association.base import SequenceTracker, check_association
 from .detection.backends.choice import BACKENDS, choose_backends
+from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
 from .detection.detector import Model
 from .errors import OptionError
@@ -27,16 +27,13 @@ from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
 from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
-from .privacy.counts import FEW
-from .privacy.cover import LEAST_SCORE, Cover, Hiding, read_hiding
+from .privacy.cover import Cover, Hiding, check_threshold, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
-from .settings.runtime import RuntimeOptions
+from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sources import MAX_PIXELS, open_source
 from .structures import SequenceInfo
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class _Job:
         runtime: backend, precision, device and threads of the network.
         thresholds: thresholds of detection in place of the model's own.
         config: settings of the association.
-        own_conf_thres: whether ``conf_thres`` was given; if not, the model's own is used.
+        given: names of the settings that somebody asked for; of the others those that the model states are used.
         progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
         hiding: who is hidden before any sink gets a frame; None for nobody.
         delay: whether a frame may wait for what later ones tell of people in it.
@@ -60,7 +57,7 @@ class _Job:
     runtime: RuntimeOptions
     thresholds: dict[str, Any]
     config: TrackerConfig
-    own_conf_thres: bool
+    given: frozenset[str]
     progress: bool | None = None
     hiding: Hiding | None = None
     delay: bool = False
@@ -76,6 +73,9 @@ class Predictor:
         backend: what runs the network: ``openvino``, ``paddle``, or ``auto`` for the fastest one that is installed.
         precision: number format of the network: ``fp32``, ``bf16``, ``int8``, or ``auto``: int8 where the model has a
             valid int8 form and the processor instructions for it, else fp32.
+        input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
+            ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
+            longer, in proportion to their area.
         detector: a detector of your own in place of a model; `FunctionDetector` makes one of a function. The other
             arguments, ``use_gpu`` and the thresholds of detection then have no effect.
 
@@ -90,6 +90,7 @@ class Predictor:
         backend: str = "auto",
         precision: str = "auto",
         *,
+        input_size: str | Sequence[int] = "auto",
         detector: Detector | None = None,
     ) -> None:
         if detector is not None:
@@ -98,6 +99,7 @@ class Predictor:
         self.threads = threads
         self.backend = backend
         self.precision = precision
+        self.input_size = input_size
         self.detector = detector
         self._loaded: dict[RuntimeOptions, Model] = {}
         self._loading = threading.Lock()
@@ -131,14 +133,15 @@ class Predictor:
         """Track the people in a video.
 
         Writes ``OUTPUT_DIR/mot_results/NAME.txt`` and, with visualization, ``OUTPUT_DIR/mot_outputs/NAME_vis.mp4``,
-        where NAME is the stem of the video's name.
+        where NAME is the stem of the video's name, or ``NAME_2`` while another run writes these files.
 
         Args:
             video_stream: video file, folder of images, glob, MOTChallenge sequence folder, http or rtsp URL; with
                 from_device the number of a camera.
             output_dir: folder of the results; '' is the current one.
             visualization: whether to make the annotated video.
-            draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all.
+            draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all. The default is the
+                model's own score of a high-confidence detection where that is lower.
             use_gpu: run the network on the first GPU.
             from_device: video_stream is a camera of this machine.
             refine: also write ``OUTPUT_DIR/mot_results/NAME_refined.txt``, at the end: tracks of one person are joined,
@@ -157,8 +160,8 @@ class Predictor:
                 a minute or more, and numbers below 3 left out.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
-            frame_rate: frames per second, in place of what the source states (images without any: 30). The frames of a
-                video keep their time stamps.
+            frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
+                ones are dated by their arrival, with this as the rate to expect. Videos with time stamps keep them.
             timeout: seconds to wait for a URL.
             max_pixels: width times height that a picture may have; larger ones are not decoded.
             progress: show a progress bar; None for when stderr is a terminal.
@@ -175,7 +178,8 @@ class Predictor:
             SourceError: video_stream cannot be read.
             ModelError: the model cannot be found, downloaded or run.
             OutputError: a result cannot be written, or a sink failed; the results before it are kept.
-            KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
+            KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
+            SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
         answering = (_scene(scene), read_start(start), interval)
         outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine, *answering, private)
@@ -235,7 +239,7 @@ class Predictor:
             except_: likewise.
             private: keep nothing but counts, likewise.
             name: name of the sequence, the stem of the files written.
-            frame_rate: frames per second of the images.
+            frame_rate: frames per second of the images; where they are given times, the rate to expect.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`.
             tracker_config: YAML file of settings, as for ``mot_predict``.
             options: thresholds of detection and association by name, as for ``mot_predict``.
@@ -258,12 +262,14 @@ class Predictor:
         job = self._job(written, sinks, hiding, use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(info, job))
 
-    def change_model(self, model: str, threads: int | None, backend: str, precision: str) -> None:
+    def change_model(
+        self, model: str, threads: int | None, backend: str, precision: str, input_size: str | Sequence[int] = "auto"
+    ) -> None:
         """Change the model, or how it is run, from the next use on; the arguments are those of the class."""
-        chosen = (model, threads, backend, precision)
-        if chosen != (self.model, self.threads, self.backend, self.precision):
+        chosen = (model, threads, backend, precision, input_size)
+        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size):
             self._loaded = {}
-            self.model, self.threads, self.backend, self.precision = chosen
+            self.model, self.threads, self.backend, self.precision, self.input_size = chosen
 
     def _job(
         self,
@@ -281,25 +287,24 @@ class Predictor:
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
-        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads)
+        size = parse_input_size(self.input_size)
+        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads, input_size=size)
         if self.detector is None:
             choose_backends(runtime)
-        if hiding and thresholds.get("score", 0) > LEAST_SCORE:
-            raise OptionError(
-                f"score_threshold {thresholds['score']} would leave people unhidden: with anonymise give at most "
-                f"{LEAST_SCORE}; conf_thres says who is tracked"
-            )
+        if hiding:
+            check_threshold(thresholds.get("score", 0))
         if check_sinks(sinks) and outputs and outputs.private:
             raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
-        own_conf_thres = "conf_thres" in {**given, **settings}
-        return _Job(outputs, tuple(sinks), runtime, thresholds, config, own_conf_thres, progress, hiding)
+        named = frozenset({**given, **settings})
+        return _Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding)
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
-        config = job.config if job.own_conf_thres else job.config.override({"conf_thres": detector.high_conf_thres})
-        times, recorders, renderers, scene = StageTimes(), [], [], None
+        stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
+        config = job.config.override({name: value for name, value in stated.items() if name not in job.given})
+        times, recorders, renderers, claim, scene = StageTimes(), [], [], None, None
         if job.outputs:
             scene = job.outputs.scene
             about = {
@@ -308,21 +313,19 @@ class Predictor:
                 "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
                 "anonymise": asdict(job.hiding) if job.hiding else None,
             }
-            recorders = job.outputs.recorders(
-                info.name, config.refine, about, partial(dict, stage_seconds=times.seconds), detector.folder
-            )
-            renderers = job.outputs.renderers(info.name, times)
+            at_end = partial(dict[str, Any], stage_seconds=times.seconds)
+            recorders = job.outputs.recorders(config.refine, about, at_end, detector.folder)
+            renderers = job.outputs.renderers(times, detector.high_conf_thres)
+            claim = job.outputs.claim()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        cover = Cover(job.hiding, info.frame_rate, job.delay) if job.hiding else None
-        if cover:
-            logger.info("%s: hidden in all pictures: %s", info.name, job.hiding)
-        private = job.outputs is not None and job.outputs.private
-        if private:
-            logger.info("%s: private: nothing is kept but counts, of %d people and more", info.name, FEW)
-        every_sink, least_people = [*renderers, *job.sinks], FEW if private else 0
-        return SequenceRun(info, detector, tracker, recorders, every_sink, times, scene, cover, least_people)
+        cover = Cover(job.hiding, info, job.delay) if job.hiding else None
+        every_sink, least_people = [*renderers, *job.sinks], job.outputs.least_people if job.outputs else 0
+        return SequenceRun(
+            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
+        )
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
+        check_process()  # before the lock, which a fork may have left closed
         name = choose_backends(runtime)[0]
         runtime = replace(runtime, throughput=runtime.throughput and BACKENDS[name].has_throughput_form)
         with self._loading:  # so that threads at the same time load the model once

@@ -8,17 +8,20 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import io
 import selectors
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partialmethod
+from socketserver import StreamRequestHandler
 from typing import Any, NoReturn
 
 import cv2
 import flask
 import numpy as np
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException
 from werkzeug.serving import WSGIRequestHandler
 
 from .errors import OptionError, TrackingError
@@ -30,7 +33,7 @@ from .sources.image_header import image_size, is_cut_off
 
 # What a client may set: nothing that reads, writes or downloads a file, or chooses what the machine runs on.
 CLIENT_OPTIONS = ("frame_rate", *DETECTION, *(name for name in TRACKER if not name.startswith(REFINE)), *RETIRED)
-LARGEST = {"nms_top_k": 4096, "keep_top_k": 2048}  # time and memory grow with their squares
+LARGEST = {"nms_top_k": 4096, "keep_top_k": 2000}  # time and memory grow with their squares
 
 FAILED = "101"  # PaddleHub's status of a request that could not be answered; its HTTP status is 200 all the same
 MOST_OPTIONS = 100  # that a request may hold beside its images
@@ -44,7 +47,7 @@ class ServingOptions:
         max_body_bytes: Size of a request's body.
         max_images: Images of a request.
         max_pixels: Width times height of an image, by its header: a larger one is not decoded.
-        max_seconds: Time that tracking the images of a request may take.
+        max_seconds: Time that receiving a request may take, and then tracking its images.
         idle_seconds: Time that a connection may send nothing, while others wait.
         use_gpu: Whether the network runs on the first GPU.
 
@@ -55,7 +58,9 @@ class ServingOptions:
     max_body_bytes: int = whole(64_000_000, "size of a request's body, bytes")
     max_images: int = whole(1000, "images of a request")
     max_pixels: int = whole(50_000_000, "width times height of an image", high=2**30)
-    max_seconds: float = number(60.0, "time that tracking the images of a request may take, seconds", low=0.001)
+    max_seconds: float = number(
+        60.0, "time that receiving a request, and tracking its images, may take, seconds", low=0.001
+    )
     idle_seconds: float = number(10.0, "time that a connection may send nothing, seconds", low=0.001)
     use_gpu: bool = flag(False, "run the network on the first GPU")
 
@@ -104,7 +109,7 @@ def _causes_hidden(*told: type[Exception]) -> Iterator[None]:
 
 
 def _check_posted(images: Any, options: Mapping[str, Any], serving: ServingOptions) -> None:
-    """Check what can be checked before anything is decoded.
+    """Check what can be checked before any image is.
 
     Raises:
         OptionError: as `track_posted`.
@@ -118,8 +123,6 @@ def _check_posted(images: Any, options: Mapping[str, Any], serving: ServingOptio
         raise OptionError(f"images must be a list of base64 texts, not {type(images).__name__}")
     if len(images) > serving.max_images:
         raise OptionError(f"{len(images)} images are more than the {serving.max_images} that a request may have")
-    for position, text in enumerate(images, 1):
-        _image_file(position, text, serving.max_pixels)
 
 
 def _image_file(position: int, text: Any, max_pixels: int) -> bytes:
@@ -205,12 +208,39 @@ class RequestGuard:
         self._limits[path] = serving
         flask.request_started.connect(self._check)  # does not keep this object alive; a second time does nothing
         # of the development server, which PaddleHub uses: it serves nobody else while it waits for a connection
-        WSGIRequestHandler.timeout = serving.idle_seconds
+        WSGIRequestHandler.setup = partialmethod(_set_up, serving)  # type: ignore[assignment]
 
     def _check(self, application: flask.Flask, **_: Any) -> None:
         serving = self._limits.get(flask.request.path)
         if serving is not None and flask.request.method == "POST":
             _check_body(serving)
+
+
+def _set_up(handler: WSGIRequestHandler, serving: ServingOptions) -> None:
+    """Prepare to receive a request, in time."""
+    StreamRequestHandler.setup(handler)
+    handler.rfile = io.BufferedReader(_Receiver(handler.connection, serving))
+
+
+class _Receiver(io.RawIOBase):
+    """What a client sends. It may pause for `idle_seconds`, and go on for `max_seconds` however little it pauses."""
+
+    def __init__(self, connection: socket.socket, serving: ServingOptions) -> None:
+        self._connection, self._pause = connection, serving.idle_seconds
+        self._end = time.monotonic() + serving.max_seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request takes too long to arrive")
+        self._connection.settimeout(min(left, self._pause))
+        try:
+            return self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(self._pause)  # of the answer
 
 
 def _check_body(serving: ServingOptions) -> None:
@@ -222,7 +252,10 @@ def _check_body(serving: ServingOptions) -> None:
         _refuse("state the size of the body, in Content-Length")
     if size > serving.max_body_bytes:
         _refuse(f"a body of {size} bytes is more than the {serving.max_body_bytes} that a request may have")
-    data = flask.request.get_data()
+    try:
+        data = flask.request.get_data()
+    except (ClientDisconnected, OSError):
+        _refuse("the body did not arrive in time, or not whole")
     # what is counted here never stands in base64; it would take many times its size in memory
     if data.count(b"[") + data.count(b"{") > MOST_OPTIONS or data.count(b",") > serving.max_images + MOST_OPTIONS:
         _refuse(f'post one object with "images", a list of at most {serving.max_images} texts')

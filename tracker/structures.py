@@ -105,7 +105,7 @@ class SequenceInfo:
 
     Attributes:
         name: name of the sequence, the stem of file names.
-        frame_rate: nominal frames per second.
+        frame_rate: usual frames per second, pauses left out.
         size: width and height of the first frame in pixels.
         start: time of the first frame in the input's own clock, in seconds; `Frame.time` counts from there.
         audio: audio stream of the input, as a template for copying its packets; None without sound.

@@ -24,7 +24,7 @@ from training.checkpoint import save_parameters
 from training.data.batches import BatchStream
 from training.data.readers import open_dataset
 from training.settings import TrainSettings
-from training.teachers import TaughtCrops, TaughtDataset, Teachers
+from training.teachers.answers import TaughtCrops, TaughtDataset, Teachers
 from training.trainer import Task, Trainer, prepare_process
 
 logger = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ from tracker.settings.checks import (
     check_number,
     check_positive,
     check_settings,
+    flag,
     from_mapping,
     number,
     setting,
@@ -36,6 +37,13 @@ def _check_paths(name: str, value: Any) -> None:
     _check_list(name, value)
     for path in value:
         _check_path(name, path)
+
+
+def _check_detectors(name: str, value: Any) -> None:
+    if isinstance(value, (list, tuple)):
+        _check_paths(name, value)
+    else:
+        _check_path(name, value, optional=True)
 
 
 def _check_list(name: str, value: Any) -> None:
@@ -119,20 +127,33 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class TeacherSettings:
-    """Teacher networks, as ONNX files, and how far their boxes are trusted.
+    """Teacher networks, ``.onnx`` files or OpenVINO's ``.xml``, and how far their boxes are trusted.
 
     Raises:
         OptionError: A value is of the wrong type or out of its range.
     """
 
-    boxes: str | None = setting(None, "a person detector, see `BoxTeacher`; null for none", _check_optional_path)
+    boxes: str | Sequence[str] | None = setting(
+        None,
+        "person detectors FILE[:CLASS][@WxH], see `DetectorFile`; of several, a person is whom two find; null for none",
+        _check_detectors,
+    )
     embeddings: str | None = setting(
         None, "a person re-identification network, see `ReidNetwork`; null for none", _check_optional_path
+    )
+    tiles: int = whole(
+        1, "tiles along each side that detectors look at beside the whole image, if it has 720 rows or more; 1 for none"
     )
     sure: float = number(0.5, "score from which a detection is a person, in images without labels, 0 to 1", high=1)
     doubtful: float = number(
         0.25, "score from which a detection that no label matches is ignored: labels leave people out, 0 to 1", high=1
     )
+    complete: bool = flag(False, "whether sure detections that no label matches are people in images with labels too")
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """The person detectors."""
+        return (self.boxes,) if isinstance(self.boxes, str) else tuple(self.boxes or ())
 
     def __post_init__(self) -> None:
         check_settings(self, "teachers.")

@@ -120,7 +120,8 @@ def test_arguments_of_the_module(page):
     (call,) = ast.parse(block_with(page, "threads=None").strip()).body
     stated = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.value.keywords}
     arguments = inspect.signature(Predictor).parameters
-    assert stated == {"name": NAME, **{a: arguments[a].default for a in ("model", "threads", "backend", "precision")}}
+    known = ("model", "threads", "backend", "precision", "input_size")
+    assert stated == {"name": NAME, **{a: arguments[a].default for a in known}}
 
 
 @pytest.mark.parametrize("page", READMES)

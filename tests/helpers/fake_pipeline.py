@@ -80,9 +80,10 @@ def sequence_run(source, folder, detector=None, skip_frames=1, sinks=(), **optio
         info,
         detector or FakeDetector(),
         SequenceTracker(config, info.frame_rate, times.stage),
-        outputs.recorders(info.name, config.refine),
-        [*outputs.renderers(info.name, times), *sinks],
+        outputs.recorders(config.refine),
+        [*outputs.renderers(times), *sinks],
         times,
+        outputs.claim(),
     )
 
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.helpers.training.teacher_networks import boxes_detector
 from tools import cut_people
 from training.data.crops import IdentityFolders
 from training.data.readers import open_dataset
@@ -54,19 +55,17 @@ def test_every_so_many_th_image_is_taken(dataset, tmp_path):
     assert len(IdentityFolders(tmp_path / "people")) == 1
 
 
-def test_the_teachers_sure_boxes_do_where_there_are_no_labels(dataset, tmp_path, monkeypatch):
+def test_the_teachers_sure_boxes_do_where_there_are_no_labels(dataset, tmp_path):
     (tmp_path / "street" / "labels_with_ids" / "a.txt").unlink()
 
-    class Teacher:
-        def __init__(self, path, threads):
-            assert path.name == "yolox.onnx" and threads >= 1
-
-        def __call__(self, image):
-            return np.array([[20, 10, 80, 170], [100, 10, 160, 170]], np.float32), np.array([0.9, 0.4])
-
-    monkeypatch.setattr(cut_people, "BoxTeacher", Teacher)
-    cut_people.main([str(dataset), "--output", str(tmp_path / "people"), "--every", "2", "--boxes", "yolox.onnx"])
+    found = [[20, 10, 80, 170, 0.9], [100, 10, 160, 170, 0.4]]
+    first = boxes_detector(tmp_path / "first.xml", found, size=SIZE[::-1])
+    command = [str(dataset), "--every", "2", "--boxes", str(first)]
+    cut_people.main([*command, "--output", str(tmp_path / "people")])
     assert IdentityFolders(tmp_path / "people").labels == ["street-unknown-000000_0"]
+    second = boxes_detector(tmp_path / "second.xml", found[1:], labels=[1], size=SIZE[::-1])
+    cut_people.main([*command, "--boxes", f"{second}:1", "--output", str(tmp_path / "nobody")])
+    assert not (tmp_path / "nobody").exists(), "one alone finds somebody surely"
 
 
 def test_mistakes_cost_a_line(dataset, tmp_path, capsys):

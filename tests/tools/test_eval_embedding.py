@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-import sys
 
 import cv2
 import numpy as np
@@ -15,10 +14,8 @@ from tests.helpers.fake_models import WHOLE, model_config
 from tools.eval_embedding import Sample, main, measure, rank1, rank_auc, sampled_boxes
 from tracker.detection.decode import Decoder
 from tracker.detection.detector import Model
-from tracker.errors import ModelError
 from tracker.models.locate import COMPACT
 from tracker.settings.runtime import RuntimeOptions
-from training.onnx_networks import OnnxNetwork, ReidNetwork
 
 # few different values, so that many are equal
 VALUES = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), max_size=12)
@@ -186,33 +183,6 @@ def test_another_video_is_noticed(sequence, tmp_path, capsys):
     (other / "img1" / "000003.png").unlink()
     assert main(["--model", "compact", "--gt", str(other), "--every", "1", "--min_height", "1"]) == 1
     assert "lacks frame 3" in capsys.readouterr().err
-
-
-def test_without_onnxruntime_the_command_to_install_it_is_named(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModelError, match="pip install 'onnxruntime"):
-        OnnxNetwork(tmp_path / "reid.onnx", 1)
-
-
-class MeanColour(ReidNetwork):
-    """Stands for a ReID network: the embedding of a crop is its mean colour."""
-
-    def __init__(self):
-        pass
-
-    def __call__(self, blob):
-        assert blob.shape == (1, 256, 128, 3) and blob.dtype == np.float32
-        return blob.mean(axis=(1, 2))
-
-
-def test_a_crop_is_the_part_of_its_box_within_the_image():
-    image = np.zeros((60, 80, 3), np.uint8)
-    image[20:50, 10:30] = 0, 30, 40
-    image[:10, 70:] = 200, 0, 0
-    boxes = [[10.2, 19.7, 29.9, 50.3], [70, -30, 110, 10], [300, -40, 320, -10]]  # the last one lies beyond it
-    found = MeanColour().embed(image, np.array(boxes))
-    np.testing.assert_allclose(found, [[0, 0.6, 0.8], [1, 0, 0], [1, 0, 0]], atol=1e-6)
-    assert found.dtype == np.float32
 
 
 def test_what_runs_the_model_can_be_chosen(sequence, capsys):

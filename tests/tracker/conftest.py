@@ -33,7 +33,7 @@ class Command:
 
 @pytest.fixture
 def command(module, capsys, tmp_path):
-    names = ("model", "threads", "backend", "precision", "_loaded")
+    names = ("model", "threads", "backend", "precision", "input_size", "_loaded")
     kept = {name: getattr(module, name) for name in names}
     capsys.readouterr()
     yield Command(module, capsys, tmp_path / "out")

@@ -9,8 +9,9 @@ import pytest
 from tests.helpers.hub import NAME, error_line
 
 COMMON_OPTIONS = """
-    video_stream from_device frame_rate skip_frames model use_gpu threads backend precision output_dir tracker_config
-    visualization draw_threshold refine scene start interval anonymise only except private
+    video_stream from_device frame_rate skip_frames model use_gpu threads backend precision input_size output_dir
+    tracker_config visualization draw_threshold refine scene start interval anonymise only
+    except private
     progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
@@ -172,6 +173,9 @@ def test_a_video_is_asked_for(command):
         (["--model", "compakt"], "there is no model 'compakt'"),
         (["--backend", "onnx"], "backend must be one of auto,"),
         (["--precision", "int4"], "precision must be one of auto, fp32, bf16, int8, not 'int4'"),
+        (["--input_size", "big"], "input_size must be auto or WIDTHxHEIGHT in pixels, such as 1920x1088, not 'big'"),
+        (["--input_size", "8192x608"], "width of input_size must be a whole number from 1 to 4096, not 8192"),
+        (["--input_size", "1000x600"], "multiples of 32 for model jde_compact, not 1000x600: take 992x608"),
         (["--skip_frames", "0"], "skip_frames must be a whole number of at least 1, not 0"),
         (["--backend", "paddle", "--precision", "bf16"], "precision bf16 needs backend openvino"),
         (["--backend", "openvino", "--use_gpu"], "backend openvino runs on the processor: leave use_gpu off"),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from tests.helpers.fake_pipeline import FakeDetector, numbered
+from tracker.association import base
 from tracker.detection.base import FunctionDetector
 from tracker.errors import OptionError
 from tracker.predictor import Predictor
+from tracker.sinks import annotated_video
 from tracker.structures import Detections
 
 
@@ -37,3 +39,53 @@ def test_a_function_is_a_detector():
 def test_options_of_the_output_are_checked_also_where_there_is_none(options):
     with pytest.raises(OptionError, match=next(iter(options))):
         Predictor(detector=FakeDetector()).stream_mode(None, **options)
+
+
+class LowScores(FakeDetector):
+    """Gives a person 0.4, which is much for it."""
+
+    high_conf_thres = 0.35
+
+    def __init__(self):
+        super().__init__()
+        self.tracker_settings = {"conf_thres": 0.35, "low_thres": 0.05, "sure_margin": 0.0}
+
+    def embed(self, decoded, raw_outputs, preprocessed, min_score):
+        return Detections(decoded, np.array([0.4]), np.ones((1, 1), np.float32))
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """The settings of every tracker that was made."""
+    made, fused = [], base.ASSOCIATIONS["fused"]
+    monkeypatch.setitem(base.ASSOCIATIONS, "fused", lambda config, rate: made.append(config) or fused(config, rate))
+    return made
+
+
+def test_settings_that_a_model_states_are_used_unless_others_are_given(used, tmp_path):
+    (tmp_path / "own.yml").write_text("low_thres: 0.2\n")
+    for options, expected in (
+        ({}, (0.35, 0.05, 0.0, 0.2)),
+        ({"conf_thres": 0.3}, (0.3, 0.05, 0.0, 0.2)),
+        ({"sure_margin": 0.05, "confirm_evidence": 0.1}, (0.35, 0.05, 0.05, 0.1)),
+        ({"tracker_config": tmp_path / "own.yml"}, (0.35, 0.2, 0.0, 0.2)),
+    ):
+        Predictor(detector=LowScores()).stream_mode(None, **options).close()
+        config = used[-1]
+        assert (config.conf_thres, config.low_thres, config.sure_margin, config.confirm_evidence) == expected
+    Predictor(detector=FakeDetector()).stream_mode(None).close()
+    assert (used[-1].conf_thres, used[-1].low_thres, used[-1].sure_margin) == (0.5, 0.15, 0.05)
+
+
+@pytest.mark.parametrize(("options", "drawn"), [({}, True), ({"draw_threshold": 0.45}, False)])
+def test_whom_a_model_is_sure_of_is_drawn_whatever_its_scores(options, drawn, tmp_path, monkeypatch):
+    seen, draw = [], annotated_video.draw_tracks
+
+    def watched(image, ids, boxes, scores, least):
+        seen.append(least)
+        return draw(image, ids, boxes, scores, least)
+
+    monkeypatch.setattr(annotated_video, "draw_tracks", watched)
+    with Predictor(detector=LowScores()).stream_mode(tmp_path, **options) as stream:
+        assert len(stream.predict(numbered(9))) == 9
+    assert [least <= 0.4 for least in seen] == [drawn] * 9

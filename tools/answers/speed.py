@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> Figures:
     scene = make_scene(arguments.places)
     blank = np.zeros((1, 1, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        sink = AnswersSink(Path(folder) / "live", load_scene(scene))
+        sink = AnswersSink(Path(folder), load_scene(scene))
         sink.open(SequenceInfo("walkers", RATE, SIZE, pixel_aspect=Fraction(1)))
         times = []
         for number, tracks in enumerate(progress(walkers(arguments.people, arguments.frames), "live", "frames")):

@@ -21,7 +21,8 @@ from tracker.errors import OptionError
 from tracker.settings.checks import check_number, check_whole
 from tracker.settings.model import ModelConfig
 from tracker.settings.runtime import RuntimeOptions
-from training.onnx_networks import OnnxNetwork, ReidNetwork
+from training.teachers.network import TeacherNetwork
+from training.teachers.reid import ReidNetwork
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ def two_networks(detector: Path, reid: Path, people: int, threads: int) -> Pass:
     """Prepare a forward pass of a detector over a frame and of a ReID network over the crop of each person.
 
     Args:
-        detector: .onnx file.
-        reid: .onnx file.
+        detector: .onnx or .xml file.
+        reid: .onnx or .xml file.
         people: number of crops.
         threads: number of processor threads of each.
     """
-    detect, embed = OnnxNetwork(detector, threads), ReidNetwork(reid, threads)
+    detect, embed = TeacherNetwork(detector, threads), ReidNetwork(reid, threads)
     random = np.random.default_rng(0)
     frame, crop = (random.uniform(0, 255, network.shape).astype(np.float32) for network in (detect, embed))
 
@@ -92,8 +93,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend", nargs="+", default=["auto"], help="what runs them: paddle, openvino, or openvino:bf16"
     )
-    parser.add_argument("--detector", type=Path, help="an .onnx file, to compare with")
-    parser.add_argument("--reid", type=Path, help="an .onnx file for crops [1, 256, 128, 3], run once a person")
+    parser.add_argument("--detector", type=Path, help="an .onnx or .xml file, to compare with")
+    parser.add_argument(
+        "--reid", type=Path, help="an .onnx or .xml file for crops of 256x128 pixels, run once a person"
+    )
     parser.add_argument("--people", type=int, default=12, help="people a frame (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=30, help="passes that count (default: %(default)s)")
     parser.add_argument("--warm_up", type=int, default=3, help="first passes that do not count")

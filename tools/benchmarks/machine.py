@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tracker.detection.backends.network import thread_count
-from tracker.sinks.run_file import processor as processor
+from tracker.sinks.records.run_file import processor as processor
 
 SIZE = 2048  # rows and columns of the matrices, large enough to keep every core busy out of its cache
 

@@ -153,9 +153,10 @@ def _pipeline(video: Path, frames: int, association: str, backend: str) -> list[
             info,
             model.detector(),
             SequenceTracker(config, info.frame_rate),
-            outputs.recorders(info.name, config.refine),
-            outputs.renderers(info.name, times),
+            outputs.recorders(config.refine),
+            outputs.renderers(times),
             times,
+            outputs.claim(),
         )
         table = _Table(frames)
         track_source(source, run)

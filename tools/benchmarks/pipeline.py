@@ -101,10 +101,10 @@ def ours(folder: Path, name: str, backend: str, threads: int, clip: Clip) -> Con
     return made
 
 
-def separate(detector: Path, reid: Path, threads: int, clip: Clip) -> Contestant:
+def separate(detector: str, reid: str, threads: int, clip: Clip) -> Contestant:
     """Prepare a detector with a ReID network a person."""
-    networks = SeparateNetworks(detector, reid, threads)
-    made = Contestant(f"{detector.stem} + {reid.stem}", lambda: None, clip.frames)
+    networks = SeparateNetworks(detector, Path(reid), threads)
+    made = Contestant(f"{Path(detector).stem} + {Path(reid).stem}", lambda: None, clip.frames)
     predictor = networks.predictor(made.name)
 
     def track() -> None:
@@ -141,10 +141,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--separate",
-        type=Path,
         nargs=2,
-        metavar=("DETECTOR.onnx", "REID.onnx"),
-        help="a YOLOX detector with a ReID network a person beside them",
+        metavar=("DETECTOR[:CLASS][@WxH]", "REID"),
+        help=".onnx or .xml files: a detector (class of people, input size), and a ReID network a person beside them",
     )
     parser.add_argument("--repeats", type=int, default=5, help="runs that count (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=thread_count(None), help="of each network (default: all cores)")

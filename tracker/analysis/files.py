@@ -69,6 +69,7 @@ class AnswerFiles:
         self._start = recording.start
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            (folder / SUMMARY).unlink(missing_ok=True)  # of a run before: it says that the answers are complete
             for name, (file, kind, timed) in TABLES.items():
                 if name == "floor" and not analysis.floor:
                     (folder / file).unlink(missing_ok=True)  # of a run before

@@ -14,10 +14,9 @@ from ..errors import OptionError
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
 from .camera_motion import CameraMotion
+from .clock import frame_periods
 from .fused_tracker import FusedTracker
 from .jde_tracker import JDETracker
-
-TIME_JITTER = 0.1  # frame periods by which a step may miss whole periods: time stamps are rounded, often to 1 ms
 
 
 class Tracker(Protocol):
@@ -137,7 +136,7 @@ class SequenceTracker:
         """
         if not math.isfinite(time):
             raise OptionError(f"the time of a frame must be a finite number of seconds, not {time!r}")
-        elapsed = self._elapsed(time)
+        elapsed = 1.0 if self._last_time is None else frame_periods(time - self._last_time, self._frame_rate)
         self._last_time = time
         warp = None
         if self._camera_motion and image is not None:
@@ -145,13 +144,3 @@ class SequenceTracker:
                 warp = self._camera_motion.estimate(image, detections.boxes)
         with self._timed("track"):
             return self._tracker.update(detections, warp, elapsed)
-
-    def _elapsed(self, time: float) -> float:
-        """Return the time since the last frame in frame periods, steps of whole periods exactly."""
-        if self._last_time is None:
-            return 1.0
-        periods = (time - self._last_time) * self._frame_rate
-        if not periods > 0:
-            return 1.0
-        whole = round(periods)
-        return float(whole) if whole and abs(periods - whole) <= TIME_JITTER else periods

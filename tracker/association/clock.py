@@ -10,6 +10,22 @@ from ..errors import OptionError
 
 LONGEST_STEP = 1.0  # seconds between two frames that do not count as a pause, however short the memory is
 
+TIME_JITTER = 0.1  # frame periods by which a step may miss whole periods: time stamps are rounded, often to 1 ms
+
+
+def frame_periods(seconds: float, frame_rate: float) -> float:
+    """Return the time between two frames in frame periods, steps of whole periods exactly.
+
+    Args:
+        seconds: the time; what is not above 0 counts as one period.
+        frame_rate: frames per second.
+    """
+    periods = seconds * frame_rate
+    if not periods > 0:
+        return 1.0
+    whole = round(periods)
+    return float(whole) if whole and abs(periods - whole) <= TIME_JITTER else periods
+
 
 class Clock:
     """Time in frame periods (1 / frame_rate) of the frames that a tracker took.

@@ -24,21 +24,23 @@ class Model:
 
     Args:
         folder: inference model folder.
-        runtime: backend, precision, device and threads.
+        runtime: backend, precision, device, threads and size of the input.
 
     Attributes:
-        config: the contents of its ``infer_cfg.yml``.
+        config: the contents of its ``infer_cfg.yml``, with the size of the input asked for.
         folder: the inference model folder.
 
     Raises:
         ModelError: the folder holds no usable model, the backend is not installed, or Paddle has no GPU.
-        OptionError: the backend does not exist, or cannot be combined with the other options.
+        OptionError: the backend does not exist, or cannot be combined with the other options, or the model takes no
+            inputs of this size.
     """
 
     def __init__(self, folder: Path, runtime: RuntimeOptions | None = None) -> None:
-        self.config = ModelConfig.load(folder)
+        runtime = runtime or RuntimeOptions()
+        self.config = ModelConfig.load(folder).with_input_size(runtime.input_size)
         self.folder = folder
-        self._network = open_network(folder, self.config, runtime or RuntimeOptions())
+        self._network = open_network(folder, self.config, runtime)
 
     @property
     def backend(self) -> str:
@@ -72,6 +74,7 @@ class JDEDetector:
         folder: folder of the model.
         high_conf_thres: score above which a detection is a high-confidence one.
         max_in_flight: number of forward passes to run at once.
+        tracker_settings: settings of the association that the model states, by their names in ``config/tracker.yml``.
     """
 
     def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
@@ -79,6 +82,7 @@ class JDEDetector:
         self.backend = network.description
         self.folder: Path | None = network.folder
         self.high_conf_thres = decoder.thresholds.high_conf_thres
+        self.tracker_settings = decoder.thresholds.tracker_settings
         self.max_in_flight = network.max_in_flight
         self._network = network
         # an input for each pass in flight, one for the next pass, and one that is being filled

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import OptionError, OutputError, SourceError
+from ..errors import OptionError, OutputError, SourceError, printable
 from ..sinks.mot_text import FRAME, HEIGHT, ID, LEFT, WIDTH, read_mot
 from ..sources.seqinfo import SEQINFO, SeqInfo, find_sequence, read_seqinfo
 
@@ -136,7 +136,8 @@ def check_frames_meet(gt: np.ndarray, result: np.ndarray, gt_file: Path, result_
             "is it the result of another video, or counted from another frame?"
         )
     if shared < len(frames) / 2:
-        logger.warning("%s: only %d of its %d frames have boxes in %s", result_file, shared, len(frames), gt_file)
+        files = printable(str(result_file)), printable(str(gt_file))
+        logger.warning("%s: only %d of its %d frames have boxes in %s", files[0], shared, len(frames), files[1])
 
 
 def find_pairs(gt: Path, path: Path, suffix: str = ".txt") -> list[tuple[str, Path, Path]]:

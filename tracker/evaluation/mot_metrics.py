@@ -90,6 +90,17 @@ def score(gt_file: Path, result: Path, iou: float = 0.5, must_meet: bool = True)
         )
     if must_meet:
         check_frames_meet(gt, boxes, gt_file, result)
+    return score_boxes(gt, boxes, iou)
+
+
+def score_boxes(gt: np.ndarray, boxes: np.ndarray, iou: float = 0.5) -> Scored:
+    """Count hits, errors and associations of one video, given as tables.
+
+    Args:
+        gt: [N, 10] as `read_boxes` returns it.
+        boxes: [M, 10] likewise, of the tracks.
+        iou: least IoU at which a result box may match a true one, in (0, 1].
+    """
     frames = overlaps(gt, boxes)
     return Scored(_clear_mot(frames, iou), count_hota(frames))
 

@@ -40,7 +40,7 @@ class SequenceFiles:
         name: name of the sequence in tables and files.
         source: video, or folder of images.
         gt: its ground truth file.
-        frame_rate: frames per second; None for the source's own.
+        frame_rate: frames per second of images or a stream without time stamps; None for what the source states.
     """
 
     name: str
@@ -158,12 +158,12 @@ def validate_model(
 
 
 def default_config(model: Model) -> TrackerConfig:
-    """Return the default settings: those of ``config/tracker.yml`` with the model's own ``conf_thres``.
+    """Return the default settings: those of ``config/tracker.yml`` with those that the model states in their place.
 
     Args:
         model: the model.
     """
-    return TrackerConfig.load(TRACKER_FILE).override({"conf_thres": model.config.thresholds.high_conf_thres})
+    return TrackerConfig.load(TRACKER_FILE).override(model.config.thresholds.tracker_settings)
 
 
 class _Run:

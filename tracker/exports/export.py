@@ -13,10 +13,11 @@ import numpy as np
 
 from ..analysis.edits import EditsLike, best_boxes, load_edits
 from ..errors import OptionError, OutputError, SourceError
-from ..pipeline.analyse import results_folder, text_path
+from ..pipeline.analyse import record_path, results_folder, text_path
 from ..settings.checks import check_choice, check_number, check_positive
+from ..sinks.files import run_path
 from ..sinks.mot_text import FRAME, ID, SCORE, read_mot
-from ..sinks.run_file import read_run, run_path
+from ..sinks.records.run_file import read_run
 from ..sources import open_source
 from .datasets import image_name, write_coco, write_mot, write_yolo
 from .labelling import write_cvat, write_label_studio
@@ -122,7 +123,8 @@ def _recording(text: Path, table: np.ndarray, video: str | os.PathLike | None, f
     last = int(table[-1, FRAME]) if len(table) else 1
     if last > LONGEST:
         raise SourceError(f"{text}: frame {last} would be months after the first: is it a number of frames?")
-    about: dict[str, Any] = read_run(run_path(text)) if run_path(text).exists() else {}
+    about_path = record_path(text, run_path)
+    about: dict[str, Any] = read_run(about_path) if about_path.exists() else {}
     if about:
         width, height = about["size"]
         size, rate = (int(width), int(height)), float(about["frame_rate"])

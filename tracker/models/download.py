@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from http.client import responses
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from ..errors import ModelError, OutputError
 
+logger = logging.getLogger(__name__)
+
 CHUNK_BYTES = 1 << 16
 MAX_BYTES = 4 << 30
 MAX_SECONDS = 2 * 3600.0  # of one call; the next call goes on from there
+LEAST_RATE = 1000  # bytes a second, over each ``timeout``
+ANSWER = 3  # times ``timeout`` in which an answer must begin, all redirects included
+STANDSTILLS = 3  # times ``timeout`` for which another process's download may not get on
 PAUSES = (0.5, 1.0, 2.0)  # seconds to wait before asking again
 BUSY = (429, 502, 503, 504)  # answers of a server that may have the file later
 
@@ -32,15 +42,17 @@ def download(
     """Download a file, unless it is there already.
 
     A download that broke off, in this call or an earlier one, is resumed where the server allows it. When two processes
-    ask for the same target at once, one downloads and the other waits. The digest of the first complete download is
-    kept in ``TARGET.json``: other content is refused from then on. ``TARGET.lock`` may be left behind.
+    ask for the same target at once, one downloads and the other waits for as long as it gets on. The digest of the
+    first complete download is kept in ``TARGET.json``: other content is refused from then on. ``TARGET.lock`` may be
+    left behind.
 
     Args:
         url: http or https address. A user and password in it are used, and never shown.
         target: The file to write. Its folder is made when needed.
         sha256: Hexadecimal digest the file must have. A file that is there with another digest is downloaded anew;
             without a digest any file that is there is taken.
-        timeout: Seconds to wait for the connection, and for each next byte.
+        timeout: Seconds to wait for the connection, and for each next byte. In any such time at least 1000 bytes a
+            second must come.
         progress: Show a bar on stderr: True always, False never, None when stderr is a terminal.
 
     Returns:
@@ -54,7 +66,7 @@ def download(
     try:
         if not _is_ready(target, sha256):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{target}.lock"):
+            with _locked(target, url, timeout):
                 if not _is_ready(target, sha256):  # another process may have downloaded it meanwhile
                     _Download(url, target, timeout, progress).run(sha256)
     except (OSError, NotImplementedError) as error:
@@ -84,6 +96,35 @@ def _is_ready(target: Path, sha256: str | None) -> bool:
     return target.is_file() and (sha256 is None or file_digest(target) == sha256.lower())
 
 
+@contextmanager
+def _locked(target: Path, url: str, timeout: float) -> Iterator[None]:
+    """Keep other processes from a target; wait for one that has it, while its part of the file grows."""
+    lock, part = FileLock(f"{target}.lock"), _part(target)
+    size, standstills = -1, 0
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=timeout)
+        except Timeout:
+            grown = part.stat().st_size if part.exists() else 0
+            standstills = 0 if grown > size else standstills + 1
+            if size < 0:
+                logger.info("waiting for another process that downloads %s", _masked(url))
+            if standstills == STANDSTILLS:
+                raise ModelError(
+                    f"{_masked(url)} is being downloaded by another process, which has not got on for "
+                    f"{STANDSTILLS * timeout:g} s: end it and run again"
+                ) from None
+            size = grown
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
+
+
 class _TryAgain(Exception):
     """The transfer has to be asked for again."""
 
@@ -98,7 +139,7 @@ class _Download:
     def __init__(self, url: str, target: Path, timeout: float, progress: bool | None) -> None:
         self.url, self.target, self.timeout, self.progress = url, target, timeout, progress
         self.name = _masked(url)
-        self.part = target.with_name(f"{target.name}.part")
+        self.part = _part(target)
         self.deadline = time.monotonic() + MAX_SECONDS
         address = hashlib.sha256(url.encode()).hexdigest()
         self.note: dict[str, Any] = {"address": address, "version": None, "length": None, "sha256": None}
@@ -113,6 +154,9 @@ class _Download:
         if not re.match(r"https?://[^/]", self.url, re.IGNORECASE):
             raise ModelError(f"{self.name} is no address to download from; it must begin with http:// or https://")
         self._transfer()
+        if not self.size:
+            self.part.unlink(missing_ok=True)
+            raise ModelError(f"{self.name} answers with an empty file; use another address")
         digest, expected = file_digest(self.part), (sha256 or self.note["sha256"] or "").lower()
         if expected and digest != expected:
             self.part.unlink()
@@ -147,7 +191,7 @@ class _Download:
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers |= {"Range": f"bytes={offset}-", "If-Range": version}
-        with requests.get(self.url, headers=headers, stream=True, timeout=self.timeout) as answer:
+        with self._ask(headers) as answer:
             if offset and answer.status_code in (206, 416):
                 rest = (f"bytes {offset}-{length - 1}/{length}", version)
                 if (answer.headers.get("Content-Range"), _version(answer)) != rest:
@@ -156,6 +200,22 @@ class _Download:
             else:
                 self._begin(answer)
             self._append(answer)
+
+    def _ask(self, headers: dict[str, str]) -> requests.Response:
+        """Return the answer as soon as its content begins, or fail in time, however slowly headers drip in."""
+        future: Future[requests.Response] = Future()
+
+        def ask() -> None:
+            try:
+                future.set_result(requests.get(self.url, headers=headers, stream=True, timeout=self.timeout))
+            except Exception as error:  # noqa: BLE001 (raised in the thread that waits)
+                future.set_exception(error)
+
+        threading.Thread(target=ask, name="download", daemon=True).start()
+        try:
+            return future.result(ANSWER * self.timeout)
+        except TimeoutError:
+            raise ModelError(self._failure(_TryAgain(f"no answer within {ANSWER * self.timeout:g} s"))) from None
 
     def _begin(self, answer: requests.Response) -> None:
         """Accept a whole file only, and start from nothing."""
@@ -177,11 +237,17 @@ class _Download:
     def _append(self, answer: requests.Response) -> None:
         length, disable = self.note["length"], None if self.progress is None else not self.progress
         bar = tqdm(desc=self.target.name, total=length, initial=self.size, unit="B", unit_scale=True, disable=disable)
+        slow = False
         with self.part.open("ab") as file, bar:
+            checked, size = time.monotonic(), file.tell()
             # `read1` gives what is there, so that the limits hold however slowly bytes drip in.
             while chunk := answer.raw.read1(CHUNK_BYTES):
                 bar.update(file.write(chunk))
-                if file.tell() > MAX_BYTES or time.monotonic() > self.deadline:
+                now = time.monotonic()
+                if now > checked + self.timeout:
+                    slow = file.tell() - size < LEAST_RATE * self.timeout
+                    checked, size = now, file.tell()
+                if slow or file.tell() > MAX_BYTES or now > self.deadline:
                     break
             file.flush()
             os.fsync(file.fileno())  # else a power cut after the move could leave a target with holes
@@ -189,6 +255,8 @@ class _Download:
             size = self.size
             self.part.unlink()
             raise ModelError(f"{self.name} sends {size} bytes or more, too many; use another address")
+        if slow and self.size != length:
+            raise ModelError(self._failure(_TryAgain(f"fewer than {LEAST_RATE} bytes a second")))
         if chunk and self.size != length:
             raise ModelError(self._failure(_TryAgain(f"not done after {MAX_SECONDS:g} s")))
         if length is not None and self.size < length:

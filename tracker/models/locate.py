@@ -17,6 +17,7 @@ from ..settings.files import read_mapping
 from .child import ROOT
 from .download import download, file_digest, note_path
 from .export import export_in_child
+from .pdparams import check_beginning
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def find_model(model: str | os.PathLike = "auto", progress: bool | None = None) 
         return verified(_auto(progress))
     if re.match(r"https?://", name):
         target = cache_folder() / "downloads" / _url_file_name(name)
-        return verified(_converted(download(name, target, progress=progress)))
+        return verified(_converted(_downloaded(name, target, None, progress)))
     try:
         path = Path(name).expanduser()
     except RuntimeError:  # the home of a user who does not exist
@@ -131,7 +132,19 @@ def _full(progress: bool | None) -> Path:
     if (folder / "infer_cfg.yml").is_file():
         return folder
     target = cache_folder() / "downloads" / FULL_URL.rsplit("/", 1)[1]
-    return _convert(download(FULL_URL, target, FULL_SHA256, progress=progress), folder)
+    return _convert(_downloaded(FULL_URL, target, FULL_SHA256, progress), folder)
+
+
+def _downloaded(url: str, target: Path, sha256: str | None, progress: bool | None) -> Path:
+    """Download weights; what does not begin as such is thrown away, so that it is asked for again."""
+    weights = download(url, target, sha256, progress=progress)
+    try:
+        check_beginning(weights)
+    except ModelError as error:
+        for file in (weights, note_path(weights)):
+            file.unlink(missing_ok=True)
+        raise ModelError(f"{error}; it was thrown away: use another address") from error
+    return weights
 
 
 def _converted(weights: Path) -> Path:

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import ModelError
 
+LARGEST_FILE = 4 << 30  # bytes; the weights of the full network have 0.3 GB
 SHOWN = 3  # parameters in a message
 SHOWN_CHARACTERS = 80  # of a text out of a file
 NAME_TABLE = "StructuredToParameterName@@"  # Paddle writes it beside the parameters: their names in the framework
@@ -114,6 +115,37 @@ class _Unpickler(pickle.Unpickler):
         return ALLOWED[full_name]
 
 
+def check_beginning(path: Path) -> None:
+    """Check that a file begins as a ``.pdparams`` file does, which a page in its place does not.
+
+    Raises:
+        ModelError: It does not, or cannot be read.
+    """
+    _check_beginning(path, _content(path, 8))
+
+
+def _content(path: Path, size: int = -1) -> bytes:
+    """Return a file, or the first bytes of it."""
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError(0, "it is no regular file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise OSError(0, f"it has more than {LARGEST_FILE} bytes")
+        with path.open("rb") as file:
+            return file.read(size)
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or "not enough memory"
+        raise ModelError(f"{path} cannot be read ({reason}); give the path of a .pdparams file") from error
+
+
+def _check_beginning(path: Path, data: bytes) -> None:
+    if data[:2] not in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):  # Paddle writes pickle protocols 2 to 4
+        raise ModelError(
+            f"{path} is not a .pdparams file: it begins with {data!r}; "
+            "give a file written by paddle.save(layer.state_dict(), ...)"
+        )
+
+
 def load_pdparams(path: Path) -> dict[str, np.ndarray]:
     """Read the parameters in a ``.pdparams`` file. Nothing in the file is run.
 
@@ -131,16 +163,8 @@ def load_pdparams(path: Path) -> dict[str, np.ndarray]:
             a flat dict of arrays.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except (OSError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or "not enough memory"
-        raise ModelError(f"{path} cannot be read ({reason}); give the path of a .pdparams file") from error
-    if data[:2] not in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):  # Paddle writes pickle protocols 2 to 4
-        raise ModelError(
-            f"{path} is not a .pdparams file: it begins with {data[:8]!r}; "
-            "give a file written by paddle.save(layer.state_dict(), ...)"
-        )
+    data = _content(path)
+    _check_beginning(path, data[:8])
     try:
         _check_whole(data)
         return _parameters(_Unpickler(io.BytesIO(data), encoding="latin1").load())

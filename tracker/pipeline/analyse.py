@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +20,10 @@ from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
 from ..privacy.counts import PrivateFiles, check_private
 from ..settings.checks import check_flag, check_positive, check_whole, shown
+from ..sinks.files import answers_path, run_path, times_path
 from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
-from ..sinks.run_file import read_run, run_path
-from ..sinks.times import Clock, read_times, times_path
+from ..sinks.records.run_file import read_run
+from ..sinks.records.times import Clock, read_times
 from ..sources import open_source
 
 LINES_AT_ONCE = 20_000  # of a text that had to be sorted
@@ -114,14 +115,16 @@ def analyse(
     if check_flag("private", private):
         check_private(loaded if scene is not None else None, interval)
     corrections = load_edits(edits)
-    about = read_run(run_path(path)) if run_path(path).exists() else {}
+    about_path = record_path(path, run_path)
+    about = read_run(about_path) if about_path.exists() else {}
     size, rate = _size_and_rate(about, video, stated_size(scene), frame_rate)
     if begin is None and about.get("start"):
         begin = read_start(about["start"])
     skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
-    marks = read_times(times_path(path)) if times_path(path).exists() else []
-    folder = results_folder(path, output_dir) / "answers" / path.stem
+    marks_path = record_path(path, times_path)
+    marks = read_times(marks_path) if marks_path.exists() else []
+    folder = answers_path(results_folder(path, output_dir), path.stem)
 
     def answer(portions: Iterable[np.ndarray]) -> None:
         analysis = SceneAnalysis(loaded, recording)
@@ -204,6 +207,12 @@ def text_path(text: str | os.PathLike) -> Path:
     if not path.is_file():
         raise SourceError(f"{os.fspath(text)!r} is no file: give the MOT text of a run")
     return path
+
+
+def record_path(text: Path, path_of: Callable[[Path, str], Path]) -> Path:
+    """Return the path of a record beside a text; a refined text shares that of its run."""
+    beside = [text.with_name(path_of(Path(), name).name) for name in (text.stem, text.stem.removesuffix("_refined"))]
+    return next(filter(Path.exists, beside), beside[-1])
 
 
 def results_folder(text: Path, output_dir: str | os.PathLike | None) -> Path:

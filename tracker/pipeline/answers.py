@@ -18,7 +18,8 @@ from ..analysis.scene import Scene
 from ..analysis.trajectories import Trajectories
 from ..privacy.counts import PrivateFiles
 from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
-from ..sinks.times import Clock
+from ..sinks.files import answers_path, refined_path
+from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
 
@@ -47,7 +48,7 @@ class AnswersSink:
     """Writes the answers to a scene, each row as soon as it is known, flushed.
 
     Args:
-        folder: of the files.
+        output_dir: folder of the results of the run; these go to ``answers/NAME`` in it.
         scene: what is asked.
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
@@ -58,13 +59,13 @@ class AnswersSink:
 
     def __init__(
         self,
-        folder: Path,
+        output_dir: Path,
         scene: Scene,
         interval: float = 60.0,
         start: datetime | None = None,
         private: bool = False,
     ) -> None:
-        self.folder = folder
+        self._output_dir = output_dir
         self._private = private
         self._scene = scene
         self._interval = interval
@@ -82,7 +83,8 @@ class AnswersSink:
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
         self._clock = Clock(info.frame_rate)
         self._analysis = SceneAnalysis(self._scene, recording)
-        self._files = (PrivateFiles if self._private else AnswerFiles)(self.folder, self._analysis)
+        files = PrivateFiles if self._private else AnswerFiles
+        self._files = files(answers_path(self._output_dir, info.name), self._analysis)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
@@ -101,8 +103,8 @@ class RefinedAnswersSink:
     """Writes the answers to a scene from the refined text of a run, once that is there.
 
     Args:
-        text: refined MOT text that another sink writes, which must be closed before this one.
-        output_dir: folder of the results of the run.
+        output_dir: folder of the results of the run. The answers to ``mot_results/NAME_refined.txt`` in it, which
+            another sink writes and which must be closed before this one, go to ``answers/NAME_refined``.
         scene: what is asked.
         interval: as for `AnswersSink`.
         start: as for `AnswersSink`.
@@ -110,23 +112,22 @@ class RefinedAnswersSink:
 
     name = "answers"
 
-    def __init__(
-        self, text: Path, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None
-    ) -> None:
-        self._text, self._output_dir = text, output_dir
+    def __init__(self, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
+        self._output_dir = output_dir
+        self._info: SequenceInfo
         self._scene, self._interval, self._start = scene, interval, start
 
     def open(self, info: SequenceInfo) -> None:
-        """Do nothing yet."""
+        """Note the name of the run."""
+        self._info = info
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Do nothing yet."""
 
     def close(self) -> dict[str, Path]:
         """Analyse the text, and return the folder of the answers, as ``answers_refined``."""
-        result = analyse(
-            self._text, self._scene, output_dir=self._output_dir, start=self._start, interval=self._interval
-        )
+        text = refined_path(self._output_dir, self._info.name)
+        result = analyse(text, self._scene, output_dir=self._output_dir, start=self._start, interval=self._interval)
         return {"answers_refined": result.folder}
 
 

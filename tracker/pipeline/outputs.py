@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,17 +12,22 @@ from typing import Any
 from ..analysis.answers import check_interval
 from ..analysis.scene import Scene
 from ..errors import OptionError
-from ..privacy.counts import check_private
+from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
 from ..sinks.annotated_video import VideoSink
 from ..sinks.base import Sink
+from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
-from ..sinks.run_file import RunSink, run_path
-from ..sinks.times import TimesSink, times_path
+from ..sinks.records.run_file import RunSink
+from ..sinks.records.times import TimesSink
 from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
 from .timing import StageTimes
+
+DRAW_THRESHOLD = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class OutputOptions:
     Attributes:
         folder: folder of ``mot_results/NAME.txt`` and ``mot_outputs/NAME_vis.mp4``.
         visualization: whether to write the video.
-        draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all.
+        draw_threshold: least score, 0 to 1, of the tracks drawn; the text has all. The default is the model's own
+            score of a high-confidence detection where that is lower.
         refine: whether to write ``mot_results/NAME_refined.txt`` at the end.
         scene: lines, zones and the like to answer to in ``answers/NAME``; None for no answers.
         start: clock time of the first frame; None where it is not known.
@@ -44,7 +51,7 @@ class OutputOptions:
 
     folder: Path
     visualization: bool = True
-    draw_threshold: float = 0.5
+    draw_threshold: float = DRAW_THRESHOLD
     refine: bool = False
     scene: Scene | None = None
     start: datetime | None = None
@@ -61,21 +68,17 @@ class OutputOptions:
             if self.refine:
                 raise OptionError("private keeps no tracks that could be refined: leave refine out")
 
-    def text_path(self, name: str) -> Path:
-        """Return the path of a sequence's MOT text."""
-        return self.folder / "mot_results" / f"{name}.txt"
+    @property
+    def least_people(self) -> int:
+        """Numbers of people below this are told as 0."""
+        return FEW if self.private else 0
 
-    def refined_path(self, name: str) -> Path:
-        """Return the path of a sequence's refined MOT text."""
-        return self.folder / "mot_results" / f"{name}_refined.txt"
-
-    def video_path(self, name: str) -> Path:
-        """Return the path of a sequence's annotated video."""
-        return self.folder / "mot_outputs" / f"{name}_vis.mp4"
+    def claim(self) -> RunFiles:
+        """Return the claim of one run on its files."""
+        return RunFiles(self.folder, self.visualization and not self.private, not self.private)
 
     def recorders(
         self,
-        name: str,
         settings: RefineSettings,
         about: Mapping[str, Any] | None = None,
         at_end: Callable[[], Mapping[str, Any]] = dict,
@@ -84,34 +87,37 @@ class OutputOptions:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
         Args:
-            name: name of the sequence.
             settings: settings of the refinement.
             about: what ``mot_results/NAME_run.json`` tells of the run; None for no such file.
             at_end: called at the end of the run; returns what is known then only.
             model: folder of the model; None for none.
         """
-        text, refined = self.text_path(name), self.refined_path(name)
-        sinks: list[Sink] = [] if self.private else [MotTextSink(text), TimesSink(times_path(text))]
+        if self.private:
+            logger.info("private: nothing is kept but counts, of %d people and more", FEW)
+        sinks: list[Sink] = [] if self.private else [MotTextSink(self.folder), TimesSink(self.folder)]
         if about is not None:
             start = self.start.isoformat() if self.start else None
-            sinks.append(RunSink(run_path(text), {**about, "start": start}, at_end, model))
+            sinks.append(RunSink(self.folder, {**about, "start": start}, at_end, model))
         if self.refine:
-            sinks.append(RefinedTextSink(text, refined, settings))
+            sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
-            asked = (self.scene, self.interval, self.start)
-            sinks.append(AnswersSink(self.folder / "answers" / name, *asked, self.private))
+            asked = (self.folder, self.scene, self.interval, self.start)
+            sinks.append(AnswersSink(*asked, self.private))
             if self.refine:
-                sinks.append(RefinedAnswersSink(refined, self.folder, *asked))
+                sinks.append(RefinedAnswersSink(*asked))
         return sinks
 
-    def renderers(self, name: str, times: StageTimes) -> list[Sink]:
+    def renderers(self, times: StageTimes, high_conf_thres: float = 1.0) -> list[Sink]:
         """Return the sinks that draw a sequence.
 
         Args:
-            name: name of the sequence.
             times: counts how long drawing takes.
+            high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
         if self.private or not self.visualization:
             return []
+        least = self.draw_threshold
+        if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
+            least = min(least, high_conf_thres)
         overlay = SceneOverlay(self.scene) if self.scene else None
-        return [VideoSink(self.video_path(name), self.draw_threshold, times.stage, overlay)]
+        return [VideoSink(self.folder, least, times.stage, overlay)]

@@ -12,7 +12,7 @@ import numpy as np
 from ..analysis.answers import Answers, Heat
 from ..analysis.files import RowList, Table
 from ..analysis.rows import Count, Crossing, Person, Visit
-from ..errors import OutputError, SourceError
+from ..errors import OutputError, SourceError, printable
 from ..sinks.mot_text import HEIGHT, ID, LEFT, SCORE, read_frames, read_table
 from ..structures import FrameTracks
 
@@ -54,7 +54,7 @@ class TrackingResult:
         stage_fps: frames per second of each stage by itself; that of the network by the time spent waiting for it.
         people: number of different identities. Called, as ``people()``, it gives the rows of `Answers.people`: when
             each was seen, and how far they went.
-        frame_rate: nominal frames per second of the source.
+        frame_rate: usual frames per second of the source.
         model: name of the model that ran.
         model_path: folder of that model; None for a detector of your own.
         backend: backend and precision of the network, such as ``paddle fp32``.
@@ -218,7 +218,7 @@ class TrackingResult:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:
             lines.append(f"  {self.dropped} frames were dropped, for they came too fast")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def _answers(name: str, folder: Path | None) -> Answers:

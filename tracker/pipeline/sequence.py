@@ -17,6 +17,7 @@ from ..detection.square_pixels import shrink_back, stretch
 from ..errors import TrackingError
 from ..privacy.cover import Cover
 from ..sinks.base import Sink, SinkGroup, close_sinks
+from ..sinks.claim import RunFiles
 from ..structures import Detections, Frame, SequenceInfo, Tracks
 from .result import TrackingResult
 from .timing import StageTimes
@@ -36,6 +37,7 @@ class SequenceRun:
         recorders: sinks that get each frame in the tracking thread, before the next frame is tracked.
         renderers: sinks that get each frame later, in the thread of the caller.
         times: counts how long the stages take.
+        claim: names the sequence so that no other run writes the same files; None for a run without files.
         scene: whoever's foot is where it says is left out before tracking; None for nobody.
         cover: hides people in the frames before any sink gets them; None for nobody.
         least_people: smaller numbers of people are told as 0.
@@ -52,6 +54,7 @@ class SequenceRun:
         recorders: Sequence[Sink] = (),
         renderers: Sequence[Sink] = (),
         times: StageTimes | None = None,
+        claim: RunFiles | None = None,
         scene: Scene | None = None,
         cover: Cover | None = None,
         least_people: int = 0,
@@ -60,6 +63,7 @@ class SequenceRun:
         self.detector = detector
         self.times = times or StageTimes()
         self._tracker = tracker
+        self._claim = claim
         self._scene = scene
         self._regions: Regions | None = None
         self._cover = cover
@@ -121,20 +125,20 @@ class SequenceRun:
         """
         if not self._started:
             self._started = time.perf_counter()
-            height, width = frame.image.shape[:2]
-            self.info = replace(self.info, size=(width, height))
-            if self._scene:
-                self._regions = Regions(self._scene, self.info.size)
         with self.times.stage("decode"):
             decoded = self.detector.decode(raw_outputs, preprocessed)
         with self.times.stage("embed"):
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
         detections = everybody = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
-        if self._regions:
+        if self._scene:
+            height, width = frame.image.shape[:2]
+            self._regions = self._regions or Regions(self._scene, (width, height))
             left, _, right, bottom = detections.boxes.T
             kept = self._regions.keep((left + right) / 2, bottom)
             detections = Detections(detections.boxes[kept], detections.scores[kept], detections.embeddings[kept])
         tracks = self._tracker.update(frame.time, detections, frame.image)
+        if not self._frames:
+            self._complete_info(frame)
         self._frames += 1
         self._last_frame = frame.index + 1
         if self._cover is None:
@@ -155,6 +159,11 @@ class SequenceRun:
         for frame, tracks in ready:
             self._recorders.write(self.info, frame, tracks)
         return ready
+
+    def _complete_info(self, first: Frame) -> None:
+        height, width = first.image.shape[:2]
+        name = self._claim.claim(self.info.name, (width, height)) if self._claim else self.info.name
+        self.info = replace(self.info, size=(width, height), name=name)
 
     def render(self, frame: Frame, tracks: Tracks) -> None:
         """Give a tracked frame to the renderers.
@@ -184,6 +193,8 @@ class SequenceRun:
             sinks = [*self._recorders.opened(), *self._renderers.opened()]
             close_sinks(sinks, self.times.stage, self._files)
         finally:
+            if self._claim:
+                self._claim.release()
             self._ended = self._ended or time.perf_counter()
 
     def result(self, skipped: int = 0, dropped: int = 0) -> TrackingResult:

@@ -12,6 +12,7 @@ from ..errors import OptionError
 from ..settings.checks import LARGEST, check_number, shown
 from ..sources.images import to_bgr8
 from ..structures import Frame, FrameTracks
+from .interrupts import StopRequest, ending_in_order
 from .result import TrackingResult
 from .sequence import SequenceRun
 
@@ -20,6 +21,9 @@ _MISSING: Any = object()
 
 class StreamTracker:
     """Tracks images handed over one by one or in lists, as frames of one sequence.
+
+    As a context manager it closes the files at the end of the block, also when that is left by Ctrl-C, SIGTERM or
+    SIGHUP. These wait until the current frame is finished.
 
     Args:
         run: the run of this sequence, which has had no frame yet.
@@ -30,6 +34,7 @@ class StreamTracker:
         self._count = 0
         self._time = self._start = 0.0
         self._open = True
+        self._signals = ending_in_order()
 
     def predict(
         self, images: Iterable[np.ndarray] | np.ndarray, times: Iterable[float] | float | None = None
@@ -77,9 +82,10 @@ class StreamTracker:
                 raise OptionError(f"images must come in order of time: {time} s follows {self._time} s")
         if not self._count:
             self._start = time
-        tracks = self._run.process(Frame(self._count, time - self._start, image))
-        self._time = time
-        self._count += 1
+        with StopRequest():
+            tracks = self._run.process(Frame(self._count, time - self._start, image))
+            self._time = time
+            self._count += 1
         return FrameTracks(self._count, tracks.ids, tracks.boxes, tracks.scores)
 
     def result(self) -> TrackingResult:
@@ -89,11 +95,17 @@ class StreamTracker:
     def close(self) -> None:
         """Finish the files, as leaving the ``with`` block does. A second call does nothing."""
         self._open = False
-        self._run.close()
+        with StopRequest():
+            self._run.close()
 
     def __enter__(self) -> StreamTracker:
+        self._signals.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._open = False
-        self._run.__exit__(kind)
+        try:
+            with StopRequest():
+                self._run.__exit__(kind)
+        finally:
+            self._signals.__exit__()

@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..errors import printable
 from ..sources import Source
 from ..structures import Frame, Tracks
 from .interrupts import StopRequest
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def track_source(source: Source, run: SequenceRun, progress: bool | None = None) -> TrackingResult:
-    """Track a source to its end, or to Ctrl-C or SIGTERM.
+    """Track a source to its end, or to Ctrl-C, SIGTERM or SIGHUP.
 
     Reading, letterboxing, the forward passes and tracking have a thread each; this one draws and encodes. Of a live
     source that is faster than these, the oldest waiting frame is dropped.
@@ -41,8 +42,8 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
 
     Raises:
         TrackingError: the source, the model or an output failed. The files hold all frames before it.
-        KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame.
-        SystemExit: 143 after SIGTERM, likewise.
+        KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, and its ``result`` is the result.
+        SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
     """
     # StopRequest is the outermost: it raises its exception once everything below it is closed
     with StopRequest() as stop, _bar(source, run, progress) as bar, source:
@@ -57,20 +58,22 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
                     bar.update()
             finally:
                 stages.stop()  # no thread tracks any more when the files are closed
+        name = printable(source.name)
         if source.skipped:
-            logger.warning("%d corrupt frames of %s were skipped", source.skipped, source.name)
+            logger.warning("%d corrupt frames of %s were skipped", source.skipped, name)
         if frames.dropped:
-            logger.warning("%d frames of %s were dropped, for they came too fast", frames.dropped, source.name)
+            logger.warning("%d frames of %s were dropped, for they came too fast", frames.dropped, name)
         result = run.result(source.skipped, frames.dropped)
         if stop.received:
             # an interrupt is how the run of a camera ends, and then no result is returned
             logger.info("stopped on request\n%s", result)
+            stop.result = result
         return result
 
 
 def _bar(source: Source, run: SequenceRun, progress: bool | None) -> tqdm:
     if progress is None:
-        progress = sys.stderr.isatty()
+        progress = sys.stderr is not None and sys.stderr.isatty()
     title = f"{source.name} ({run.detector.backend})"
     total = None if source.frame_count is None else -(-source.frame_count // run.info.skip_frames)
     return tqdm(total=total, desc=title, unit=" frames", disable=not progress, dynamic_ncols=True)

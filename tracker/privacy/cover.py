@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ import numpy as np
 from ..boxes import box_iou, ltwh_to_ltrb
 from ..errors import OptionError
 from ..settings.checks import check_choice, check_whole, shown
-from ..structures import Detections, Frame, Tracks
+from ..structures import Detections, Frame, SequenceInfo, Tracks
 from .hide import HOW, hide
 
 LEAST_SCORE = 0.1  # detections from this score on are hidden, tracked or not: hiding too much does less harm
@@ -23,6 +24,8 @@ OWN = 0.6  # IoU with the box of a track from which a detection is of the same p
 SAME = 0.3  # IoU from which boxes in successive frames are of one person
 MOST_WAITING = 2  # times the frames of `HOLD` at the nominal rate that wait, whatever the time stamps say
 ROUNDING = 1e-6  # seconds
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,19 @@ def read_hiding(how: Any, only: Any = None, except_: Any = None) -> Hiding | Non
     return Hiding(how, shown_ids, hidden_ids)
 
 
+def check_threshold(score: float) -> None:
+    """Check the least score of a detection.
+
+    Raises:
+        OptionError: people with a lower score would not be hidden.
+    """
+    if score > LEAST_SCORE:
+        raise OptionError(
+            f"score_threshold {score} would leave people unhidden: with anonymise give at most {LEAST_SCORE}; "
+            "conf_thres says who is tracked"
+        )
+
+
 def _identities(name: str, value: Any) -> tuple[int, ...]:
     if value is None:
         return ()
@@ -114,14 +130,15 @@ class Cover:
 
     Args:
         hiding: who is hidden, and how.
-        frame_rate: nominal frames per second.
+        info: name and nominal frame rate of the sequence.
         delay: whether a frame waits until nothing later can tell of people in it; without, it never waits.
     """
 
-    def __init__(self, hiding: Hiding, frame_rate: float, delay: bool) -> None:
+    def __init__(self, hiding: Hiding, info: SequenceInfo, delay: bool) -> None:
+        logger.info("%s: hidden in all pictures: %s", info.name, hiding)
         self._hiding = hiding
         self._delay = delay
-        self._most = MOST_WAITING * (math.ceil(HOLD * frame_rate) + 1) if delay else 0
+        self._most = MOST_WAITING * (math.ceil(HOLD * info.frame_rate) + 1) if delay else 0
         self._waiting: deque[_Waiting] = deque()
         self._last: list[_Sighting] = []
 

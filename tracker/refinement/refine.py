@@ -7,7 +7,7 @@ While a video runs, a tracker can only look back. Afterwards the whole file is t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from .interpolate import fill_gaps, smooth
 from .relink import Tracklets, relink
 
 COLUMNS = 7  # of a table of tracks
+
+Times = Callable[[np.ndarray], np.ndarray]  # from frame numbers [N] to their times in frame periods
 
 
 class AppearanceLog:
@@ -51,6 +53,7 @@ def refine(
     frame_rate: float,
     settings: RefineSettings,
     skip_frames: int = 1,
+    times: Times | None = None,
 ) -> np.ndarray:
     """Refine all tracks of a sequence: join, drop ghosts, fill gaps, smooth.
 
@@ -61,6 +64,7 @@ def refine(
         frame_rate: frames per second.
         settings: limits of gaps, distances and lengths, explained in ``config/tracker.yml``.
         skip_frames: 1 where each frame was tracked, n where only every n-th was; the others are filled in.
+        times: gives the times of frames in frame periods; None for a constant rate.
 
     Returns:
         [M, 7] of the same form, sorted by frame, then id. Ids count from 1 without holes in the order of appearance.
@@ -75,12 +79,14 @@ def refine(
         return table
     ids, which = np.unique(table[:, ID], return_inverse=True)
     vectors, known = _matrix(embeddings, ids)
-    table[:, ID] = relink(Tracklets.of(table, vectors, known, frame_rate), settings)[which]
-    table = _drop_ghosts(table, settings.ghost_seconds * frame_rate, settings.ghost_quantile)
+    place = times or _as_numbered
+    table[:, ID] = relink(Tracklets.of(table, vectors, known, frame_rate, place(table[:, FRAME])), settings)[which]
+    table = _drop_ghosts(table, settings.ghost_seconds * frame_rate, settings.ghost_quantile, place)
     table = table[np.lexsort((table[:, FRAME], table[:, ID]))]
     # the nearest whole number of frames
-    table = fill_gaps(table, math.floor(settings.fill_seconds * frame_rate + 0.5), settings.fill_support, skip_frames)
-    return _numbered(smooth(table, settings.smooth_seconds * frame_rate))
+    longest = math.floor(settings.fill_seconds * frame_rate + 0.5)
+    table = fill_gaps(table, longest, settings.fill_support, skip_frames, place)
+    return _numbered(smooth(table, settings.smooth_seconds * frame_rate, place(table[:, FRAME])))
 
 
 def refine_file(
@@ -90,6 +96,7 @@ def refine_file(
     frame_rate: float,
     settings: RefineSettings,
     skip_frames: int = 1,
+    times: Times | None = None,
 ) -> None:
     """Refine a MOT text file into another one, or into itself.
 
@@ -100,6 +107,7 @@ def refine_file(
         frame_rate: frames per second.
         settings: limits of gaps, distances and lengths, explained in ``config/tracker.yml``.
         skip_frames: 1 where each frame was tracked, n where only every n-th was.
+        times: as for `refine`.
 
     Raises:
         OutputError: a file cannot be read or written.
@@ -107,7 +115,12 @@ def refine_file(
     """
     table = read_table(source)
     table = table[(table[:, [WIDTH, HEIGHT]] > 0).all(axis=1)]  # a box too thin for the digits of the text has size 0
-    write_table(target, refine(table, appearance_log.embeddings(), frame_rate, settings, skip_frames))
+    write_table(target, refine(table, appearance_log.embeddings(), frame_rate, settings, skip_frames, times))
+
+
+def _as_numbered(frames: np.ndarray) -> np.ndarray:
+    """Return the times of frames of a constant rate: their numbers."""
+    return frames
 
 
 def _checked(table: np.ndarray) -> np.ndarray:
@@ -145,11 +158,15 @@ def _matrix(embeddings: Mapping[int, np.ndarray], ids: np.ndarray) -> tuple[np.n
     return np.where(known[:, None], vectors, 0) / np.where(known, norm, 1)[:, None], known
 
 
-def _drop_ghosts(table: np.ndarray, min_count: float, quantile: float) -> np.ndarray:
-    """Drop the tracks seen in fewer frames whose mean score is below the quantile of all scores."""
-    _, which, count = np.unique(table[:, ID], return_inverse=True, return_counts=True)
+def _drop_ghosts(table: np.ndarray, shortest: float, quantile: float, place: Times) -> np.ndarray:
+    """Drop the tracks seen for less time, in frame periods, whose mean score is below the quantile of all scores."""
+    ids, which, count = np.unique(table[:, ID], return_inverse=True, return_counts=True)
+    first, last = np.full(len(ids), np.inf), np.full(len(ids), -np.inf)
+    np.minimum.at(first, which, table[:, FRAME])
+    np.maximum.at(last, which, table[:, FRAME])
+    seen = count * ((place(last) - place(first) + 1) / (last - first + 1))
     mean = np.bincount(which, table[:, SCORE]) / count
-    ghost = (count < min_count) & (mean < np.quantile(table[:, SCORE], quantile))
+    ghost = (seen < shortest) & (mean < np.quantile(table[:, SCORE], quantile))
     return table[~ghost[which]]
 
 

@@ -36,9 +36,9 @@ class Tracklets:
     """The two ends of each of T tracklets.
 
     Attributes:
-        first, last: [T] frame numbers.
-        start, end: [T, 3] centre x, centre y, height in pixels in those frames, from a line through the nearest boxes.
-        start_velocity, end_velocity: [T, 2] pixels per frame.
+        first, last: [T] times in frame periods.
+        start, end: [T, 3] centre x, centre y, height in pixels at those times, from a line through the nearest boxes.
+        start_velocity, end_velocity: [T, 2] pixels per frame period.
         embeddings: [T, D] float32, L2-normalised.
         known: [T] bool, False where the row of ``embeddings`` means nothing.
         frame_rate: frames per second.
@@ -55,7 +55,14 @@ class Tracklets:
     frame_rate: float
 
     @classmethod
-    def of(cls, table: np.ndarray, embeddings: np.ndarray, known: np.ndarray, frame_rate: float) -> Tracklets:
+    def of(
+        cls,
+        table: np.ndarray,
+        embeddings: np.ndarray,
+        known: np.ndarray,
+        frame_rate: float,
+        time: np.ndarray | None = None,
+    ) -> Tracklets:
         """Summarise tracks.
 
         Args:
@@ -63,8 +70,10 @@ class Tracklets:
             embeddings: [T, D] of the ids in ascending order.
             known: [T] bool, False where the row of ``embeddings`` means nothing.
             frame_rate: frames per second.
+            time: [N] of the frames, in frame periods; None for their numbers.
         """
-        frame, (_, which, count) = table[:, 0], np.unique(table[:, 1], return_inverse=True, return_counts=True)
+        frame = table[:, 0] if time is None else time
+        _, which, count = np.unique(table[:, 1], return_inverse=True, return_counts=True)
         after = np.cumsum(count)
         first, last = frame[after - count], frame[after - 1]
         values = np.stack([table[:, 2] + table[:, 4] / 2, table[:, 3] + table[:, 5] / 2, table[:, 5]], axis=1)
@@ -222,7 +231,7 @@ def _pairs_of(
     tracklets: Tracklets, settings: RefineSettings, farthest: float, before: np.ndarray, after: np.ndarray
 ) -> _TrackletPairs:
     """Return those of the given pairs that are plausible, see `_plausible_pairs`."""
-    gap = tracklets.first[after] - tracklets.last[before]  # frames
+    gap = tracklets.first[after] - tracklets.last[before]  # frame periods
     seconds = gap / tracklets.frame_rate
     end, start = tracklets.end[before], tracklets.start[after]
     height = (end[:, 2] + start[:, 2]) / 2

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelError, OptionError
 from .checks import (
@@ -22,15 +23,16 @@ from .checks import (
     whole,
 )
 from .files import read_mapping
+from .tracking import SETTINGS
 
-_LARGEST_SIDE = 4096  # of the network's input, pixels: for more, memory and time run out rather than with an error
+LARGEST_SIDE = 4096  # of the network's input, pixels: for more, memory and time run out rather than with an error
 _LARGEST_GRID = 512  # rows or columns of a crop; some hundred crops are held at once
 _MOST_CANDIDATES, _MOST_KEPT = 20_000, 2_000  # boxes of an image: time grows with the square of the first
 
 
 def _check_strides(name: str, strides: Sequence[int]) -> None:
     for stride in strides:
-        check_whole(name, stride, high=_LARGEST_SIDE)
+        check_whole(name, stride, high=LARGEST_SIDE)
 
 
 def _check_grid(name: str, grid: Sequence[int]) -> None:
@@ -60,8 +62,8 @@ class LetterboxConfig:
         interpolation: How the image is resized, ``linear`` or ``area``.
     """
 
-    height: int = whole(REQUIRED, "height of the network's input, pixels", high=_LARGEST_SIDE)
-    width: int = whole(REQUIRED, "width of the network's input, pixels", high=_LARGEST_SIDE)
+    height: int = whole(REQUIRED, "height of the network's input, pixels", high=LARGEST_SIDE)
+    width: int = whole(REQUIRED, "width of the network's input, pixels", high=LARGEST_SIDE)
     color: str = choice(REQUIRED, "channel order", ("BGR", "RGB"))
     scale: float = number(REQUIRED, "factor on pixel values 0 to 255", 1e-6, 1e6)
     place: str = choice(REQUIRED, "where the resized image lies", ("center", "top_left"))
@@ -81,7 +83,7 @@ class LevelConfig:
         anchors: (width, height) of each anchor, in pixels of the network's input.
     """
 
-    stride: int = whole(REQUIRED, "pixels from one cell to the next", high=_LARGEST_SIDE)
+    stride: int = whole(REQUIRED, "pixels from one cell to the next", high=LARGEST_SIDE)
     anchors: tuple[tuple[float, float], ...] = setting(REQUIRED, "(width, height) of each, pixels", _check_anchors)
 
     def __post_init__(self) -> None:
@@ -112,9 +114,20 @@ class EmbeddingConfig:
         check_settings(self, "embedding.")
 
 
+def _of_tracker(name: str) -> Any:
+    """Return a field for a setting of the association that a model may state, or leave to ``config/tracker.yml``."""
+    metadata = SETTINGS[name].metadata
+
+    def check(label: str, value: Any) -> None:
+        if value is not None:
+            metadata["check"](label, value)
+
+    return setting(None, metadata["help"], check)
+
+
 @dataclass(frozen=True)
 class Thresholds:
-    """Which boxes are kept.
+    """Which boxes are kept, and what their scores are worth to the association.
 
     Attributes:
         score: Least score of a detection, 0 to 1.
@@ -124,6 +137,8 @@ class Thresholds:
         high_conf_thres: Score above which the association counts a detection as high-confidence, 0 to 1; ``confident``
             in the file.
         vote: IoU from which a dropped box has a part in the kept one, 0 to 1; 1 for none, as in PaddleDetection.
+        low_thres, sure_margin, confirm_evidence: Settings of the association that go by the level of the scores, for a
+            model whose scores are on another one; None for those of ``config/tracker.yml``.
     """
 
     score: float = number(REQUIRED, "least score of a detection, 0 to 1; below low_thres it changes nothing", high=1)
@@ -132,9 +147,19 @@ class Thresholds:
     keep_top_k: int = whole(REQUIRED, "number of boxes kept after it", high=_MOST_KEPT)
     high_conf_thres: float = number(REQUIRED, "score of a high-confidence detection, 0 to 1", high=1, key="confident")
     vote: float = number(1.0, "IoU from which a dropped box has a part in the kept one, 0 to 1", high=1)
+    low_thres: float | None = _of_tracker("low_thres")
+    sure_margin: float | None = _of_tracker("sure_margin")
+    confirm_evidence: float | None = _of_tracker("confirm_evidence")
 
     def __post_init__(self) -> None:
         check_settings(self, "thresholds.")
+
+    @property
+    def tracker_settings(self) -> dict[str, float]:
+        """Settings of the association, by their names in ``config/tracker.yml``, where the model states its own."""
+        own = {name: getattr(self, name) for name in ("low_thres", "sure_margin", "confirm_evidence")}
+        stated = {name: value for name, value in own.items() if value is not None}
+        return {"conf_thres": self.high_conf_thres, **stated}
 
 
 @dataclass(frozen=True)
@@ -172,6 +197,27 @@ class ModelConfig:
     def feature_strides(self) -> list[int]:
         """Strides of the network's feature maps in their order, which is that of the levels."""
         return [level.stride for level in self.levels] if self.embedding.read == "cell" else []
+
+    def with_input_size(self, size: tuple[int, int] | None) -> ModelConfig:
+        """Return the settings of the same network run at another size: its layers take images of any.
+
+        Args:
+            size: Width and height of the input in pixels; None for the model's own.
+
+        Raises:
+            OptionError: A side is no multiple of the coarsest stride.
+        """
+        if size is None:
+            return self
+        step = max(level.stride for level in self.levels)
+        if any(side % step for side in size):
+            near = "x".join(str(max(step, round(side / step) * step)) for side in size)
+            raise OptionError(
+                f"input_size must have sides that are multiples of {step} for model {self.name}, not "
+                f"{size[0]}x{size[1]}: take {near}"
+            )
+        letterbox = dataclasses.replace(self.letterbox, width=size[0], height=size[1])
+        return dataclasses.replace(self, letterbox=letterbox)
 
     @classmethod
     def load(cls, folder: Path) -> ModelConfig:

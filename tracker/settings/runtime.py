@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from .checks import check_settings, check_whole, choice, flag, setting, text
+from ..errors import OptionError
+from .checks import check_settings, check_whole, choice, flag, setting, shown, text
+from .model import LARGEST_SIDE
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
@@ -13,6 +16,37 @@ PRECISIONS = ("auto", "fp32", "bf16", "int8")
 def _check_threads(name: str, value: Any) -> None:
     if value is not None:
         check_whole(name, value)
+
+
+def parse_input_size(value: Any) -> tuple[int, int] | None:
+    """Return the size of the network's input that somebody asked for.
+
+    Args:
+        value: ``auto``, ``WIDTHxHEIGHT`` such as ``1920x1088``, or a list of width and height, in pixels.
+
+    Returns:
+        Width and height, or None for ``auto``, the model's own.
+
+    Raises:
+        OptionError: The value is none of these, or a side is out of range.
+    """
+    if value == "auto":
+        return None
+    sides = value
+    if isinstance(value, str):
+        found = re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})", value.strip())
+        sides = [int(side) for side in found.groups()] if found else None
+    if not isinstance(sides, (list, tuple)) or len(sides) != 2:
+        raise OptionError(f"input_size must be auto or WIDTHxHEIGHT in pixels, such as 1920x1088, not {shown(value)}")
+    width, height = sides
+    _check_input_size("input_size", (width, height))
+    return width, height
+
+
+def _check_input_size(name: str, value: Any) -> None:
+    if value is not None:
+        for side, pixels in zip(("width", "height"), value):
+            check_whole(f"{side} of {name}", pixels, high=LARGEST_SIDE)
 
 
 @dataclass(frozen=True)
@@ -27,6 +61,8 @@ class RuntimeOptions:
         use_gpu: Whether the network runs on the first GPU.
         threads: Processor threads of the network; None for all cores.
         throughput: Whether more than one forward pass may be in flight: more images a second, a longer wait for each.
+        input_size: Width and height of the network's input in pixels; None for the model's own. Which sizes a model
+            takes is checked by `ModelConfig.with_input_size`.
 
     Raises:
         OptionError: A value is of the wrong type or unknown.
@@ -37,6 +73,7 @@ class RuntimeOptions:
     use_gpu: bool = flag(False, "run the network on the first GPU")
     threads: int | None = setting(None, "processor threads of the network", _check_threads)
     throughput: bool = flag(False, "have more than one forward pass in flight")
+    input_size: tuple[int, int] | None = setting(None, "width and height of the network's input", _check_input_size)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..structures import Frame, SequenceInfo, Tracks
 from .draw import draw_tracks
-from .mot_text import make_parent
+from .files import make_parent, video_path
 from .video import VideoWriter
 
 
@@ -41,7 +41,7 @@ class VideoSink:
     """Draws the tracks into the frames and encodes them, with the source's timing and sound.
 
     Args:
-        path: MP4 file to write; its folder is made if needed.
+        folder: output folder; the video is ``mot_outputs/NAME_vis.mp4`` in it.
         draw_threshold: least score, 0 to 1, of the tracks drawn.
         timed: called with ``draw``; returns a context manager that times the drawing of a frame.
         overlay: draws more into each picture, on top; None for nothing.
@@ -51,28 +51,30 @@ class VideoSink:
 
     def __init__(
         self,
-        path: Path,
+        folder: Path,
         draw_threshold: float = 0.5,
         timed: Callable[[str], AbstractContextManager] = nullcontext,
         overlay: Overlay | None = None,
     ) -> None:
-        self.path = path
+        self._folder = folder
         self._draw_threshold = draw_threshold
         self._timed = timed
         self._overlay = overlay
+        self._path: Path
         self._writer: VideoWriter
 
     def open(self, info: SequenceInfo) -> None:
         """Create the file.
 
         Args:
-            info: frame rate, sound, start and pixel aspect of the source.
+            info: name, frame rate, sound, start and pixel aspect of the source.
 
         Raises:
             OutputError: the file or its folder cannot be made.
         """
-        make_parent(self.path)
-        self._writer = VideoWriter(self.path, info.frame_rate, info.audio, info.start, info.pixel_aspect)
+        self._path = video_path(self._folder, info.name)
+        make_parent(self._path)
+        self._writer = VideoWriter(self._path, info.frame_rate, info.audio, info.start, info.pixel_aspect)
         if self._overlay:
             self._overlay.open(info)
 
@@ -102,4 +104,4 @@ class VideoSink:
             OutputError: its end cannot be written; the video before is kept.
         """
         self._writer.close()
-        return {"video": self.path}
+        return {"video": self._path}

@@ -22,7 +22,8 @@ class AudioCopier:
         offset: input time in seconds that becomes 0 in the output; sound before it is dropped.
 
     Attributes:
-        output: the output's audio stream; None until `convert` has seen a packet from which it can be made.
+        output: the output's audio stream; None until `convert` has seen a packet from which it can be made, or
+            `add_output` was called.
     """
 
     def __init__(self, source: av.AudioStream, offset: float) -> None:
@@ -30,6 +31,7 @@ class AudioCopier:
         self._offset = offset
         self._filter = _copying_filter(source)
         self._next_start = 0  # ticks of the input
+        self._least_pts = -(2**62)  # of encoded packets; the encoder's first ones lie before 0
         self.output: av.AudioStream | None = None
 
     def convert(self, packet: av.Packet | None, container: av.container.OutputContainer) -> list[av.Packet]:
@@ -62,7 +64,7 @@ class AudioCopier:
         if self._filter is None:
             frames = self._source.decode(moved)
             if frames and self.output is None:
-                self.output = _add_aac(container, frames[0])
+                self.output = _add_aac(container, frames[0].sample_rate, frames[0].layout.nb_channels)
             return self._encode(frames)
         copies = self._filter.filter(moved)
         if copies and self.output is None:
@@ -71,16 +73,27 @@ class AudioCopier:
             copy.stream, copy.time_base = self.output, packet.time_base
         return copies
 
+    def add_output(self, container: av.container.OutputContainer) -> None:
+        """Add the audio stream before any packet has come; the sound is then always encoded.
+
+        Args:
+            container: the output, which gets an audio stream without a delay at its start.
+        """
+        self._filter, self._least_pts = None, 0
+        codec = self._source.codec_context
+        self.output = _add_aac(container, codec.sample_rate, codec.channels)
+
     def _encode(self, frames: Sequence[av.AudioFrame | None]) -> list[av.Packet]:
         output = self.output
-        return [] if output is None else [packet for frame in frames for packet in output.encode(frame)]
+        packets = [] if output is None else [packet for frame in frames for packet in output.encode(frame)]
+        return [packet for packet in packets if packet.pts is None or packet.pts >= self._least_pts]
 
 
-def _add_aac(container: av.container.OutputContainer, frame: av.AudioFrame) -> av.AudioStream:
+def _add_aac(container: av.container.OutputContainer, sample_rate: int, channels: int) -> av.AudioStream:
     # AAC has a fixed list of rates, and browsers differ in what they do with more than two channels.
     rates = av.codec.Codec("aac", "w").audio_rates or ()
-    rate = frame.sample_rate if frame.sample_rate in rates else 48_000
-    layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+    rate = sample_rate if sample_rate in rates else 48_000
+    layout = "mono" if channels == 1 else "stereo"
     return container.add_stream("aac", rate=rate, layout=layout, bit_rate=_AAC_BIT_RATE)
 
 

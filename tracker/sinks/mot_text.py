@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import OutputError, SourceError
 from ..structures import Frame, SequenceInfo, Tracks
+from .files import is_at, make_parent, text_path
 
 FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE = range(7)  # columns
 MIN_COLUMNS, MAX_COLUMNS = 7, 10
@@ -59,10 +60,15 @@ class MotWriter:
             while written < len(lines):
                 written += self._file.write(lines[written:])
         except OSError as error:
-            # a full disk may have taken half a line
-            os.ftruncate(self._file.fileno(), self._size)
+            # a full disk may have taken half a line; a device cannot be cut
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file.fileno(), self._size)
             raise OutputError(f"cannot write {self.path}: {error.strerror}; free some space") from error
         self._size += written
+
+    def is_in_place(self) -> bool:
+        """Return whether the open file is still found at its path."""
+        return is_at(self.path, self._file.fileno())
 
     def close(self) -> None:
         """Close the file. A second call does nothing."""
@@ -73,14 +79,14 @@ class MotTextSink:
     """Writes the MOT text of a run, flushed at every frame.
 
     Args:
-        path: file to write; its folder is made if needed.
+        folder: output folder; the text is ``mot_results/NAME.txt`` in it.
     """
 
     name = "text"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.readable_files = {"text": path}
+    def __init__(self, folder: Path) -> None:
+        self.readable_files: dict[str, Path] = {}
+        self._folder = folder
         self._writer: MotWriter
 
     def open(self, info: SequenceInfo) -> None:
@@ -89,31 +95,27 @@ class MotTextSink:
         Raises:
             OutputError: the file or its folder cannot be made.
         """
-        make_parent(self.path)
-        self._writer = MotWriter(self.path)
+        path = text_path(self._folder, info.name)
+        make_parent(path)
+        self._writer = MotWriter(path)
+        self.readable_files = {"text": path}
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Append the lines of a frame."""
         self._writer.write(frame.index + 1, tracks)
 
     def close(self) -> dict[str, Path]:
-        """Close the file and return its path, as ``text``."""
+        """Close the file and return its path, as ``text``.
+
+        Raises:
+            OutputError: the file is no longer at its path.
+        """
+        in_place = self._writer.is_in_place()
         self._writer.close()
+        if not in_place:
+            self.readable_files = {}
+            raise OutputError(f"{self._writer.path} was moved or removed while it was written")
         return self.readable_files
-
-
-def make_parent(path: Path) -> None:
-    """Make the folder of a result.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {path.parent}: {error.strerror}; choose another output_dir"
-        ) from error
 
 
 def read_frames(path: Path) -> Iterator[tuple[int, np.ndarray]]:

@@ -7,12 +7,11 @@ import errno
 import logging
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
@@ -20,25 +19,37 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from ..errors import OutputError
 from ..settings.checks import check_positive
 from .audio import AudioCopier
+from .files import final_path, is_at, part_path
+from .fit import fit
 
 _log = logging.getLogger(__name__)
 
 # Fine enough for every camera clock and every frame rate in use, and what MPEG-TS and RTP count in.
 _TICK = Fraction(1, 90_000)
 
-# veryfast leaves the processor to the tracker; 23 is x264's own default, at which boxes and labels stay crisp.
-# Without B-frames decoding order is presentation order: times stay exact at variable rate, no edit list is needed,
-# and a file cut short ends on a whole picture. forced-idr lets a player start at every key frame asked for.
-_X264 = {"preset": "veryfast", "crf": "23", "bf": "0", "forced-idr": "1"}
-_X264_MAX_SIDE = 16384  # pixels; x264 refuses more
+# veryfast leaves the processor to the tracker; at 24 boxes and labels stay crisp. zerolatency: no picture waits in the
+# encoder, where a kill would take it (on 16 cores more than a second of them). It also has no B-frames, so decoding
+# order is presentation order: times stay exact at variable rate, no edit list is needed, and a file cut short ends on
+# a whole picture. forced-idr lets a player start at every key frame asked for.
+_X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "24", "threads": "4", "forced-idr": "1"}
+MAX_SIDE = 16384  # pixels of a picture; x264 refuses more
 
-# One fragment per key frame reaches the disk as soon as it is complete, so at most this much video is lost by a kill.
-# delay_moov: ADTS audio has its codec parameters, and AAC its priming, only once the first packet has been seen.
 _KEY_INTERVAL = 2.0  # seconds
-_FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "flush_packets": "1"}
 
-# The header names all streams, so it waits for the first audio packet; a silent microphone must not delay it forever.
-_AUDIO_PATIENCE = 30.0  # seconds of video
+# The part file grows by a fragment of about a fifth of a second, wherever the key frames are, and is flushed at once.
+# What a kill takes is that fragment, the last picture, which waits for its duration, and those still to be drawn: less
+# than a second of video, measured in tests/attacks/test_kills.py as the last frame of the text less that of the video.
+# delay_moov: ADTS audio has its codec parameters, and AAC its priming, only once the first packet has been seen.
+_FRAGMENTED = {
+    "movflags": "delay_moov+default_base_moof+skip_trailer",  # the trailer's index of fragments would stay in memory
+    "frag_duration": "200000",  # microseconds
+    "max_interleave_delta": "1",  # microseconds: pictures do not wait for the sound beside them
+    "flush_packets": "1",
+}
+
+# The header names all streams, so it waits for the first audio packet, but not for a microphone that is silent or late.
+_AUDIO_PATIENCE = 0.5  # seconds of video
+_HEADER_FIRST = "empty_moov+default_base_moof+skip_trailer"
 
 
 class VideoWriter:
@@ -69,7 +80,7 @@ class VideoWriter:
     ) -> None:
         check_positive("frame_rate", frame_rate)
         self._path = Path(path).absolute()  # FFmpeg would take the "a:" of a relative "a:b.mp4" for a protocol
-        self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
+        self._part = part_path(self._path)
         self._frame_rate = frame_rate
         self._pixel_aspect = pixel_aspect or Fraction(1)
         self._audio: AudioCopier | None = None
@@ -85,7 +96,9 @@ class VideoWriter:
         try:
             if self._path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "a folder has this name")
-            self._part.open("wb").close()  # a folder without permission is reported now, not after the first frame
+            # A folder without permission is reported now, not after the first frame. It stays open so that another
+            # file in its place is recognised.
+            self._file = self._part.open("wb")
         except OSError as error:
             raise self._failure(error) from error
 
@@ -142,9 +155,14 @@ class VideoWriter:
         if self._closed:
             return
         self._closed = True
+        with self._file:
+            self._close()
+
+    def _close(self) -> None:
         container = self._container
         if container is None:
-            self._part.unlink(missing_ok=True)
+            if is_at(self._part, self._file.fileno()):
+                self._part.unlink()
             return
         late = None
         try:
@@ -165,10 +183,8 @@ class VideoWriter:
 
     def _open(self, height: int, width: int) -> av.container.OutputContainer:
         """Create the part file for pictures of this size."""
-        if max(height, width) > _X264_MAX_SIDE:
-            raise OSError(
-                f"its pictures of {width}x{height} exceed the {_X264_MAX_SIDE} pixels a side of H.264 encoders"
-            )
+        if max(height, width) > MAX_SIDE:
+            raise OSError(f"its pictures of {width}x{height} exceed the {MAX_SIDE} pixels a side of H.264 encoders")
         self._size = (height, width)
         self._container = av.open(str(self._part), "w", format="mp4", container_options=_FRAGMENTED)
         self._video = self._container.add_stream(
@@ -189,7 +205,7 @@ class VideoWriter:
     def _to_frame(self, image: np.ndarray, time: float) -> av.VideoFrame:
         """Convert a picture to the video's size, colours and time base."""
         frame = self._reformatter.reformat(
-            av.VideoFrame.from_numpy_buffer(_fit(image, self._size), format="bgr24"),  # read at once, not copied
+            av.VideoFrame.from_numpy_buffer(fit(image, self._size), format="bgr24"),  # read at once, not copied
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
@@ -217,7 +233,7 @@ class VideoWriter:
         if self._audio is not None and self._audio.output is None:
             if not last and self._last_pts * _TICK < _AUDIO_PATIENCE:
                 return
-            self._audio = None  # a stream without packets would make the muxer keep everything in memory
+            self._begin_without_sound(self._audio, container)
         container.start_encoding()
         while self._pending:
             try:
@@ -228,9 +244,20 @@ class VideoWriter:
                     raise
                 self._warn(error)
 
+    def _begin_without_sound(self, audio: AudioCopier, container: av.container.OutputContainer) -> None:
+        """Let the header be written before any sound; what comes later is encoded into a stream that waits for it."""
+        container.container_options["movflags"] = _HEADER_FIRST
+        try:
+            audio.add_output(container)
+        except (av.FFmpegError, ValueError) as error:
+            self._audio = None
+            self._warn(error)
+
     def _finish(self) -> None:
         """Turn the part file into the final one."""
-        final = self._path.with_name(f".{self._path.stem}.final.mp4")
+        if not is_at(self._part, self._file.fileno()):
+            raise self._failure(OSError("it was moved or removed while it grew"))
+        final = final_path(self._path)
         try:
             pictures = _remux(self._part, final)
             if pictures:
@@ -247,14 +274,15 @@ class VideoWriter:
 
     def _keep_part(self) -> int:
         """Make the part file the final one unless it is empty; return the number of its pictures."""
-        pictures = _count_pictures(self._part)
+        pictures = sum(_pictures(self._part))
         try:
             if pictures:
                 self._part.replace(self._path)
             else:
                 self._part.unlink()
         except OSError as error:
-            raise OutputError(f"{self._failure(error)}; the video is kept in {self._part}") from error
+            kept = f"; the video is kept in {self._part}" if pictures and self._part.exists() else ""
+            raise OutputError(f"{self._failure(error)}{kept}") from error
         return pictures
 
     def _failure(self, error: Exception) -> OutputError:
@@ -283,30 +311,18 @@ def _remux(part: Path, final: Path) -> int:
     return pictures
 
 
-def _count_pictures(part: Path) -> int:
-    """Return how many pictures of a fragmented, perhaps cut off, MP4 can be read."""
-    pictures = 0
+def holds_pictures(part: Path) -> bool:
+    """Return whether a fragmented, perhaps cut off, MP4 has a picture that can be read."""
+    return any(_pictures(part))
+
+
+def _pictures(part: Path) -> Iterator[bool]:
+    """Yield for each packet of the video whether it is a picture, as far as the file can be read."""
     with contextlib.suppress(av.FFmpegError, IndexError), av.open(str(part)) as source:  # IndexError: no video stream
         for packet in source.demux(video=0):
-            pictures += _is_whole(packet)
-    return pictures
+            yield _is_whole(packet)
 
 
 def _is_whole(packet: av.Packet) -> bool:
     """Return whether a packet is one, and not the end of a stream or of a file cut off."""
     return packet.dts is not None and not packet.is_corrupt
-
-
-def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Letterbox [H, W, 3] into (height, width), then make both even as yuv420p demands (2x2 is x264's least)."""
-    height, width = size
-    if image.shape[:2] != size:
-        scale = min(height / image.shape[0], width / image.shape[1])
-        inner = [max(1, round(side * scale)) for side in image.shape[:2]]
-        image = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-        bottom, right = height - inner[0] - top, width - inner[1] - left
-        image = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT)
-    if height % 2 or width % 2:  # repeated, not black: a dark line at the edge would show
-        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return np.ascontiguousarray(image)

@@ -47,7 +47,7 @@ class Source(ABC):
 
     Attributes:
         name: stem for the names of output files.
-        frame_rate: nominal frames per second.
+        frame_rate: usual frames per second, pauses left out; `Frame.time` tells when each was taken.
         frame_count: expected number of frames; None where it is unknown or has no end.
         live: whether frames arrive in real time (camera, endless stream).
         first_frame: number of the first frame; above 1 only where the names of images say so.

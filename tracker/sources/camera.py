@@ -19,7 +19,7 @@ class CameraSource(Source):
 
     Args:
         index: number of the camera from 0, as OpenCV counts them.
-        frame_rate: nominal frames per second in place of what the camera states.
+        frame_rate: frames per second to expect; None for what the camera states.
 
     Raises:
         SourceError: there is no such camera, or another program uses it.

@@ -145,7 +145,7 @@ def find_images(folder: Path, chosen: list[Path] | None = None) -> ImageFolder:
         raise SourceError(f"{str(images)!r}, which seqinfo.ini names, is not a folder: correct imDir") from None
     numbers = frame_numbers(files)
     if files and numbers is None:
-        logger.warning("the images in %s are not named by frame, 000001.jpg and so on: numbered by their order", images)
+        logger.warning("the images in %r are not named by frame, 000001.jpg and so on: numbered by order", str(images))
     return ImageFolder(sequence.path, files, sequence.info.frame_rate, numbers)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ..errors import OptionError, SourceError
-from ..settings.checks import check_positive, check_whole
+from ..settings.checks import check_positive, check_whole, shown
 from .base import MAX_PIXELS, Source
 from .camera import CameraSource
 from .container import open_address, open_file
@@ -17,6 +17,15 @@ from .images import ImageFolder, ImageSource, find_images, is_image, natural_ord
 from .video import VideoSource
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp"})
+
+_PORTS = {"http": "80", "https": "443", "rtsp": "554", "rtsps": "322", "rtmp": "1935", "rtmps": "443"}
+
+# What tells the pictures of one host apart, such as channel=1; an id may also be a person's.
+_CHOICE = re.compile(
+    r"(?:cam(?:era)?|ch(?:an|n|annel)?|(?:real_?)?stream|sub_?(?:type|stream)|profile|track|input|sensor|view|video|source)"
+    r"(?:_?(?:id|no|num|number|name|type|index|profile))?=[\w./-]{1,40}|(?:id|no|num|index)=\d{1,9}",
+    re.IGNORECASE,
+)
 
 MOST_PIXELS = 2**30  # neither OpenCV nor FFmpeg decodes more
 
@@ -39,8 +48,8 @@ def open_source(
         video_stream: path of a video, an image, a folder of images or a MOTChallenge sequence folder (seqinfo.ini);
             glob pattern of images; URL; or, when `from_device`, the index of a camera.
         from_device: read from the camera of that index.
-        frame_rate: frames per second in place of what the source states. It dates images; the frames of videos keep
-            their time stamps.
+        frame_rate: frames per second of a source without time stamps: images, raw streams. Of a camera or live stream
+            without stamps, whose frames are dated by their arrival, it is the rate to expect. Videos keep their stamps.
         with_audio: put the compressed packets of the sound into `Frame.audio`.
         timeout: seconds that a URL, or a playlist without an end, may send nothing, at the opening and later.
         max_pixels: width times height that a picture may have. Larger images are skipped, larger videos refused, before
@@ -108,23 +117,50 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "_", text).strip("._")
 
 
+def _url_names(url: str) -> tuple[str, str]:
+    """Return what the results of an address are called: of a finite video, and of a camera, which names its host too.
+
+    Neither holds credentials: of the words KEY=VALUE in path and query only those that choose a picture are taken.
+    """
+    # everything up to the last @ may belong to the password
+    scheme, _, address = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("://")
+    address, _, query = address.partition("?")
+    host, _, path = address.partition("/")
+    host, _, port = host.rpartition(":") if re.search(r":\d*$", host) else (host, "", "")
+    segments = PurePosixPath(path).with_suffix("").parts if PurePosixPath(path).name else ()
+    words = [word for segment in segments for word in _words(unquote(segment))]
+    words += _words(unquote(query)) if "=" in query else []
+    place = [host.lower() or scheme.lower(), "" if port == _PORTS.get(scheme.lower()) else port]
+    camera = "_".join(filter(None, map(_file_name, [*place, *words])))
+    last = "_".join(_words(unquote(segments[-1]))) if segments else ""
+    return _file_name(last) or _file_name(host) or "stream", camera
+
+
+def _words(segment: str) -> list[str]:
+    """Return what may be told of a segment of a path: all of it, or the choices alone where it has keys."""
+    if "=" not in segment:
+        return [] if ":" in segment else [segment]
+    # some cameras have it all in one: user=ME_password=SECRET_channel=1_stream=0.sdp
+    return [word for word in re.split(r"[&;,]|_(?=[A-Za-z]+=)", segment) if _CHOICE.fullmatch(word)]
+
+
 def _open_url(url: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int) -> Source:
     scheme = url.partition("://")[0].lower()
     # Everything up to the last @ may belong to the password, and what follows ? may be a token.
     address, query, _ = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")
     shown = address.replace("://", "://***@") if "@" in url else address
-    host, _, path = address.partition("://")[2].partition("/")
-    name = _file_name(unquote(PurePosixPath(path).stem)) or _file_name(re.sub(r":\d*$", "", host)) or "stream"
+    video_name, camera_name = _url_names(url)
     label = repr(shown + ("?..." if query else ""))
     container = open_address(url, label, max_pixels, timeout)
     # A web camera may come by http as well: what has no end is live.
     live = scheme in LIVE_SCHEMES or container.duration is None
+    name = camera_name if live else video_name
     return VideoSource(container, label, name, frame_rate, with_audio, live, max_pixels)
 
 
 def _camera_index(text: str) -> int:
-    if not _is_index(text) or int(text) > MOST_CAMERAS:
-        raise SourceError(f"{text!r} is not a camera index: with from_device=True give 0, 1, ...")
+    if not _is_index(text) or len(text) > len(str(MOST_CAMERAS)):
+        raise SourceError(f"{shown(text)} is not a camera index: with from_device=True give 0, 1, ...")
     return int(text)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import configparser
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import SourceError
+from ..settings.checks import shown
 
 SEQINFO = "seqinfo.ini"
 IMAGES = "img1"  # the folder of images where no seqinfo.ini names another
@@ -30,8 +32,17 @@ class SeqInfo:
 
     @property
     def image_folder(self) -> str:
-        """Folder of the images, seen from that of the file (imDir)."""
-        return self._values.get("imDir", IMAGES)
+        """Folder of the images, seen from that of the file (imDir).
+
+        Raises:
+            SourceError: it lies outside of that of the file: a sequence from a stranger could name any folder.
+        """
+        name = self._values.get("imDir", IMAGES)
+        folder = os.path.abspath(self._path.parent)  # noqa: PTH100 (links within it are the user's own)
+        images = os.path.abspath(os.path.join(folder, name))  # noqa: PTH100, PTH118
+        if "\0" in name or os.path.commonpath([folder, images]) != folder:
+            raise SourceError(f"{str(self._path)!r} has imDir {shown(name)}: make it a folder beside the file")
+        return name
 
     @property
     def frame_rate(self) -> float | None:
@@ -48,7 +59,7 @@ class SeqInfo:
         except ValueError:
             rate = math.nan
         if not 0 < rate < math.inf:
-            raise SourceError(f"{str(self._path)!r} has frameRate {text!r}: make it a positive number")
+            raise SourceError(f"{str(self._path)!r} has frameRate {shown(text)}: make it a positive number")
         return rate
 
     @property
@@ -61,8 +72,8 @@ class SeqInfo:
         text = self._values.get("seqLength")
         if text is None:
             return None
-        if not (text.isascii() and text.isdigit()):
-            raise SourceError(f"{str(self._path)!r} has seqLength {text!r}: make it a whole number")
+        if not re.fullmatch(r"\d{1,15}", text, re.ASCII):
+            raise SourceError(f"{str(self._path)!r} has seqLength {shown(text)}: make it a whole number")
         return int(text)
 
 

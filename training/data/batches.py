@@ -14,7 +14,7 @@ import numpy as np
 from training.data.augment import Canvas, draw_frame, find_place, paste, recolor
 from training.data.samples import NOBODY
 from training.settings import AugmentSettings
-from training.teachers import TaughtCrops, TaughtDataset
+from training.teachers.answers import TaughtCrops, TaughtDataset
 
 PREFETCH = 3  # batches made in advance
 

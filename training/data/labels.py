@@ -14,13 +14,15 @@ import numpy as np
 
 from tracker.boxes import ltwh_to_ltrb
 from tracker.errors import DataError
+from tracker.settings.checks import shown
 from training.data.samples import NOBODY
 
 PERSON = 0  # class of a person in label files of JDE and YOLO
 MAX_VALUE = 2**53  # whole numbers are exact in float64 up to here
 IGNORED = 1  # class under which a JDE label file gets an ignored region
 PENN_FUDAN_BOX = re.compile(
-    r'Bounding box for object \d+ "(\w*)" \(Xmin, Ymin\) - \(Xmax, Ymax\) : \((\d+), (\d+)\) - \((\d+), (\d+)\)'
+    r'Bounding box for object \d+ "(\w*)" \(Xmin, Ymin\) - \(Xmax, Ymax\) : '
+    r"\((\d{1,9}), (\d{1,9})\) - \((\d{1,9}), (\d{1,9})\)"
 )
 
 
@@ -90,7 +92,7 @@ def read_penn_fudan(path: Path, text: str) -> tuple[list[list[int]], list[bool]]
     Returns:
         Left, top, right, bottom of people as written, and which of them are ignored.
     """
-    stated = re.search(r"^Objects with ground truth : (\d+)", text, re.MULTILINE)
+    stated = re.search(r"^Objects with ground truth : (\d{1,9})\b", text, re.MULTILINE)
     objects = PENN_FUDAN_BOX.findall(text)
     if stated is None or int(stated[1]) != len(objects):
         raise DataError(f"{path}: expected PASCAL annotation with {stated[1] if stated else 'a count of'} objects")
@@ -126,8 +128,10 @@ def read_siwr(path: Path) -> dict[str, np.ndarray]:
     boxes, rest = {}, iter(lines)
     for _, name in rest:
         number, count = next(rest, (len(lines), ""))
-        if not count.strip().isdecimal():
-            raise DataError(f"{path}, line {number}: expected the number of boxes of {name.strip()}, got {count!r}")
+        if not re.fullmatch(r"\s*\d{1,9}\s*", count):
+            raise DataError(
+                f"{path}, line {number}: expected the number of boxes of {shown(name.strip())}, got {shown(count)}"
+            )
         rows = []
         for _ in range(int(count)):
             number, line = next(rest, (number, ""))

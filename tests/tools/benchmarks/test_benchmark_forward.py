@@ -19,7 +19,7 @@ SHORT = ["forward", "--repeats", "2", "--warm_up", "1", "--pause", "0", "--peopl
 
 
 class Fake:
-    """Stands for a network of onnxruntime."""
+    """Stands for a detector or a ReID network."""
 
     calls: list = []  # noqa: RUF012 (shared on purpose)
 
@@ -85,7 +85,7 @@ def test_the_precision_stands_behind_the_backend():
 
 
 def test_two_networks_take_turns_with_one(monkeypatch, capsys):
-    monkeypatch.setattr(forward, "OnnxNetwork", Fake)
+    monkeypatch.setattr(forward, "TeacherNetwork", Fake)
     monkeypatch.setattr(forward, "ReidNetwork", Fake)
     monkeypatch.setattr(forward, "one_network", fake_network)
     Fake.calls.clear()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.paths import CLIP
+from tests.helpers.training.teacher_networks import mean_colour
 from tests.helpers.videos import number_of, numbered_frames, write_video
 from tools import benchmark
 from tools.benchmarks import original, pipeline, separate
@@ -136,47 +137,27 @@ def test_all_take_turns_and_the_original_is_the_measure(fakes, video, tmp_path, 
         (["--pause", "-1"], "pause must be a number of at least 0"),
         (["--model", "nothing"], "there is no model 'nothing'"),
         (["--backend", "onnx"], "backend must be one of auto"),
-        (["--separate", "a.onnx", "b.onnx"], "there is no ONNX file a.onnx"),
+        (["--separate", "a.onnx", "b.onnx"], "there is no network a.onnx"),
     ],
 )
 def test_mistakes_cost_one_line(arguments, message, video, monkeypatch, capsys):
     if "--separate" in arguments:
-        pytest.importorskip("onnxruntime")
         monkeypatch.setattr(pipeline, "ours", lambda *_: Contestant("ours", lambda: None, 1))
     assert benchmark.main([*QUICK, "--video", str(video), *arguments]) == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
 
-class FakeReid:
-    dimension = 3
-
-    def __init__(self, path, threads):
-        pass
-
-    def embed(self, image, boxes):
-        # as the true one: without boxes it does not know the length
-        return np.array([[1, 0, 0]] * len(boxes), np.float32).reshape(len(boxes), -1 if len(boxes) else 0)
-
-
-class FakeTeacher:
+def fake_detector(text, threads):
     """Finds nobody in the first picture; one person, and one in doubt, in the others."""
-
-    def __init__(self, path, threads):
-        pass
-
-    def __call__(self, image):
-        found = number_of(image) > 0
-        boxes = np.float64([[40, 5, 60, 60], [10, 10, 30, 50]])[: 2 * found]
-        return boxes, np.float64([0.3, 0.9])[: 2 * found]
+    assert text == "find.onnx:1"
+    return lambda image: np.float32([[40, 5, 60, 60, 0.3], [10, 10, 30, 50, 0.9]])[: 2 * (number_of(image) > 0)]
 
 
 def test_two_networks_from_video_to_video(video, tmp_path, monkeypatch):
-    from training import teachers
-
-    monkeypatch.setattr(separate, "ReidNetwork", FakeReid)
-    monkeypatch.setattr(teachers, "BoxTeacher", FakeTeacher)
-    made = pipeline.separate(Path("find.onnx"), Path("who.onnx"), 1, Clip(video, 5, tmp_path / "output"))
+    monkeypatch.setattr(separate, "open_detector", fake_detector)
+    reid = mean_colour(tmp_path / "who.xml")
+    made = pipeline.separate("find.onnx:1", str(reid), 1, Clip(video, 5, tmp_path / "output"))
     for _ in range(2):
         made.run()
         assert made.note() == "0.8 people a frame", "of one run, without those in doubt"

@@ -3,10 +3,12 @@
 import json
 import os
 import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import tracker.models.download
 from tests.helpers.http_server import CONTENT, DIGEST, assert_complete, failure, part
@@ -62,6 +64,50 @@ def test_the_time_is_limited_however_slowly_bytes_drip_in(server, target, monkey
     download(server.url, target)
     assert_complete(target)
     assert "Range" in server.requests[-1]
+
+
+def test_fewer_bytes_than_a_connection_brings(server, target):
+    server.drip = 0.15  # between a hundred bytes and the next
+    message = failure(server.url, target, timeout=0.3)
+    assert "fewer than 1000 bytes a second" in message and "run again to go on from there" in message
+    server.drip = 0
+    download(server.url, target)
+    assert_complete(target)
+
+
+def test_an_empty_answer_is_no_file(server, target):
+    server.announces, server.cuts = False, [0]
+    assert "an empty file" in failure(server.url, target)
+    assert not target.exists() and not part(target).exists()
+
+
+def test_another_process_that_does_not_get_on_is_not_waited_for(server, target, caplog):
+    caplog.set_level("INFO")
+    with FileLock(f"{target}.lock"):
+        message = failure(server.url, target, timeout=0.1)
+    assert "another process, which has not got on for 0.3 s" in message
+    assert "waiting for another process" in caplog.text
+    download(server.url, target)
+    assert_complete(target)
+
+
+def test_another_process_that_gets_on_is_waited_for(server, target):
+    def hold():
+        with FileLock(f"{target}.lock"):
+            held.set()
+            for size in range(12):
+                part(target).write_bytes(bytes(size))
+                time.sleep(0.1)
+            target.write_bytes(b"theirs")
+            part(target).unlink()
+
+    held = threading.Event()
+    other = threading.Thread(target=hold)
+    other.start()
+    assert held.wait(10)
+    download(server.url, target, timeout=0.3)
+    other.join()
+    assert target.read_bytes() == b"theirs" and not server.requests
 
 
 def test_a_page_is_not_taken_for_the_file(server, target):

@@ -205,9 +205,20 @@ def test_weights_from_an_address_are_converted_once(server, exports):
     assert find_model(server.url) == folder
     assert len(server.asked) == len(exports) == 1
     # the same file name elsewhere, with other contents
-    server.content = b"other"
+    server.content = b"\x80\x02other"
     other = find_model(server.url.replace("some", "other"))
     assert other != folder and len(server.asked) == len(exports) == 2
+
+
+@pytest.mark.parametrize("content", [b"<html>not found</html>", b'{"error": 404}', b"not found"])
+def test_a_page_in_place_of_weights_is_thrown_away(server, exports, content):
+    real, server.content = server.content, content
+    with pytest.raises(ModelError, match="it was thrown away: use another address"):
+        find_model(server.url)
+    assert all(file.suffix == ".lock" for file in (cache_folder() / "downloads").iterdir())
+    server.content = real
+    find_model(server.url)
+    assert len(server.asked) == 2 and len(exports) == 1
 
 
 def test_weights_from_a_file_are_converted_anew_when_they_change(tmp_path, exports):

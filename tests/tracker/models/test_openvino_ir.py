@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import time
 
 import pytest
 
@@ -23,14 +22,9 @@ def check(folder, graph="model"):
     check_ir(folder / f"{graph}_int8.xml", folder / f"{graph}_int8.bin")
 
 
-def test_the_bundled_graphs_pass_in_no_time():
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        for graph in ("model", "embed"):
-            check(COMPACT, graph)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.1, "a fifth of that on a machine that does nothing else"
+@pytest.mark.parametrize("graph", ["model", "embed"])
+def test_the_bundled_graphs_pass(graph):
+    check(COMPACT, graph)
 
 
 @pytest.mark.parametrize("name", [name for name in IR if name not in LEFT_TO_OPENVINO])

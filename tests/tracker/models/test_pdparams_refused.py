@@ -5,6 +5,7 @@ import pickle
 import struct
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,7 +167,16 @@ def test_absurd_sizes_take_no_memory(tmp_path, opcodes):
 
 def test_missing_file_and_folder(tmp_path):
     assert "No such file" in refused(tmp_path / "none.pdparams")
-    assert "directory" in refused(tmp_path)
+    assert "no regular file" in refused(tmp_path)
+    assert "no regular file" in refused(Path("/dev/zero"))
+
+
+def test_larger_than_weights_are(tmp_path):
+    path = tmp_path / "w.pdparams"
+    with path.open("wb") as file:
+        file.write(b"\x80\x02")
+        file.truncate(5 << 30)  # takes no room on the disk
+    assert f"more than {4 << 30} bytes" in refused(path)
 
 
 def test_other_formats(tmp_path):

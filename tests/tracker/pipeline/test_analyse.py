@@ -1,16 +1,19 @@
 """The answers of a run and those from its text: the same to the byte; and texts of all kinds."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from tests.helpers.fake_pipeline import FakeDetector, numbered
+from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tracker.errors import OptionError, OutputError, SourceError
 from tracker.pipeline.analyse import analyse
 from tracker.predictor import Predictor
-from tracker.sinks.times import Clock
+from tracker.sinks.records.times import Clock
 
 
 class Walker(FakeDetector):
@@ -49,6 +52,55 @@ def test_the_text_gives_the_same_bytes_as_the_run(run, tmp_path, name):
     made = files(again.folder)
     assert made == files(folder / "answers" / name) and len(made) >= 13
     assert made["crossings.csv"].count(b"\n") == 2 and b"\r" not in made["crossings.csv"]
+
+
+def test_runs_at_once_have_answers_of_their_own(tmp_path):
+    predictor = Predictor(detector=Walker())
+    options = {"name": "clip", "scene": SCENE, "refine": True, "visualization": False}
+    with predictor.stream_mode(tmp_path, **options) as first, predictor.stream_mode(tmp_path, **options) as second:
+        for frame in numbered(20):
+            first.predict([frame])
+            second.predict([frame])
+    assert second.result().name == "clip_2" and [row.id for row in second.result().crossings()] == [1]
+    names = ["clip", "clip_2", "clip_2_refined", "clip_refined"]
+    assert sorted(path.name for path in (tmp_path / "answers").iterdir()) == names
+    for name in names:
+        assert json.loads((tmp_path / "answers" / name / "summary.json").read_text())["name"] == name
+        assert analyse(tmp_path / "mot_results" / f"{name}.txt", SCENE).folder == tmp_path / "answers" / name
+    records = {path.name for path in (tmp_path / "mot_results").iterdir()}
+    assert records >= {f"{name}{end}" for name in ("clip", "clip_2") for end in ("_run.json", "_times.csv")}
+
+
+@pytest.mark.parametrize("scene", [SCENE, None])
+def test_what_a_killed_run_noted_is_kept_with_its_text(tmp_path, scene):
+    predictor = Predictor(detector=Walker())
+    with predictor.stream_mode(tmp_path, name="clip", scene=SCENE, visualization=False) as older:
+        older.predict(numbered(3))
+    program = (
+        "import os\nfrom tests.helpers.fake_pipeline import numbered\n"
+        "from tests.tracker.pipeline.test_analyse import Walker\nfrom tracker.predictor import Predictor\n"
+        f"stream = Predictor(detector=Walker()).stream_mode({str(tmp_path)!r}, name='clip', scene={scene!r})\n"
+        "stream.predict(numbered(20))\nos._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    with predictor.stream_mode(tmp_path, name="clip", visualization=False) as stream:
+        stream.predict(numbered(3))
+    kept = tmp_path / "mot_results" / "clip_interrupted.txt"
+    assert json.loads((tmp_path / "mot_results" / "clip_interrupted_run.json").read_text())["frame_rate"] == 30
+    assert (tmp_path / "mot_results" / "clip_interrupted_times.csv").read_text() == "frame,seconds\n1,0.000\n"
+    answers = {path.name for path in (tmp_path / "answers").iterdir()}
+    assert answers == ({"clip_interrupted"} if scene else {"clip"})  # those of the older run are complete
+    assert [row.id for row in analyse(kept, SCENE).crossings()] == [1]
+
+
+def test_a_video_that_is_called_refined_has_records_of_its_own(tmp_path):
+    for name, rate in (("clip", 10), ("clip_refined", 20)):
+        options = {"name": name, "frame_rate": rate, "visualization": False}
+        with Predictor(detector=Walker()).stream_mode(tmp_path, **options) as stream:
+            stream.predict(numbered(20))
+    for name, rate in (("clip", 10), ("clip_refined", 20)):
+        answers = analyse(tmp_path / "mot_results" / f"{name}.txt", SCENE)
+        assert answers.summary()["frame_rate"] == rate
 
 
 def test_a_result_gives_its_answers_as_rows_and_tables(run):

@@ -1,5 +1,7 @@
 """Images handed over one by one: their times, and what can be asked for before the stream is closed."""
 
+import signal
+
 import pytest
 
 from tests.helpers.fake_pipeline import FakeDetector, numbered, shown
@@ -61,3 +63,18 @@ def test_times_count_from_the_first_image(predictor, tmp_path, start):
 def test_times_that_do_not_fit_the_images_are_refused(predictor, times, message):
     with predictor.stream_mode(None) as stream, pytest.raises(OptionError, match=message):
         stream.predict(numbered(3), times=times)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("within", [True, False], ids=["within a frame", "between frames"])
+def test_a_signal_closes_the_files_with_whole_frames(number, within, tmp_path):
+    if number != signal.SIGINT:
+        signal.signal(number, signal.SIG_DFL)
+    detector = FakeDetector(lambda frame: signal.raise_signal(number) if within and frame == 2 else None)
+    before = signal.getsignal(number)
+    with pytest.raises((KeyboardInterrupt, SystemExit)), Predictor(detector=detector).stream_mode(tmp_path) as stream:
+        stream.predict(numbered(3))
+        signal.raise_signal(number)
+        pytest.fail("it went on")
+    assert shown(tmp_path)[0] == [0, 1, 2] and stream.result().frames == 3
+    assert signal.getsignal(number) is before

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.helpers.paths import ROOT
-from tracker.pipeline.interrupts import SIGNALS, StopRequest
+from tracker.pipeline.interrupts import SIGNALS, StopRequest, ending_in_order, result_of
 from tracker.pipeline.timing import StageTimes
 
 
@@ -20,6 +20,7 @@ def default_handlers():
     before = {number: signal.getsignal(number) for number in SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, signal.SIG_DFL if handler is None else handler)
@@ -82,7 +83,8 @@ def test_stages_are_counted_by_instance():
 
 
 @pytest.mark.parametrize(
-    ("number", "error", "code"), [(signal.SIGINT, KeyboardInterrupt, None), (signal.SIGTERM, SystemExit, 143)]
+    ("number", "error", "code"),
+    [(signal.SIGINT, KeyboardInterrupt, None), (signal.SIGTERM, SystemExit, 143), (signal.SIGHUP, SystemExit, 129)],
 )
 def test_a_signal_is_noted_and_speaks_up_at_the_end(number, error, code):
     before = handlers()
@@ -91,9 +93,10 @@ def test_a_signal_is_noted_and_speaks_up_at_the_end(number, error, code):
         assert stop.received is None and handlers() != before
         signal.raise_signal(number)
         assert stop.received == number
+        stop.result = "the result"
         done = True
     assert done
-    assert getattr(caught.value, "code", None) == code
+    assert getattr(caught.value, "code", None) == code and result_of(caught.value) == "the result"
     assert handlers() == before
 
 
@@ -152,6 +155,21 @@ def test_one_within_another_leaves_it_in_charge():
             signal.raise_signal(signal.SIGINT)
         assert inner.received is None and outer.received == signal.SIGINT
     assert handlers() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_blocks_are_left_in_order_and_a_request_within_waits(number):
+    before, order = handlers(), []
+    with pytest.raises(SystemExit) as caught, ending_in_order():
+        try:
+            with StopRequest():
+                signal.raise_signal(number)
+                order.append("finished")
+        finally:
+            order.append("closed")
+            with pytest.raises(SystemExit):
+                signal.raise_signal(number)
+    assert order == ["finished", "closed"] and caught.value.code == 128 + number and handlers() == before
 
 
 def test_off_the_main_thread_nothing_changes():

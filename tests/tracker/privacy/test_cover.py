@@ -7,7 +7,7 @@ from tracker.errors import OptionError
 from tracker.privacy import cover as module
 from tracker.privacy.cover import Cover, Hiding, read_hiding
 from tracker.privacy.hide import covered
-from tracker.structures import Detections, Frame, Tracks
+from tracker.structures import Detections, Frame, SequenceInfo, Tracks
 
 RATE = 10.0
 BOX = (40.0, 20.0, 20.0, 60.0)  # left, top, width, height
@@ -21,7 +21,7 @@ def masks(monkeypatch):
     def run(hiding, frames, delay=True, rate=RATE):
         found = []
         monkeypatch.setattr(module, "hide", lambda image, boxes, how: found.append(covered(SHAPE, boxes, how)) or image)
-        cover, order, waits = Cover(hiding, rate, delay), [], []
+        cover, order, waits = Cover(hiding, SequenceInfo("street", rate), delay), [], []
         for index, (tracked, detected) in enumerate(frames):
             ready = cover.add(
                 Frame(index, index / rate, np.zeros((1, 1, 3), np.uint8)), tracks(tracked), seen(detected)
@@ -120,7 +120,7 @@ def test_a_stranger_near_a_track_is_not_taken_for_it(masks):
 
 
 def test_frames_do_not_pile_up_where_time_stands_still():
-    cover = Cover(Hiding("head"), 10.0, delay=True)
+    cover = Cover(Hiding("head"), SequenceInfo("street", 10.0), delay=True)
     frames = [Frame(n, 1.0, np.zeros((4, 4, 3), np.uint8)) for n in range(100)]
     waiting = 0
     for frame in frames:

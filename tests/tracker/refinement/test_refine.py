@@ -247,3 +247,30 @@ def test_recorded_sequence_gets_better(tmp_path):
     assert after["HOTA"] > before["HOTA"] + 0.08
     assert after["MOTA"] > before["MOTA"] + 0.02
     assert after["IDs"] < before["IDs"] / 1.5
+
+
+def late_after(frame, periods):
+    """Times of frames with a pause behind one of them."""
+    return lambda numbers: numbers + periods * (numbers > frame)
+
+
+def test_a_pause_is_no_gap_to_fill_and_no_way_to_walk():
+    limits = dataclasses.replace(OFF, fill_seconds=1.0, relink_seconds=2.0, motion_seconds=2.0)
+    table = tagged(np.concatenate([walk(1, range(1, 31)), walk(1, range(34, 61)), walk(2, range(62, 90))]))
+    steady = refine(table, {}, 10.0, limits)
+    assert len(steady) > len(table), "a gap of three frames is filled"
+    np.testing.assert_array_equal(refine(table, {}, 10.0, limits, times=late_after(0, 0)), steady)
+    paused = refine(table, {}, 10.0, limits, times=late_after(31, 600))
+    assert not np.isin([31, 32, 33], paused[:, 0]).any(), "over a minute nothing is known"
+    apart = refine(table, {}, 10.0, limits, times=late_after(60, 600))
+    assert len(np.unique(apart[:, 1])) == 2, "nobody is the same by motion alone after a minute"
+
+
+def test_boxes_in_a_gap_lie_where_the_time_puts_them():
+    limits = dataclasses.replace(OFF, fill_seconds=2.0)
+    table = tagged(np.concatenate([walk(1, range(1, 11), velocity=(10.0, 0.0)), walk(1, [14], velocity=(10.0, 0.0))]))
+    even, late = refine(table, {}, 10.0, limits), refine(table, {}, 10.0, limits, times=late_after(11, 4))
+    lefts = [result[np.isin(result[:, 0], [10, 11, 12, 13, 14]), 2] for result in (even, late)]
+    share = (lefts[1] - lefts[1][0]) / (lefts[1][-1] - lefts[1][0])
+    np.testing.assert_allclose(np.diff(lefts[0]), 10)
+    np.testing.assert_allclose(share, [0, 1 / 8, 6 / 8, 7 / 8, 1])

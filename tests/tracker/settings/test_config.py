@@ -10,6 +10,7 @@ import yaml
 from tests.helpers.paths import ROOT
 from tracker.errors import ModelError
 from tracker.settings.model import EmbeddingConfig, LevelConfig, ModelConfig, Thresholds
+from tracker.settings.tracking import TrackerConfig
 
 COMPACT = ROOT / "weights" / "jde_compact"
 
@@ -143,3 +144,16 @@ def test_a_model_file_of_something_else_is_refused(tmp_path, content):
     (tmp_path / "infer_cfg.yml").write_bytes(content)
     assert str(tmp_path) in refusal(ModelConfig.load, tmp_path)
     assert "infer_cfg.yml" in refusal(ModelConfig.load, tmp_path / "nowhere")
+
+
+def test_a_model_states_the_settings_that_go_by_its_scores(tmp_path):
+    assert ModelConfig.load(COMPACT).thresholds.tracker_settings == {"conf_thres": 0.575}
+    values = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
+    values["thresholds"] |= {"confident": 0.35, "low_thres": 0.1, "confirm_evidence": 0.1}
+    (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(values))
+    stated = ModelConfig.load(tmp_path).thresholds.tracker_settings
+    assert stated == {"conf_thres": 0.35, "low_thres": 0.1, "confirm_evidence": 0.1}
+    TrackerConfig().override(stated)
+    values["thresholds"]["low_thres"] = 2
+    (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(values))
+    assert "thresholds.low_thres must be a number from 0 to 1, not 2" in refusal(ModelConfig.load, tmp_path)

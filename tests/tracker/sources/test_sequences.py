@@ -64,6 +64,30 @@ def test_other_folders_are_numbered_by_order(tmp_path):
         assert (source.name, numbers(frames)) == (name, [1, 2][: len(frames)])
 
 
+@pytest.mark.parametrize("name", ["..", "../other", "/etc", "img1/../../other", "a\0b", "\x1b[31m/../.."])
+def test_images_outside_of_the_sequence_are_not_read(tmp_path, name):
+    folder = half(tmp_path / "SEQ")
+    write_image(tmp_path / "other" / "000001.jpg")
+    (folder / "seqinfo.ini").write_text(f"[Sequence]\nimDir={name}\n")
+    for given in (folder, folder / "img1"):
+        with pytest.raises(SourceError, match=r"has imDir '.*: make it a folder beside the file") as caught:
+            read_source(given)
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["img1/", "./img1", "img1/../img1"])
+def test_other_spellings_of_a_folder_inside(tmp_path, name):
+    folder = half(tmp_path / "SEQ")
+    (folder / "seqinfo.ini").write_text(f"[Sequence]\nimDir={name}\n")
+    assert numbers(read_source(folder)[1]) == numbers(read_source(folder / "img1")[1])
+
+
+def test_lengths_of_thousands_of_digits(tmp_path):
+    (tmp_path / "seqinfo.ini").write_text(f"[Sequence]\nseqLength={'9' * 5000}\n")
+    with pytest.raises(SourceError, match="make it a whole number"):
+        _ = read_seqinfo(tmp_path / "seqinfo.ini").length
+
+
 def test_other_folder_beside_a_seqinfo_is_none_of_its_sequence(tmp_path):
     write_image(half(tmp_path / "SEQ") / "masks" / "000301.jpg")
     source, frames = read_source(tmp_path / "SEQ" / "masks")

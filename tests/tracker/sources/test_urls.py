@@ -67,11 +67,16 @@ def test_server_that_never_answers(silent_port, scheme):
 @pytest.mark.parametrize(
     ("url", "name", "live", "options"),
     [
-        ("rtsp://admin:12345@10.0.0.8:554/Streaming/101.sdp?x=1", "101", True, {"rtsp_transport": "tcp"}),
+        (
+            "rtsp://admin:12345@10.0.0.8:554/Streaming/101.sdp?x=1",
+            "10.0.0.8_Streaming_101",
+            True,
+            {"rtsp_transport": "tcp"},
+        ),
         ("RTSP://10.0.0.8:554", "10.0.0.8", True, {"rtsp_transport": "tcp"}),
         ("rtsp://admin:pa/ss@10.0.0.8/", "10.0.0.8", True, {"rtsp_transport": "tcp"}),
-        ("rtmp://host/app/key", "key", True, {}),
-        ("udp://@:1234", "stream", True, {}),
+        ("rtmp://host/app/key", "host_app_key", True, {}),
+        ("udp://@:1234", "udp_1234", True, {}),
         ("https://host/%E8%A1%8C%E4%BA%BA%2F..%2Fa.mp4", "行人_.._a", False, {}),
     ],
 )
@@ -91,3 +96,29 @@ def test_name_and_options_of_urls(tmp_path, monkeypatch, url, name, live, option
     assert address == url
     assert options.items() <= keywords["options"].items()
     assert keywords["timeout"] == 3
+
+
+CAMERAS = {
+    "rtsp://me:secret@HOST_A/live": "host_a_live",
+    "rtsp://HOST_B/live": "host_b_live",
+    "rtsp://HOST_B:5541/live": "host_b_5541_live",
+    "rtsp://me:se/cr@et@host/cam/realmonitor?channel=1&subtype=0": "host_cam_realmonitor_channel_1_subtype_0",
+    "rtsp://host/cam/realmonitor?channel=2&subtype=0&token=secret": "host_cam_realmonitor_channel_2_subtype_0",
+    "rtsp://host/user=me&password=secret&channel=1&stream=0.sdp?real_stream": "host_channel_1_stream_0",
+    "rtsp://host/user=me_password=sec_ret_channel=2_stream=0.sdp": "host_channel_2_stream_0",
+    "rtsp://host/%75ser%3Dme%26password%3Dsecret%26channel%3D3": "host_channel_3",
+    "rtsp://host/me:secret/ch01/0": "host_ch01_0",
+    "rtsp://host?camera=front&id=me&pwd=secret": "host_camera_front",
+    "rtsp://host/?secret": "host",
+    "srt://host:9000?streamid=live/cam1&passphrase=secret": "host_9000_streamid_live_cam1",
+    "rtsp://[fe80::1]:554/live": "fe80_1_live",
+    "udp://@239.0.0.1:1234": "239.0.0.1_1234",
+}
+
+
+@pytest.mark.parametrize("url", CAMERAS)
+def test_names_tell_cameras_apart_and_no_credentials(tmp_path, monkeypatch, url):
+    path, real_open = write_video(tmp_path / "clip.mp4", numbered_frames(2)), av.open
+    monkeypatch.setattr(av, "open", lambda *_, **__: real_open(str(path)))
+    with open_source(url) as source:
+        assert source.name == CAMERAS[url]

@@ -84,13 +84,6 @@ def test_variable_rate_keeps_the_time_of_every_frame(tmp_path):
     assert [frame.time for frame in frames] == pytest.approx(times, abs=1e-3)
 
 
-def test_given_rate_is_nominal_only(tmp_path):
-    source, frames = read_source(write_video(tmp_path / "clip.mp4", numbered_frames(5)), frame_rate=10)
-    assert source.frame_rate == 10.0
-    assert isinstance(source.frame_rate, float)
-    assert frames[4].time == pytest.approx(4 / 25)
-
-
 def test_file_without_timestamps_counts_by_the_rate(tmp_path):
     source, frames = read_source(write_video(tmp_path / "raw.h264", numbered_frames(6)))
     assert source.frame_count is None

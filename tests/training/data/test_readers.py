@@ -180,7 +180,9 @@ def test_siwr(tmp_path, comma):
     assert len(dataset) == 2 and dataset[0].identities.tolist() == [-1, -1] and not dataset[1].labelled
 
 
-@pytest.mark.parametrize("text", ["a.jpg\nb.jpg\n", "a.jpg\n2\n0 1 1 1 1\n", "a.jpg\n1\n0 1 1 1\n", "a.jpg\n"])
+@pytest.mark.parametrize(
+    "text", ["a.jpg\nb.jpg\n", "a.jpg\n2\n0 1 1 1 1\n", "a.jpg\n1\n0 1 1 1\n", "a.jpg\n", f"a.jpg\n{'9' * 5000}\n"]
+)
 def test_malformed_siwr_is_refused(tmp_path, text):
     write_image(tmp_path / "frames" / "a.jpg")
     write_text(tmp_path / "bboxes_gt.txt", text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...errors import ModelError, OptionError
 from ...settings.model import ModelConfig
 from ...settings.runtime import RuntimeOptions
-from .network import BackendError, Network, check_files
+from .network import BackendError, Network, check_files, check_process
 from .openvino_network import OpenVINONetwork
 from .paddle_network import PaddleNetwork
 from .trial import try_out
@@ -70,9 +70,11 @@ def open_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions | No
 
     Raises:
         ModelError: the folder holds no usable model, or none in int8 where that is asked for, a graph is refused, the
-            backend is not installed, or there is no GPU for it.
+            backend is not installed, there is no GPU for it, or this process was forked after the first use of a
+            network.
         OptionError: no backend has the name, or it does not go with the other options.
     """
+    check_process()
     runtime = runtime or RuntimeOptions()
     choose_backends(runtime)  # before the folder is looked at
     check_files(folder, ("model", "embed"))

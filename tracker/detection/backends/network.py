@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,27 @@ def default_threads() -> int:
 def thread_count(threads: int | None) -> int:
     """Return the number of threads to use: the given one, or for None `default_threads`."""
     return min(threads or default_threads(), MOST_THREADS)
+
+
+@lru_cache(maxsize=1)
+def _first_process() -> int:
+    """Return the number of the process that was the first to ask; one forked from it inherits the answer."""
+    return os.getpid()
+
+
+def check_process() -> None:
+    """Check that this process was not forked from one that had used a network.
+
+    Backends keep threads, and locks for them. A forked process has the locks without the threads, and waits for ever.
+
+    Raises:
+        ModelError: it was.
+    """
+    if _first_process() != os.getpid():
+        raise ModelError(
+            "this process was forked from one that had used a model, which cannot be used in it: "
+            "start processes with multiprocessing.set_start_method('spawn'), or fork before the first use"
+        )
 
 
 class BackendError(ModelError):
@@ -107,8 +129,9 @@ class Network(ABC):
             raises what it raises.
 
         Raises:
-            ModelError: the graph takes no such input.
+            ModelError: the graph takes no such input, or this process was forked after the first use of a network.
         """
+        check_process()
         wait = self._start(pixels)
 
         def maps() -> list[np.ndarray]:
@@ -130,7 +153,7 @@ class Network(ABC):
             [1, C, h, w], if embeddings are read from any. They are the caller's to keep.
 
         Raises:
-            ModelError: the graph takes no such input, or gives maps of other sizes.
+            ModelError: as `start`, or the maps have other sizes.
         """
         return self.start(pixels)()
 
@@ -144,8 +167,10 @@ class Network(ABC):
             [K, D] float32; K is the sum of the K_i.
 
         Raises:
-            ModelError: the graph takes no such rows, or makes another number of embeddings of them.
+            ModelError: the graph takes no such rows, or makes another number of embeddings of them, or this process was
+                forked after the first use of a network.
         """
+        check_process()
         # the backends keep some memory for every number of rows they have met: of these there are few
         sent = [_with_rows(group, _usual(len(group))) for group in rows]
         (embeddings,) = self._forward("embed", sent)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import numpy as np
 
@@ -172,6 +175,23 @@ def openvino_core() -> openvino.Core:
     return openvino.Core()
 
 
+@lru_cache(maxsize=1)
+def _graphs_in_use() -> WeakSet[_Graph]:
+    """Return the set of this process's graphs, which a process forked from it keeps for ever.
+
+    Letting go of one, at its end at the latest, it would wait for threads that only its parent has.
+    """
+    graphs: WeakSet[_Graph] = WeakSet()
+
+    def keep() -> None:
+        for kept in (openvino_core(), *graphs):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+        os.register_at_fork(after_in_child=keep)
+    return graphs
+
+
 class _Graph:
     """One graph, compiled, with the memory of as many passes as have been under way at once.
 
@@ -218,6 +238,7 @@ class _Graph:
         self._outputs = compiled.outputs
         known = all(port.get_partial_shape().is_static for port in self._outputs)
         self.shapes: list[tuple[int, ...]] | None = [tuple(port.shape) for port in self._outputs] if known else None
+        _graphs_in_use().add(self)
 
     def start(self, inputs: list[np.ndarray]) -> _Pass:
         """Begin a pass over contiguous inputs."""

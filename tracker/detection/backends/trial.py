@@ -50,7 +50,7 @@ def try_out(folder: Path, runtime: RuntimeOptions) -> None:
     except subprocess.TimeoutExpired as error:
         raise ModelError(
             f"{folder} is refused: it takes more than {_LONGEST:.0f} s to load and to run on one image; "
-            "export the model again, for images of a smaller size"
+            "export the model again for images of a smaller size, or take a smaller input_size"
         ) from error
     except OSError as error:
         raise ModelError(f"{folder} cannot be tried in a process of its own: {error.strerror}") from error
@@ -82,6 +82,8 @@ def _is_bundled(folder: Path) -> bool:
 def _state(folder: Path, runtime: RuntimeOptions) -> str:
     """Return a name for a folder as it is now and the way to run it: another one after any change of its files."""
     parts = [str(folder.resolve()), runtime.backend, runtime.precision, str(runtime.use_gpu)]
+    if runtime.input_size is not None:
+        parts.append(f"{runtime.input_size}")
     for name in (*_FILES, "infer_cfg.yml"):
         path = folder / name
         if path.exists():

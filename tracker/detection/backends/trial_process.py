@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ModelError, TrackingError
+from ...settings.checks import from_mapping
 from ...settings.model import ModelConfig
 from ...settings.runtime import RuntimeOptions
 from .choice import load_network
@@ -27,7 +28,7 @@ def main() -> int:
         The exit code: 0; `FAILED`, with one line on stderr, where the model is at fault; or `OTHER` where the options
         are, which the caller will be told when it loads the model itself.
     """
-    folder, runtime = Path(sys.argv[1]), RuntimeOptions(**json.loads(sys.argv[2]))
+    folder, runtime = Path(sys.argv[1]), from_mapping(RuntimeOptions, json.loads(sys.argv[2]))
     if not runtime.use_gpu:  # CUDA reserves address space for all memory there is
         _limit_memory()
     try:
@@ -55,7 +56,7 @@ def _limit_memory() -> None:
 
 
 def _load_and_run(folder: Path, runtime: RuntimeOptions) -> None:
-    config = ModelConfig.load(folder)
+    config = ModelConfig.load(folder).with_input_size(runtime.input_size)
     network = load_network(folder, config, runtime)
     box, embedding = config.letterbox, config.embedding
     outputs = network.run(np.zeros((1, box.height, box.width, 3), np.uint8))

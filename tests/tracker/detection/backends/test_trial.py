@@ -1,5 +1,6 @@
 """Models from elsewhere are tried in a process of their own: once, and what happens to it is told in one line."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from tests.attacks.hostile_folders import copy_of_the_bundled
 from tracker.detection.backends import trial
 from tracker.detection.backends.choice import open_network
 from tracker.detection.backends.trial import try_out
+from tracker.detection.detector import Model
 from tracker.errors import ModelError, OptionError
 from tracker.models.locate import COMPACT
 from tracker.settings.model import ModelConfig
@@ -66,6 +68,18 @@ def test_a_stranger_is_tried_once_until_it_changes(stranger, started):
     (stranger / "infer_cfg.yml").open("a").write("\n")
     open_network(stranger, config)
     assert len(started.seen) == 3
+
+
+def test_another_input_size_is_tried_at_that_size(stranger, started):
+    for _ in range(2):
+        assert Model(stranger, RuntimeOptions(input_size=(640, 352))).config.letterbox.width == 640
+    ((_, options),) = started.seen
+    assert json.loads(options)["input_size"] == [640, 352]
+    Model(stranger)
+    assert len(started.seen) == 2
+    with pytest.raises(OptionError, match="multiples of 32"):
+        Model(stranger, RuntimeOptions(input_size=(641, 352)))
+    assert len(started.seen) == 2
 
 
 def test_the_bundled_model_and_copies_of_it_are_not_tried(tmp_path, started):

@@ -270,6 +270,17 @@ def test_openvino_gives_the_same_maps_and_embeddings(folder, config, network, fr
     assert len(expected) == 8 and np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
+def test_another_input_size_gives_the_same_maps_by_both(folder, config, reference):
+    pytest.importorskip("openvino")
+    image = next(iter(reference["frames"].values()))
+    smaller = config.with_input_size((640, 352))
+    pixels = Letterbox(smaller.letterbox)(image)[0]
+    ours, theirs = (backend(folder, smaller).run(pixels) for backend in (PaddleNetwork, OpenVINONetwork))
+    assert [found.shape[2:] for found in ours] == [(352 // s, 640 // s) for s in (32, 16, 8)] * 2
+    for found, expected in zip(ours, theirs, strict=True):
+        assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
+
+
 def test_weights_that_lack_an_array_are_refused(reference, home, tmp_path):
     import paddle
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tracker.errors import SourceError
-from tracker.sinks.run_file import folder_digest, read_run, run_path
-from tracker.sinks.times import read_times, times_path
+from tracker.sinks.records.run_file import folder_digest, read_run
+from tracker.sinks.records.times import read_times
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,6 @@ def test_what_is_no_file_of_a_run_is_told(tmp_path, content):
     path.write_text(content)
     with pytest.raises(SourceError, match=r"a_run\.json is not the file of a run"):
         read_run(path)
-
-
-def test_a_refined_text_shares_the_files_of_its_run(tmp_path):
-    for name in ("street", "street_refined"):
-        assert run_path(tmp_path / f"{name}.txt") == tmp_path / "street_run.json"
-        assert times_path(tmp_path / f"{name}.txt") == tmp_path / "street_times.csv"
 
 
 def test_the_digest_of_a_model_tells_every_change(tmp_path):

@@ -1,11 +1,10 @@
-"""Teachers: trained ONNX networks that give boxes and embeddings where labels have none.
+"""Datasets with the answers of teachers: boxes and embeddings where labels have none.
 
-Their answers for an image never change, so they are computed once and kept on disk.
+The answers to a dataset are computed once and kept on disk; so are the boxes of each image, see `BoxTeachers`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,78 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.boxes import box_iou
-from tracker.detection.backends.network import to_floats
-from tracker.detection.decode import non_maximum_suppression
-from tracker.detection.letterbox import Letterbox
-from tracker.errors import DataError, ModelError
-from tracker.models.download import file_digest
+from tracker.errors import DataError
 from tracker.models.npz import load_npz
-from tracker.settings.model import LetterboxConfig, Thresholds
 from training.checkpoint import save_arrays
-from training.data.samples import NOBODY, Dataset, Identities, Sample
-from training.onnx_networks import OnnxNetwork, ReidNetwork
+from training.data.samples import Dataset, Identities, Sample
 from training.settings import TeacherSettings
+from training.teachers.consensus import BoxTeachers, add_people
+from training.teachers.network import network_digest
+from training.teachers.reid import ReidNetwork
+from training.teachers.store import digest
 
 logger = logging.getLogger(__name__)
 
-STRIDES = (8, 16, 32)
-LABEL_IOU = 0.4  # from here on a detection is of the labelled person
 LEAST_CROP = (8, 20)  # width and height in pixels of a crop with a meaningful embedding
-
-
-class BoxTeacher:
-    """A YOLOX person detector with undecoded output: cx, cy, w, h, objectness and class scores of every cell.
-
-    The input is the scaled image at the top left, padded with 114; BGR, 0 to 255. The centre of a box is (xy + cell) *
-    stride, its size exp(wh) * stride (https://github.com/Megvii-BaseDetection/YOLOX). Class 0 is a person.
-
-    Args:
-        path: The .onnx file.
-        threads: Processor threads.
-
-    Raises:
-        ModelError: onnxruntime is missing, or the file does not hold such a network.
-    """
-
-    def __init__(self, path: Path, threads: int) -> None:
-        self._path, self._network = path, OnnxNetwork(path, threads)
-        shape = self._network.shape
-        if len(shape) != 4 or shape[:2] != (1, 3) or shape[2] % STRIDES[-1] or shape[3] % STRIDES[-1]:
-            raise ModelError(f"{path} must take images [1, 3, H, W], H and W multiples of 32, not {list(shape)}")
-        height, width = shape[2:]
-        self._letterbox = Letterbox(LetterboxConfig(height, width, "BGR", 1.0, "top_left", 114, "linear"))
-        self._thresholds = Thresholds(score=0.1, nms=0.6, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.5)
-        cells = []
-        for stride in STRIDES:
-            y, x = np.mgrid[: height // stride, : width // stride].reshape(2, -1)
-            cells.append(np.stack([x, y, np.full_like(x, stride)], axis=1))
-        self._cells = np.concatenate(cells).astype(np.float32)
-
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Detect people.
-
-        Args:
-            image: [H, W, 3] uint8 BGR.
-
-        Returns:
-            [N, 4] left, top, right, bottom in pixels of the image, and [N] scores.
-
-        Raises:
-            ModelError: The network's output has another shape.
-        """
-        pixels, transform = self._letterbox(image)
-        rows = self._network(to_floats(pixels, 1))[0]
-        if rows.ndim != 2 or len(rows) != len(self._cells) or rows.shape[1] < 6:
-            raise ModelError(f"{self._path} gives {list(rows.shape)}, not [{len(self._cells)}, 6 or more]")
-        scores = rows[:, 4] * rows[:, 5]
-        candidates = np.flatnonzero(scores > self._thresholds.score)
-        stride = self._cells[candidates, 2:]
-        centre = (rows[candidates, :2] + self._cells[candidates, :2]) * stride
-        half = np.exp(rows[candidates, 2:4]) * stride / 2
-        boxes, scores = np.concatenate([centre - half, centre + half], axis=1), scores[candidates]
-        kept = non_maximum_suppression(boxes, scores, self._thresholds)
-        return transform.to_image(boxes[kept]), scores[kept]
 
 
 class _Taught:
@@ -143,18 +83,22 @@ class Teachers:
         threads: Processor threads.
 
     Raises:
-        ModelError: onnxruntime is missing, or a file does not hold such a network.
+        ModelError: openvino is missing, or a file does not hold such a network.
+        OutputError: Answers cannot be kept.
     """
 
     def __init__(self, settings: TeacherSettings, cache: Path, threads: int) -> None:
-        self._settings, self._cache = settings, cache
-        self._boxes = BoxTeacher(Path(settings.boxes), threads) if settings.boxes else None
+        self._complete, self._cache = settings.complete, cache
+        self._boxes = BoxTeachers(settings, threads, cache) if settings.detectors else None
         self._embeddings = ReidNetwork(Path(settings.embeddings), threads) if settings.embeddings else None
-        files = [Path(name) for name in (settings.boxes, settings.embeddings) if name]
-        self._key = "-".join([*(file_digest(file)[:8] for file in files), f"{settings.sure:g}-{settings.doubtful:g}"])
+        self._key = digest(
+            self._boxes.digest if self._boxes else "",
+            network_digest(self._embeddings.path) if self._embeddings else "",
+            str(self._complete),
+        )[:16]
 
     def teach(self, dataset: Dataset, origin: str = "") -> TaughtDataset:
-        """Add the teachers' boxes to images without labels, ignored regions, and an embedding of every person.
+        """Add the people whom labels lack (`add_people`), and an embedding of every person.
 
         Args:
             dataset: The images.
@@ -184,8 +128,7 @@ class Teachers:
     def _answers(
         self, dataset: Dataset | Identities, origin: str, items: Iterable[dict[str, np.ndarray] | None]
     ) -> dict[str, np.ndarray]:
-        origin_digest = hashlib.sha256(origin.encode()).hexdigest()[:8]
-        path = self._cache / f"{dataset.name}-{origin_digest}-{len(dataset)}-{self._key}.npz"
+        path = self._cache / f"{dataset.name}-{digest(origin)[:8]}-{len(dataset)}-{self._key}.npz"
         if path.is_file():
             return load_npz(path)
         answers = _join(items)
@@ -201,23 +144,17 @@ class Teachers:
                 logger.warning("skipped: %s", error)
                 yield None
                 continue
-            boxes, identities, ignored = sample.boxes, sample.identities, sample.ignored
             if self._boxes is not None:
-                detected, scores = self._boxes(sample.image)
-                labelled = (box_iou(detected, boxes) > LABEL_IOU).any(axis=1)
-                added = (scores > self._settings.doubtful) & ~labelled
-                boxes = np.concatenate([boxes, detected[added]]).astype(np.float32)
-                identities = np.concatenate([identities, np.full(added.sum(), NOBODY)])
-                ignored = np.concatenate([ignored, sample.labelled | (scores[added] < self._settings.sure)])
+                sample = add_people(sample, self._boxes(sample.image), self._complete)
             elif not sample.labelled:
                 raise DataError(
                     f"{sample.path} has no labels: a teacher of boxes is needed, see teachers in the config"
                 )
             yield {
-                "boxes": boxes,
-                "identities": identities,
-                "ignored": ignored,
-                "vectors": self._embed(sample.image, boxes, ignored),
+                "boxes": sample.boxes,
+                "identities": sample.identities,
+                "ignored": sample.ignored,
+                "vectors": self._embed(sample.image, sample.boxes, sample.ignored),
             }
 
     def _embed(self, image: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.ndarray:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import OutputError, SourceError
-from ..structures import Frame, SequenceInfo, Tracks
-from .mot_text import make_parent
+from ...errors import OutputError, SourceError
+from ...structures import Frame, SequenceInfo, Tracks
+from ..files import make_parent, times_path
 
 HEADER = "frame,seconds"
 JITTER = 0.1  # frame periods by which a time stamp may be off without a mark of its own
@@ -59,11 +59,6 @@ class Clock:
         return time + np.rint((frames - mark) * self._period)
 
 
-def times_path(text: Path) -> Path:
-    """Return the path of the times that belong to a MOT text."""
-    return text.with_name(f"{text.stem.removesuffix('_refined')}_times.csv")
-
-
 def read_times(path: Path) -> list[tuple[int, int]]:
     """Return the marks of a file of times, frame and milliseconds.
 
@@ -88,13 +83,14 @@ class TimesSink:
     """Writes the marks of a run's clock, and its last frame.
 
     Args:
-        path: CSV file to write; its folder is made if needed.
+        folder: output folder; the file is ``mot_results/NAME_times.csv`` in it.
     """
 
     name = "text"  # it takes no time of its own
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path: Path
         self._clock: Clock
         self._descriptor: int
         self._last: tuple[int, int] | None = None
@@ -105,12 +101,13 @@ class TimesSink:
         Raises:
             OutputError: it or its folder cannot be made.
         """
-        make_parent(self.path)
+        self._path = times_path(self._folder, info.name)
+        make_parent(self._path)
         self._clock = Clock(info.frame_rate)
         try:
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another output_dir") from error
+            raise OutputError(f"cannot write {self._path}: {error.strerror}; choose another output_dir") from error
         self._write(f"{HEADER}\n")
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
@@ -128,13 +125,13 @@ class TimesSink:
                 self._write(_line(*self._last))
         finally:
             os.close(self._descriptor)
-        return {"times": self.path}
+        return {"times": self._path}
 
     def _write(self, line: str) -> None:
         try:
             os.write(self._descriptor, line.encode())
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror}; free some space") from error
+            raise OutputError(f"cannot write {self._path}: {error.strerror}; free some space") from error
 
 
 def _line(frame: int, milliseconds: int) -> str:

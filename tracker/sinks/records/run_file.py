@@ -12,18 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, SourceError
-from ..structures import Frame, SequenceInfo, Tracks
-from .mot_text import make_parent
+from ...errors import OutputError, SourceError
+from ...structures import Frame, SequenceInfo, Tracks
+from ..files import make_parent, run_path
 
 SCHEMA = 1
 PACKAGES = ("numpy", "opencv-python", "av", "lap", "scipy", "openvino", "paddlepaddle", "paddlehub")
 _LARGEST = 10_000_000  # bytes
-
-
-def run_path(text: Path) -> Path:
-    """Return the path of the file that tells what made a MOT text."""
-    return text.with_name(f"{text.stem.removesuffix('_refined')}_run.json")
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -51,7 +46,7 @@ class RunSink:
     """Writes what made a result, at the first frame and again at the end.
 
     Args:
-        path: JSON file to write; its folder is made if needed.
+        folder: output folder; the file is ``mot_results/NAME_run.json`` in it.
         about: what is known before, as plain values.
         at_end: called at the end; returns what is known then only, such as how long it took.
         model: folder of the model; None for none.
@@ -61,12 +56,13 @@ class RunSink:
 
     def __init__(
         self,
-        path: Path,
+        folder: Path,
         about: Mapping[str, Any],
         at_end: Callable[[], Mapping[str, Any]] = dict,
         model: Path | None = None,
     ) -> None:
-        self.path = path
+        self._folder = folder
+        self._path: Path
         self._about = dict(about)
         self._at_end = at_end
         self._model = model
@@ -79,7 +75,8 @@ class RunSink:
         Raises:
             OutputError: the file or its folder cannot be made.
         """
-        make_parent(self.path)
+        self._path = run_path(self._folder, info.name)
+        make_parent(self._path)
         self._about = {
             "schema": SCHEMA,
             "name": info.name,
@@ -106,17 +103,17 @@ class RunSink:
         model = {"model_sha256": folder_digest(self._model)} if self._model else {}
         machine = {"versions": versions(), "processor": processor(), "system": platform.platform()}
         self._write({**self._about, **frames, **model, **machine, **self._at_end()})
-        return {"run": self.path}
+        return {"run": self._path}
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        part = self.path.with_name(f".{self.path.name}.part")
+        part = self._path.with_name(f".{self._path.name}.part")
         try:
             part.write_text(json.dumps(values, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-            part.replace(self.path)
+            part.replace(self._path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
-            raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another output_dir") from error
+            raise OutputError(f"cannot write {self._path}: {error.strerror}; choose another output_dir") from error
 
 
 def folder_digest(folder: Path) -> str:

@@ -1,44 +1,37 @@
 """What teachers add to data without labels, and that they are asked once. Networks are stood in for by lookups."""
 
-import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from tests.helpers.dataset_files import cut_short, write_crops, write_image, write_text, write_yolo
 from tracker.errors import DataError, ModelError, OutputError
-from training import onnx_networks, teachers
 from training.data.readers import IdentityFolders, YoloImages
 from training.data.samples import NOBODY, make_sample
 from training.settings import TeacherSettings
-from training.teachers import BoxTeacher, Teachers
+from training.teachers.answers import Teachers
+from training.teachers.network import TeacherNetwork
 
 INPUT = (64, 96)  # height and width of the detector
 CELLS = 8 * 12 + 4 * 6 + 2 * 3
 
 
-def logit(p):
-    return np.log(p / (1 - p))
-
-
 class StandIn:
-    """In place of onnxruntime: detectors find what ``people`` says, embeddings are the mean colour of a crop."""
+    """In place of OpenVINO: detectors find what ``people`` says, embeddings are the mean colour of a crop."""
 
     people = ()  # left, top, right, bottom in pixels of the detector's input, score
     asked = 0
 
-    def __init__(self, path, threads):
-        if not path.is_file():
-            raise ModelError(f"there is no ONNX file {path}")
+    def __init__(self, path, threads, size=None):
+        self.path, self.outputs = path, ["output"]
         self._detects = "boxes" in path.name
-        self.shape = (1, 3, *INPUT) if self._detects else onnx_networks.REID_INPUT
+        self.shape = (1, 3, *INPUT) if self._detects else (1, 256, 128, 3)
 
     def __call__(self, blob):
         StandIn.asked += 1
         if not self._detects:
-            return blob.mean(axis=(1, 2)) - 90
+            return [blob.mean(axis=(1, 2)) - 90]
         rows = np.zeros((1, CELLS, 85), np.float32)
         rows[0, :, 6] = 1  # another class is found everywhere
         rows[0, :, 4] = 0.9
@@ -47,16 +40,15 @@ class StandIn:
             centre = np.array([left + right, top + bottom]) / 2 / 8 - [cell, 0]
             size = np.log(np.array([right - left, bottom - top]) / 8)
             rows[0, cell] = [*centre, *size, 0.8, score / 0.8, *([1] * 79)]
-        return rows
+        return [rows]
 
 
 @pytest.fixture
 def network(monkeypatch):
     monkeypatch.setattr(StandIn, "people", ())
     monkeypatch.setattr(StandIn, "asked", 0)
-    monkeypatch.setattr(teachers, "OnnxNetwork", StandIn)
-    for name in ("__init__", "__call__"):  # of which ReidNetwork is made
-        monkeypatch.setattr(onnx_networks.OnnxNetwork, name, getattr(StandIn, name))
+    for name in ("__init__", "__call__"):  # of which ReidNetwork is made, too
+        monkeypatch.setattr(TeacherNetwork, name, getattr(StandIn, name))
     return StandIn
 
 
@@ -85,45 +77,6 @@ def images(tmp_path):
     return YoloImages(folder)
 
 
-def test_rows_of_yolox_are_decoded(monkeypatch, tmp_path):
-    """Centre = (xy + cell) * stride, size = exp(wh) * stride, score = objectness * first class; at every stride."""
-    random = np.random.default_rng(0)
-    rows = np.zeros((CELLS, 6), np.float32)
-    chosen = {8: (3, 7), 16: (2, 1), 32: (1, 2)}  # row and column
-    expected, first = [], 0
-    for stride, score in ((8, 0.9), (16, 0.8), (32, 0.7)):
-        height, width = INPUT[0] // stride, INPUT[1] // stride
-        row, column = chosen[stride]
-        dx, dy, dw, dh = random.uniform(-0.3, 0.3, 4)
-        rows[first + row * width + column] = [dx, dy, dw, dh, score / 0.95, 0.95]
-        x, y, w, h = (column + dx) * stride, (row + dy) * stride, np.exp(dw) * stride, np.exp(dh) * stride
-        expected.append([x - w / 2, y - h / 2, x + w / 2, y + h / 2, score])
-        first += height * width
-    blobs = []
-
-    class Network(StandIn):
-        def __call__(self, blob):
-            blobs.append(blob.copy())
-            return rows[None]
-
-    monkeypatch.setattr(teachers, "OnnxNetwork", Network)
-    image = random.integers(0, 256, (INPUT[0] * 2, INPUT[1], 3), dtype=np.uint8)  # is halved, with padding beside it
-    boxes, scores = BoxTeacher(write_text(tmp_path / "boxes.onnx", "x"), 1)(image)
-    np.testing.assert_allclose(scores, [row[4] for row in expected], rtol=1e-5)
-    np.testing.assert_allclose(boxes, 2 * np.array(expected)[:, :4], rtol=1e-4, atol=1e-3)
-    assert blobs[0].shape == (1, 3, *INPUT) and blobs[0].dtype == np.float32
-    assert (blobs[0][:, :, :, 48:] == 114).all()
-    small = cv2.resize(image, (48, 64), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)
-    np.testing.assert_allclose(blobs[0][0, :, :, :48], small, atol=1)
-
-
-def test_of_boxes_that_overlap_the_best_stays(network, files):
-    network.people = [(10, 10, 30, 50, 0.6), (11, 10, 31, 50, 0.7), (50, 10, 70, 50, 0.5), (50, 10, 70, 50, 0.05)]
-    boxes, scores = BoxTeacher(Path(files["boxes"]), 1)(np.zeros((*INPUT, 3), np.uint8))
-    assert scores == pytest.approx([0.7, 0.5])
-    np.testing.assert_allclose(boxes, [[11, 10, 31, 50], [50, 10, 70, 50]], atol=1e-3)
-
-
 def test_images_without_labels_get_sure_and_doubtful_people(network, files, tmp_path, images):
     network.people = [(10, 10, 30, 50, 0.7), (40, 10, 60, 50, 0.4), (70, 10, 90, 50, 0.2)]
     sample, vectors = only(ask(files, tmp_path / "cache", images))
@@ -145,6 +98,15 @@ def test_what_labels_leave_out_is_ignored(network, files, tmp_path, images):
     np.testing.assert_allclose(known.boxes, [[10, 10, 30, 50], [60, 10, 80, 50]], atol=1e-3)
     assert known.ignored.tolist() == [False, True], "the label's own box stays as it is, and is no second person"
     assert np.linalg.norm(taught[2][1], axis=1) == pytest.approx([1, 0], abs=1e-3)
+
+
+def test_labels_are_completed_with_people_of_whom_the_teachers_are_sure(network, files, tmp_path, images):
+    network.people = [(12, 12, 32, 52, 0.9), (60, 10, 80, 50, 0.9), (40, 10, 50, 30, 0.4)]
+    sample, vectors = only(ask(files, tmp_path / "cache", images, complete=True), 2)
+    np.testing.assert_allclose(sample.boxes, [[10, 10, 30, 50], [60, 10, 80, 50], [40, 10, 50, 30]], atol=1e-3)
+    assert sample.ignored.tolist() == [False, False, True] and (sample.identities == NOBODY).all()
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 0], abs=1e-3)
+    assert ask(files, tmp_path / "cache", images)[2][0].ignored.tolist() == [False, True, True]
 
 
 def test_vectors_are_of_what_is_seen_and_large_enough(network, files, tmp_path):
@@ -184,7 +146,7 @@ def test_answers_are_kept(network, files, tmp_path, images):
         for one, other in ((a.boxes, b.boxes), (a.identities, b.identities), (a.ignored, b.ignored), (x, y)):
             assert one.dtype == other.dtype and (one == other).all()
         assert (a.image == b.image).all()
-    assert len(list(cache.iterdir())) == 1
+    assert sorted(path.suffix for path in cache.iterdir()) == [".npz", ".sqlite"]
 
 
 def test_another_question_is_asked_anew(network, files, tmp_path, images):
@@ -196,14 +158,16 @@ def test_another_question_is_asked_anew(network, files, tmp_path, images):
     assert boxes() == 1
     network.people = [*network.people, (40, 10, 60, 50, 0.6)]
     assert boxes() == 1, "the answer of before"
-    assert boxes(sure=0.55) == 2 and boxes(doubtful=0.3) == 2
+    asked = StandIn.asked
+    assert boxes(sure=0.55) == 1 and boxes(doubtful=0.8) == 0
+    assert StandIn.asked - asked <= 2 * 3, "the detector is not asked again for other thresholds: embeddings alone are"
     write_text(Path(files["boxes"]), "other boxes")
     assert boxes() == 2
     network.people = []
     assert boxes() == 2
-    write_image(images._files[0].with_name("z.png"), 96, 64)
+    write_image(images._files[0].with_name("z.png"), 96, 64, shade=50)
     more = ask(files, cache, YoloImages(images._files[0].parent.parent))
-    assert len(more) == 4 and len(more[0][0].boxes) == 0
+    assert len(more) == 4 and [len(sample.boxes) for sample, _ in (more[0], more[3])] == [2, 0], "but the new image"
 
 
 def test_damaged_images_are_named_and_passed_over(network, files, tmp_path, images, caplog):
@@ -260,70 +224,12 @@ def test_crops_have_a_vector_each(network, files, tmp_path, caplog):
 
 def test_answers_that_cannot_be_kept_cost_one_line(network, files, tmp_path, images):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="cannot save"):
+    with pytest.raises(OutputError, match="cannot be kept in"):
         ask(files, tmp_path / "file" / "cache", images)
 
 
 def test_answers_that_were_damaged_cost_one_line(network, files, tmp_path, images):
     ask(files, tmp_path / "cache", images)
-    cut_short(next((tmp_path / "cache").iterdir()))
+    cut_short(next((tmp_path / "cache").glob("*.npz")))
     with pytest.raises(ModelError, match="is no whole"):
         ask(files, tmp_path / "cache", images)
-
-
-@pytest.mark.parametrize("shape", [(1, 3, 64, 100), (1, 1, 64, 96), (2, 3, 64, 96), (1, 128)])
-def test_a_network_of_another_kind_is_no_detector(monkeypatch, network, files, shape):
-    monkeypatch.setattr(network, "__init__", lambda self, path, threads: setattr(self, "shape", shape))
-    with pytest.raises(ModelError, match=r"must take images \[1, 3, H, W\]"):
-        BoxTeacher(Path(files["boxes"]), 1)
-
-
-@pytest.mark.parametrize("shape", [(1, CELLS + 1, 85), (1, CELLS, 5), (CELLS, 85)])
-def test_a_network_that_gives_other_rows_is_no_detector(monkeypatch, network, files, shape):
-    monkeypatch.setattr(network, "__call__", lambda self, blob: np.zeros(shape, np.float32))
-    with pytest.raises(ModelError, match=r"boxes\.onnx gives"):
-        BoxTeacher(Path(files["boxes"]), 1)(np.zeros((*INPUT, 3), np.uint8))
-
-
-def test_a_network_of_another_kind_tells_nobody_apart(network, files, monkeypatch):
-    monkeypatch.setattr(onnx_networks.OnnxNetwork, "__init__", lambda self, *_: setattr(self, "shape", (1, 3, 9, 9)))
-    with pytest.raises(ModelError, match=r"must take crops \[1, 256, 128, 3\]"):
-        Teachers(TeacherSettings(embeddings=files["embeddings"]), Path(), 1)
-
-
-def test_without_onnxruntime_the_error_says_so(monkeypatch, files):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModelError, match="needs onnxruntime"):
-        Teachers(TeacherSettings(**files), Path(), 1)
-
-
-def test_a_real_onnx_file(tmp_path):
-    """A graph that finds one person, wherever it looks."""
-    pytest.importorskip("onnxruntime")
-    onnx = pytest.importorskip("onnx")
-    rows = np.zeros((1, CELLS, 6), np.float32)
-    rows[0, 12 * 2 + 3] = [0.5, 0.5, np.log(2), np.log(4), 0.9, 0.9]
-    make, kind = onnx.helper, onnx.TensorProto.FLOAT
-    graph = make.make_graph(
-        [
-            make.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
-            make.make_node("Mul", ["mean", "zero"], ["nothing"]),
-            make.make_node("Add", ["rows", "nothing"], ["found"]),
-        ],
-        "detector",
-        [make.make_tensor_value_info("image", kind, [1, 3, *INPUT])],
-        [make.make_tensor_value_info("found", kind, [1, CELLS, 6])],
-        [onnx.numpy_helper.from_array(rows, "rows"), onnx.numpy_helper.from_array(np.zeros((), np.float32), "zero")],
-    )
-    path = tmp_path / "boxes.onnx"
-    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 13)], ir_version=8)
-    onnx.save(model, str(path))
-    boxes, scores = BoxTeacher(path, 1)(np.zeros((*INPUT, 3), np.uint8))
-    np.testing.assert_allclose(boxes, [[20, 4, 36, 36]], atol=1e-3)
-    assert scores == pytest.approx([0.81])
-    for damage in ("no network", ""):
-        write_text(path, damage)
-        with pytest.raises(ModelError, match=r"boxes\.onnx cannot be loaded"):
-            BoxTeacher(path, 1)
-    with pytest.raises(ModelError, match="there is no ONNX file"):
-        BoxTeacher(tmp_path / "missing.onnx", 1)

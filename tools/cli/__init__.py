@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from tracker.errors import OutputError, TrackingError
+from tracker.errors import OutputError, TrackingError, printable
 
 LOG_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
@@ -90,13 +90,18 @@ def progress(items: Iterable[Item], name: str, unit: str, total: int | None = No
 def announce(text: str) -> None:
     """Print a line on stderr, above a bar where one is shown: what begins now, or how far it is."""
     with tqdm.external_write_mode(file=sys.stderr):
-        print(text, file=sys.stderr, flush=True)
+        print(_shown(text), file=sys.stderr, flush=True)
 
 
 def print_line(text: str) -> None:
     """Print a line of the result on stdout at once, above a bar where one is shown."""
     with tqdm.external_write_mode(file=sys.stdout):
-        print(text, flush=True)
+        print(_shown(text), flush=True)
+
+
+def _shown(text: str) -> str:
+    """Return lines as a terminal shows them, whatever is in the names of files that they tell."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def write_json(path: Path, data: object) -> None:

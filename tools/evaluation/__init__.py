@@ -1,0 +1,1 @@
+"""Parts of the evaluation tools, a file for each table."""
