@@ -220,14 +220,14 @@ def add_privacy_arguments(group: argparse._ActionsContainer) -> None:
         "--only",
         type=identities,
         metavar="ID[,ID]",
-        help="with --anonymise: show these people of an earlier run, hide everybody else",
+        help="with anonymise: show these people of an earlier run, hide everybody else",
     )
     group.add_argument(
         "--except",
         type=identities,
         dest="except_",
         metavar="ID[,ID]",
-        help="with --anonymise: hide these people of an earlier run, show everybody else",
+        help="with anonymise: hide these people of an earlier run, show everybody else",
     )
     add_private_argument(group)
 
