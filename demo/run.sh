@@ -18,8 +18,11 @@ if [ "$(cat "$installed/.archive-sha256" 2>/dev/null)" != "$digest" ]; then
 fi
 
 echo "Tracking demo/pedestrians.mp4 (30 seconds of video)"
-hub run $module --video_stream demo/pedestrians.mp4 --output_dir demo/output --model compact "$@"
+hub run $module --video_stream demo/pedestrians.mp4 --output_dir demo/output --model compact \
+    --scene demo/scene.yml "$@"
 
 echo
 echo "Made:"
-if [ -d demo/output ]; then find demo/output -type f -name 'pedestrians*' | sort; fi
+if [ -d demo/output ]; then find demo/output -type f \( -name 'pedestrians*' -o -name '*.csv' -o -name report.html \) | sort; fi
+report=demo/output/answers/pedestrians/report.html
+if [ -f $report ]; then printf '\nThe report, to be opened in a browser: %s\n' "$report"; fi

@@ -22,7 +22,7 @@ from tracker.errors import OutputError
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "jde_darknet53_30e_1088x608"
-# hub install copies the whole archive twice, so training, tests, demo and environments stay out
+# hub install copies the whole archive twice, so training, tests, the demo clip and environments stay out
 CONTENTS = (
     "module.py",
     "requirements.txt",
@@ -35,6 +35,9 @@ CONTENTS = (
     "config/jde_*.yml",
     "config/tracker.yml",
     "tracker/**/*.py",
+    "demo/pedestrians_vis.jpg",
+    "demo/report.png",
+    "demo/scene.yml",
     "weights/README.md",
     "weights/jde_compact/*",
     "tools/cli/*.py",

@@ -20,6 +20,7 @@ from .exports.recording import TOLERANCE
 from .options import (
     add_config_arguments,
     add_input_arguments,
+    add_language_argument,
     add_private_argument,
     add_threshold_arguments,
     add_time_arguments,
@@ -85,12 +86,13 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
 def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     parser.add_argument("text", metavar="TEXT", help="MOT text of a run, such as mot_result/mot_results/street.txt")
     parser.add_argument("--scene", metavar="FILE", help="YAML file of lines, zones and regions")
-    parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, if TEXT is not of this tracker")
+    parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, for pictures in the report")
     parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
     parser.add_argument(
         "--edits", metavar="FILE", help="YAML file of corrections: who is one person, who is two, who swapped numbers"
     )
     add_time_arguments(parser)
+    add_language_argument(parser)
     add_private_argument(parser)
     parser.add_argument(
         "--output_dir", help="folder for answers/NAME (default: the one that TEXT's mot_results is in, or mot_result)"
@@ -135,7 +137,7 @@ COMMANDS = {
         _track,
     ),
     "analyse": Command(
-        "Answer a scene from the text of a run, without the video: counts, visits, people, heat.",
+        "Answer a scene from the text of a run: counts, visits, people, heat, and a report.",
         "TEXT [--scene FILE] [options]",
         _add_analyse_arguments,
         _analyse,

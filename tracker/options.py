@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .analysis.report.words import LANGUAGES
 from .detection.backends.choice import BACKENDS
 from .errors import OptionError
 from .privacy.counts import FEW
@@ -187,6 +188,14 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         help="YAML file of lines to count at, zones and regions; the answers go to OUTPUT_DIR/answers/NAME",
     )
     add_time_arguments(group)
+    add_language_argument(group)
+    group.add_argument(
+        "--trails",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="draw into the video where everybody walked in the last so many seconds (default: %(default)g, none)",
+    )
     add_privacy_arguments(group)
     _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
     group.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
@@ -237,8 +246,15 @@ def add_private_argument(group: argparse._ActionsContainer) -> None:
     _add_flag(
         group,
         "--private",
-        "keep nothing but counts of the scene: no video, no text, no pictures, no identities, intervals of a minute or "
-        f"more, numbers below {FEW} left out",
+        "keep nothing but counts of the scene: no video, no text, no pictures, no report, no identities, intervals of "
+        f"a minute or more, numbers below {FEW} left out",
+    )
+
+
+def add_language_argument(group: argparse._ActionsContainer) -> None:
+    """Add the flag that says in which language a report is."""
+    group.add_argument(
+        "--language", choices=LANGUAGES, default="en", help="of the report on the scene (default: %(default)s)"
     )
 
 

@@ -32,7 +32,9 @@ from .settings.checks import check_flag, check_positive, check_whole
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
+from .sinks.files import checked_folder
 from .sources import MAX_PIXELS, open_source
+from .sources.opening import readable_again
 from .structures import SequenceInfo
 
 
@@ -117,6 +119,8 @@ class Predictor:
         scene: SceneLike = None,
         start: str | datetime | None = None,
         interval: float = 60.0,
+        language: str = "en",
+        trails: float = 0.0,
         anonymise: str | None = None,
         only: int | Sequence[int] | None = None,
         except_: int | Sequence[int] | None = None,
@@ -151,13 +155,15 @@ class Predictor:
             start: clock time of the first frame, such as ``2026-11-27T09:00:00+01:00``; by default now for a live
                 source, and unknown for others.
             interval: length of the intervals that crossings are counted by, seconds.
+            language: of the report on the scene, ``en`` or ``zh``.
+            trails: draw into the video where everybody walked in the last so many seconds.
             anonymise: hide people in every frame before any output gets it: ``head`` or ``body`` in coarse blocks,
                 ``solid`` the body in one colour. All detections are hidden, from low scores on, also half a second
                 before and after them; with a camera only after.
             only: show these identities of an earlier run, hide everybody else.
             except_: hide these identities, show everybody else.
-            private: keep nothing but counts of the scene: no video, no text, no pictures, no identities; intervals of
-                a minute or more, and numbers below 3 left out.
+            private: keep nothing but counts of the scene: no video, no text, no pictures, no report, no identities;
+                intervals of a minute or more, and numbers below 3 left out.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
             frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
@@ -181,8 +187,9 @@ class Predictor:
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
             SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
-        answering = (_scene(scene), read_start(start), interval)
-        outputs = OutputOptions(_folder(output_dir), visualization, draw_threshold, refine, *answering, private)
+        hiding = read_hiding(anonymise, only, except_)
+        asking = (_scene(scene), read_start(start), interval, language, trails, readable_again(video_stream), private)
+        outputs = OutputOptions(checked_folder(output_dir), visualization, draw_threshold, refine, *asking)
         check_whole("skip_frames", skip_frames)
         if progress is not None:
             check_flag("progress", progress)
@@ -209,6 +216,8 @@ class Predictor:
         scene: SceneLike = None,
         start: str | datetime | None = None,
         interval: float = 60.0,
+        language: str = "en",
+        trails: float = 0.0,
         anonymise: str | None = None,
         only: int | Sequence[int] | None = None,
         except_: int | Sequence[int] | None = None,
@@ -234,6 +243,8 @@ class Predictor:
             scene: lines, zones and regions, as for ``mot_predict``.
             start: clock time of the first image, likewise.
             interval: length of the intervals that crossings are counted by, seconds.
+            language: of the report on the scene, ``en`` or ``zh``.
+            trails: draw into the video where everybody walked in the last so many seconds.
             anonymise: hide people before any output gets the image, as for ``mot_predict`` with a camera.
             only: likewise.
             except_: likewise.
@@ -253,9 +264,9 @@ class Predictor:
         """
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
-        folder = _folder("" if output_dir is None else output_dir)
-        answering = (_scene(scene), read_start(start), interval)
-        outputs = OutputOptions(folder, visualization, draw_threshold, refine, *answering, private)
+        folder = checked_folder("" if output_dir is None else output_dir)
+        asking = (_scene(scene), read_start(start), interval, language, trails)
+        outputs = OutputOptions(folder, visualization, draw_threshold, refine, *asking, private=private)
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
         written = None if output_dir is None else outputs
         hiding = read_hiding(anonymise, only, except_)
@@ -332,15 +343,6 @@ class Predictor:
             if runtime not in self._loaded:
                 self._loaded[runtime] = Model(find_model(self.model, progress), runtime)
             return self._loaded[runtime]
-
-
-def _folder(output_dir: str | os.PathLike) -> Path:
-    if not isinstance(output_dir, (str, os.PathLike)) or "\0" in os.fspath(output_dir):
-        raise OptionError(f"output_dir must be a path, not {output_dir!r}")
-    try:
-        return Path(output_dir).expanduser()
-    except RuntimeError as error:
-        raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of an unknown user") from error
 
 
 def _scene(scene: SceneLike) -> Scene | None:

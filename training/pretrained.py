@@ -10,13 +10,14 @@ import paddle
 from paddle import nn
 
 from tracker.errors import ModelError
-from tracker.models.networks.compact import EPSILON
+from tracker.models.networks.mobilenet import EPSILON
 from tracker.models.npz import load_npz
 from tracker.models.pdparams import load_pdparams
+from training.openvino_weights import read_backbone
 
 
 def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:
-    """Read a ``.pdparams`` file, or an ``.npz`` file with BatchNorm folded into the convolutions.
+    """Read a ``.pdparams`` file, or an ``.npz`` or OpenVINO file with BatchNorm folded into the convolutions.
 
     Args:
         path: The file.
@@ -28,9 +29,14 @@ def read_weights(path: Path, network: nn.Layer) -> dict[str, np.ndarray]:
     Raises:
         ModelError: The file is damaged or of another format.
     """
-    if path.suffix != ".npz":
+    if path.suffix == ".xml":  # of a detector whose backbone is the network's
+        backbone = read_backbone(path, network.det.backbone)
+        arrays = {f"det.backbone.{name}": value for name, value in backbone.items()}
+    elif path.suffix == ".npz":
+        arrays = load_npz(path)
+    else:
         return load_pdparams(path)
-    return unfold_biases(load_npz(path), set(network.state_dict()))
+    return unfold_biases(arrays, set(network.state_dict()))
 
 
 def unfold_biases(arrays: Mapping[str, np.ndarray], names: set[str]) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from tests.helpers.hub import NAME
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tracker import Predictor, TrackerConfig
-from tracker.command import COMMANDS, run_command
+from tracker.command import COMMANDS, make_parser, run_command
 from tracker.options import DETECTION, TRACKER
 from tracker.sinks.mot_text import read_frames
 from training.tasks.compact_task import CompactSettings
@@ -28,7 +28,7 @@ from training.tasks.full_task import FullSettings
 
 READMES = ("README.md", "README_cn.md")
 PAGES = (*READMES, "demo/README.md", "weights/README.md", "weights/TRAINING.md")
-TOOL = re.compile(r"(?:python )?tools/(\w+)\.py")
+TOOL = re.compile(r"(?:python )?tools/((?:\w+/)?\w+)\.py")
 FLAG = re.compile(r"(?<![\w-])--\w[\w-]*")
 
 
@@ -156,7 +156,7 @@ def help_text(capsys, monkeypatch):
                 run_command(RecordingPredictor(), "hub run", [name, "--help_all"])
             else:
                 monkeypatch.setattr(sys, "argv", [name, *words, "--help"])
-                importlib.import_module(f"tools.{name}").main()
+                importlib.import_module(f"tools.{name.replace('/', '.')}").main()
         return capsys.readouterr().out
 
     return of
@@ -182,9 +182,12 @@ def test_commands_are_accepted(page, monkeypatch, help_text):
             predictor = RecordingPredictor()
             run_command(predictor, "hub run", words[3:])
             assert predictor.source, command
+        elif words[:3] == ["python", "-m", "tracker"]:
+            assert_flags_known(command, help_text(words[3]))
+            make_parser("tracker", words[3]).parse_args(words[4:])
         elif words[0] == "python":
             assert_flags_known(command, help_text(*tool_and_part(command)))
-            tool = importlib.import_module(f"tools.{tool_and_part(command)[0]}")
+            tool = importlib.import_module(f"tools.{tool_and_part(command)[0].replace('/', '.')}")
             if hasattr(tool, "run"):
                 asked = []
                 monkeypatch.setattr(tool, "run", asked.append)
@@ -195,7 +198,8 @@ def test_commands_are_accepted(page, monkeypatch, help_text):
 def test_flags_in_the_text_exist(page, help_text):
     for section in re.split(r"^- ### ", read(page), flags=re.MULTILINE):
         prose = re.sub(r"```.*?```", "", section, flags=re.DOTALL)
-        known = "".join(help_text(name) for name in (*COMMANDS, *sorted(set(TOOL.findall(section)))))
+        tools = sorted(set(TOOL.findall(section)))
+        known = "".join(map(help_text, COMMANDS)) + "".join(help_text(tool) for tool in tools)
         for code in re.findall(r"`([^`]+)`", prose):
             if not code.startswith("pip "):
                 assert_flags_known(code, help_text(*tool_and_part(code)) if TOOL.match(code) else known)

@@ -11,7 +11,14 @@ from training.data.batches import Batch
 from training.data.samples import NOBODY, make_sample
 from training.tasks.compact_task import CompactTask
 
-TINY = {"width": 4, "grid": [12, 6], "head": [8, 10, 12], "dimension": 8}
+TINY = {
+    "width": 0.125,
+    "neck": 8,
+    "grid": [12, 6],
+    "head": [8, 10, 12],
+    "refinements": ["full", "full"],
+    "dimension": 8,
+}
 
 
 def tiny_config(folder, **sizes):

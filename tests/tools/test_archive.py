@@ -108,7 +108,7 @@ def test_it_holds_nothing_else(archive):
     assert tops == {
         *("module.py", "README.md", "README_cn.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"),
         *("requirements.txt", "requirements-quantize.txt"),
-        *("config", "docs", "tracker", "tools", "weights"),
+        *("config", "demo", "docs", "tracker", "tools", "weights"),
     }
     for name in names(archive):
         assert "__pycache__" not in name and not name.endswith(".pyc")

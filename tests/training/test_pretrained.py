@@ -34,12 +34,12 @@ def folded_weights(network, seed=0):
             arrays[f"det.{layer}.bias"] = (random.normal(size=parameter.shape[0]) * size[:, 0, 0, 0]).astype(np.float32)
         elif is_output(layer):
             arrays[f"det.{name}"] = random.normal(size=parameter.shape).astype(np.float32)
-    arrays["det.stem.c.weight"] /= 64  # pixels are large numbers
+    arrays["det.backbone.stem.c.weight"] /= 64  # pixels are large numbers
     return arrays
 
 
 def is_output(layer):
-    return layer.startswith("heads.") and layer.endswith(".1")
+    return layer.startswith("heads.") and layer.endswith(".2")
 
 
 def pictures(count=2, size=(64, 96), seed=0):

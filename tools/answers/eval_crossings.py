@@ -2,8 +2,10 @@ r"""Compare the crossings counted on tracks with those of ground truth, over lin
 
     python tools/answers/eval_crossings.py --gt PETS09-S2L1/gt/gt.txt --text mot_result/mot_results/vtest_refined.txt \
         --size 768 576 --frame_rate 10
+    python tools/answers/eval_crossings.py --kinds 50 --supervision
 
-The crossings of the ground truth are counted by a plain loop that shares no code with the tracker's.
+The second compares counters on generated walks of the kinds that are easily counted wrong. In the first, the crossings
+of the ground truth are counted by a plain loop that shares no code with the tracker's.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,15 +21,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that the scri
 
 import numpy as np
 
+from tools.answers.kinds import RATE, SIZE, make_walks
 from tools.cli import print_line, run_tool
 from tracker.analysis.analysis import SceneAnalysis
 from tracker.analysis.recording import Recording
 from tracker.analysis.scene import load_scene
+from tracker.errors import OptionError
 from tracker.evaluation.mot_files import read_ground_truth, roles
 from tracker.settings.checks import check_positive, check_whole
 from tracker.sinks.mot_text import FRAME, HEIGHT, ID, LEFT, SCORE, TOP, WIDTH, read_mot
 
 NEAR_SECONDS, NEAR_HEIGHTS = 1.5, 1.0  # by which two accounts of a crossing may differ, the latter in box heights
+
+
+Counter = Callable[[np.ndarray, np.ndarray, tuple[int, int], float], "list[Passage]"]
 
 
 class Passage(NamedTuple):
@@ -125,17 +132,27 @@ def supervision_passages(
     rows: np.ndarray, lines: np.ndarray, size: tuple[int, int], frame_rate: float
 ) -> list[Passage]:
     """Count crossings by the LineZone of supervision, by feet; the arguments are those of `plain_passages`."""
+    return _supervision(rows, lines, frame_rate, corners=False)
+
+
+def corner_passages(rows: np.ndarray, lines: np.ndarray, size: tuple[int, int], frame_rate: float) -> list[Passage]:
+    """Count crossings by LineZone as it is by default, by all four corners; the arguments are the same."""
+    return _supervision(rows, lines, frame_rate, corners=True)
+
+
+def _supervision(rows: np.ndarray, lines: np.ndarray, frame_rate: float, corners: bool) -> list[Passage]:
     import supervision
 
+    options = {} if corners else {"triggering_anchors": [supervision.Position.BOTTOM_CENTER]}
     made = []
     for number, line in enumerate(lines):
         start, end = (supervision.Point(*point) for point in line.tolist())
-        zone = supervision.LineZone(start, end, triggering_anchors=[supervision.Position.BOTTOM_CENTER])
+        zone = supervision.LineZone(start, end, **options)
         for frame in np.unique(rows[:, FRAME]):
             of_frame = rows[rows[:, FRAME] == frame]
-            corners = np.hstack([of_frame[:, [LEFT, TOP]], of_frame[:, [LEFT, TOP]] + of_frame[:, [WIDTH, HEIGHT]]])
+            boxes = np.hstack([of_frame[:, [LEFT, TOP]], of_frame[:, [LEFT, TOP]] + of_frame[:, [WIDTH, HEIGHT]]])
             people = supervision.Detections(
-                corners, tracker_id=of_frame[:, ID].astype(int), class_id=np.zeros(len(corners), int)
+                boxes, tracker_id=of_frame[:, ID].astype(int), class_id=np.zeros(len(boxes), int)
             )
             crossed = zone.trigger(people)
             # what it calls out is to the right of the line
@@ -163,22 +180,32 @@ def matched(counted: Sequence[Passage], true: Sequence[Passage]) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--gt", type=Path, required=True, help="ground truth, a MOTChallenge text")
-    parser.add_argument("--text", type=Path, nargs="+", required=True, help="MOT texts of tracks")
-    parser.add_argument("--size", type=int, nargs=2, required=True, help="width and height of the picture")
-    parser.add_argument("--frame_rate", type=float, required=True, help="frames per second")
+    parser.add_argument("--gt", type=Path, help="ground truth, a MOTChallenge text")
+    parser.add_argument("--text", type=Path, nargs="+", help="MOT texts of tracks")
+    parser.add_argument("--size", type=int, nargs=2, help="width and height of the picture")
+    parser.add_argument("--frame_rate", type=float, help="frames per second")
+    parser.add_argument("--kinds", type=int, metavar="N", help="in place of these: N generated walks of each kind")
     parser.add_argument("--lines", type=int, default=20, help="number of lines (default: %(default)s)")
     parser.add_argument("--supervision", action="store_true", help="also by the LineZone of supervision, if installed")
     parser.add_argument("--seed", type=int, default=0, help="of their places (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print precision and recall of the crossings of each text.
+    """Print precision and recall of the crossings of each text, or errors by kinds of walks.
 
     Raises:
         SourceError: a file cannot be read.
-        OptionError: an option is out of its range.
+        OptionError: an option is missing or out of its range.
     """
+    counters = {"tracker": counted_passages}
+    if arguments.supervision:
+        counters |= {"supervision, feet": supervision_passages, "supervision, corners": corner_passages}
+    if arguments.kinds is not None:
+        _print_kinds(check_whole("kinds", arguments.kinds), arguments.seed, counters)
+        return
+    for name in ("gt", "text", "size", "frame_rate"):
+        if getattr(arguments, name) is None:
+            raise OptionError(f"--{name} is missing; --kinds N needs no files")
     check_whole("lines", arguments.lines)
     rate = check_positive("frame_rate", arguments.frame_rate)
     size = check_whole("size", arguments.size[0]), check_whole("size", arguments.size[1])
@@ -188,9 +215,6 @@ def run(arguments: argparse.Namespace) -> None:
     lines = random_lines(arguments.lines, size, feet, arguments.seed)
     true = plain_passages(gt, lines, rate)
     print_line(f"{len(lines)} lines, {len(true)} crossings in the ground truth")
-    counters = {"tracker": counted_passages}
-    if arguments.supervision:
-        counters["supervision"] = supervision_passages
     for path in [arguments.gt, *arguments.text]:
         rows = gt if path == arguments.gt else read_mot(path)
         for name, count in counters.items():
@@ -198,6 +222,22 @@ def run(arguments: argparse.Namespace) -> None:
             found = matched(counted, true)
             precision, recall = found / max(len(counted), 1), found / max(len(true), 1)
             print_line(f"{path}, {name}: {len(counted)} counted, precision {precision:.3f}, recall {recall:.3f}")
+
+
+def _print_kinds(count: int, seed: int, counters: dict[str, Counter]) -> None:
+    """Print, for each kind of walk and each counter, how many crossings it counted too many and too few."""
+    print_line(f"{count} walks of each kind: counted too many + missed, of so many crossings")
+    for kind, walks in make_walks(count, seed).items():
+        cells = []
+        for name, counter in counters.items():
+            extra = missed = 0
+            for walk in walks:
+                passages = counter(walk.rows, walk.line[None], SIZE, RATE)
+                for direction, true in ((1, walk.ins), (-1, walk.outs)):
+                    error = sum(passage.direction == direction for passage in passages) - true
+                    extra, missed = extra + max(error, 0), missed + max(-error, 0)
+            cells.append(f"{name} {extra} + {missed}")
+        print_line(f"{kind}, {sum(walk.ins + walk.outs for walk in walks)}: {'; '.join(cells)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

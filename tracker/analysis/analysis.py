@@ -11,6 +11,8 @@ import numpy as np
 from .events import EventList
 from .measures.counts import CountIntervals
 from .measures.crossings import IN, OUT, Crossed, CrossingCounter
+from .measures.floor_plan import FloorPlan
+from .measures.health import HealthLog
 from .measures.heat import HeatMap
 from .measures.people import PeopleLog
 from .measures.plane import POOR, Floor
@@ -68,9 +70,12 @@ class SceneAnalysis:
     Attributes:
         scene: as given.
         recording: as given.
+        floor: tells places in metres; None without a plane.
+        plan: the plan of that floor; None without a plane.
         heat: where people stood.
         crossings: counts the lines, by number in the order of the scene.
         people: all identities so far.
+        health: how well the camera suits its task.
 
     Raises:
         OptionError: the plane of the scene tells no floor.
@@ -82,8 +87,9 @@ class SceneAnalysis:
         self.scene, self.recording = scene, recording
         size = recording.size
         self.floor = Floor(scene.plane, size) if scene.plane else None
+        self.plan = FloorPlan(self.floor) if self.floor else None
         self.regions = Regions(scene, size)
-        self.heat = HeatMap(size)
+        self.heat, self.health = HeatMap(size), HealthLog(size)
         self.crossings = CrossingCounter(scene.lines, size)
         self.counts = CountIntervals(scene.lines, recording.interval)
         self.people = PeopleLog(scene.still, self.floor is not None, picture)
@@ -110,11 +116,16 @@ class SceneAnalysis:
         Returns:
             The rows that are settled by it.
         """
-        if len(observations) and self.regions:
-            x = observations[:, LEFT_SIDE] + observations[:, WIDTH] / 2
-            observations = observations[self.regions.keep(x, observations[:, TOP] + observations[:, HEIGHT])]
+        observations = self.keep(observations)
         self.end = max(self.end, now)
         return self._take(self._trajectories.update(observations, now))
+
+    def keep(self, observations: np.ndarray) -> np.ndarray:
+        """Return the observations, [N, 8], of those who are asked about: not where the scene leaves people out."""
+        if not len(observations) or not self.regions:
+            return observations
+        x = observations[:, LEFT_SIDE] + observations[:, WIDTH] / 2
+        return observations[self.regions.keep(x, observations[:, TOP] + observations[:, HEIGHT])]
 
     def close(self) -> Step:
         """Return what is left once the recording is over."""
@@ -152,6 +163,7 @@ class SceneAnalysis:
         self._points += len(points)
         self._heights += int(np.rint(100 * points[:, HEIGHT]).sum())
         self.heat.update(movement)
+        self.health.update(movement)
         people = self.people.update(self._seconds.update(movement))
         new_things = {track: thing for track, thing in people.still.items() if track not in self._still}
         self._still |= new_things
@@ -161,6 +173,8 @@ class SceneAnalysis:
         crowds = self.crowds.update(events, self.end)
         self._count(movement, crossed, events, step)
         step.people, step.floor = people.gone, people.floor
+        if self.plan:
+            self.plan.update(people.floor)
         step.crossings = [self._crossing(one) for one in crossed if not one.half]
         step.visits = [self._visit(event) for event in events if event.kind == LEFT]
         step.events = self._events.of(movement, new_things, crossed, events, crowds)

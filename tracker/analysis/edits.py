@@ -31,6 +31,11 @@ NOBODY = -1.0
 class Edit(Protocol):
     """A correction."""
 
+    @property
+    def identities(self) -> set[int]:
+        """Identities that may be somebody else after it."""
+        ...
+
     def check(self, known: set[int]) -> Edit:
         """Change the identities there are as the correction does.
 
@@ -51,6 +56,10 @@ class Edit(Protocol):
 class _Merge:
     ids: tuple[int, ...]
 
+    @property
+    def identities(self) -> set[int]:
+        return set(self.ids)
+
     def check(self, known: set[int]) -> _Merge:
         _take("merge", self.ids, known)
         known.add(self.ids[0])
@@ -65,6 +74,10 @@ class _Split:
     id: int
     frame: int
     to: int | None
+
+    @property
+    def identities(self) -> set[int]:
+        return {self.id} if self.to is None else {self.id, self.to}
 
     def check(self, known: set[int]) -> _Split:
         _take("split", (self.id,), known)
@@ -86,6 +99,10 @@ class _Swap:
     ids: tuple[int, int]
     frame: int
 
+    @property
+    def identities(self) -> set[int]:
+        return set(self.ids)
+
     def check(self, known: set[int]) -> _Swap:
         _take("swap", self.ids, known)
         known.update(self.ids)
@@ -99,6 +116,10 @@ class _Swap:
 @dataclass(frozen=True)
 class _Drop:
     id: int
+
+    @property
+    def identities(self) -> set[int]:
+        return {self.id}
 
     def check(self, known: set[int]) -> _Drop:
         _take("drop", (self.id,), known)
@@ -130,6 +151,11 @@ class Edits:
 
     def __bool__(self) -> bool:
         return bool(self.edits or self.names)
+
+    @property
+    def identities(self) -> set[int]:
+        """Identities that may be somebody else after the corrections."""
+        return set().union(*(edit.identities for edit in self.edits))
 
     def resolved(self, portions: Iterable[np.ndarray]) -> Edits:
         """Return the corrections with the numbers that a text leaves free, once they are known to fit it.

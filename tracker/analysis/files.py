@@ -26,7 +26,7 @@ TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
     "floor": ("floor.csv", FloorPoint, ()),
 }
 EVENTS, SCENE, SUMMARY = "events.jsonl", "scene.json", "summary.json"
-HEAT = "heat.npy"
+HEAT, PLAN = "heat.npy", "floor.png"
 RENAMED = {"in_": "in", "counted": "count"}  # fields whose names Python keeps for itself
 DIGITS = {"x": 2, "y": 2, "score": 4, "mean_score": 4, "path_px": 1, "mean_inside": 3}  # else 3
 
@@ -104,8 +104,11 @@ class AnswerFiles:
         except OSError as error:
             raise self._failure(error) from error
 
-    def close(self) -> dict[str, Path]:
+    def close(self, background: Path | None = None) -> dict[str, Path]:
         """Write what is known at the end only, and close all files.
+
+        Args:
+            background: picture that the heat maps are drawn over; grey where there is none.
 
         Returns:
             The folder, as ``answers``.
@@ -118,7 +121,8 @@ class AnswerFiles:
             self._files.pop("people").close()
             self._rewrite_people()
             (self.folder / SUMMARY).write_text(_json(self._summary()), encoding="utf-8")
-            self._write_heat()
+            self._write_heat(background)
+            self._write_plan()
         except OSError as error:
             raise self._failure(error) from error
         finally:
@@ -167,23 +171,36 @@ class AnswerFiles:
             "seconds": analysis.end / 1000,
             "people": len(analysis.people),
             "still": sorted(analysis.things),
+            "health": analysis.health.result()._asdict(),
             "lines": lines,
             "plane_error": None if analysis.floor is None else round(analysis.floor.error, 4),
             "warnings": analysis.warnings(),
         }
 
-    def _write_heat(self) -> None:
+    def _write_heat(self, background: Path | None) -> None:
         import cv2
 
         heat, recording = self._analysis.heat, self._analysis.recording
+        behind = cv2.imread(str(background)) if background and background.is_file() else None
+        if behind is not None:
+            behind = cv2.resize(behind, recording.size)
         period = f"0 to {self._analysis.end / 1000:.0f} s"
         for name, values, unit in (("heat", heat.time(), "person-s"), ("heat_people", heat.people(), "people")):
             with (self.folder / f"{name}.npy").open("wb") as file:
                 np.save(file, values)
-            cv2.imwrite(str(self.folder / f"{name}.png"), draw_heat(values, recording.size, unit, period))
+            cv2.imwrite(str(self.folder / f"{name}.png"), draw_heat(values, recording.size, unit, period, behind))
         motion, count = heat.flow()
-        picture = draw_flow(motion, count, recording.size, heat.cell)
+        picture = draw_flow(motion, count, recording.size, heat.cell, behind)
         cv2.imwrite(str(self.folder / "heat_flow.png"), picture)
+
+    def _write_plan(self) -> None:
+        import cv2
+
+        plan = self._analysis.plan
+        if plan is None:
+            (self.folder / PLAN).unlink(missing_ok=True)  # of a run before
+        else:
+            cv2.imwrite(str(self.folder / PLAN), plan.draw())
 
     def _close(self) -> None:
         for file in self._files.values():

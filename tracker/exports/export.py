@@ -92,7 +92,8 @@ def export(
         output_dir: None for the folder that ``mot_results/NAME.txt`` is in, else for ``mot_result``.
 
     Raises:
-        OptionError: an option is not accepted, or the size of the picture is not known.
+        OptionError: an option is not accepted, the size of the picture is not known, or pictures are asked for of a
+            video in which the run hid people.
         SourceError: the text or the video cannot be read.
         OutputError: a file cannot be written.
     """
@@ -108,6 +109,8 @@ def export(
     recording = replace(recording, tolerance=tolerance)
     folder = results_folder(path, output_dir) / "exports"
     images = 0
+    if video is not None and to in IMAGES and _about(path).get("anonymise"):
+        raise OptionError("the run hid people, and pictures of the video would show them: leave video out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         made, written = FORMATS[to](recording, folder)
@@ -119,12 +122,17 @@ def export(
     return ExportResult(path.stem, to, made, recording.people, frames, len(table), written, images)
 
 
+def _about(text: Path) -> dict[str, Any]:
+    """Return what the file of the run beside a text tells; {} without one."""
+    path = record_path(text, run_path)
+    return read_run(path) if path.exists() else {}
+
+
 def _recording(text: Path, table: np.ndarray, video: str | os.PathLike | None, frame_rate: float | None) -> Recording:
     last = int(table[-1, FRAME]) if len(table) else 1
     if last > LONGEST:
         raise SourceError(f"{text}: frame {last} would be months after the first: is it a number of frames?")
-    about_path = record_path(text, run_path)
-    about: dict[str, Any] = read_run(about_path) if about_path.exists() else {}
+    about = _about(text)
     if about:
         width, height = about["size"]
         size, rate = (int(width), int(height)), float(about["frame_rate"])

@@ -1,9 +1,11 @@
-"""The answers to a scene from a MOT text, without the video and without the network."""
+"""The answers to a scene from a MOT text, without the network, and but for pictures without the video."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,20 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.analysis import SceneAnalysis
 from ..analysis.answers import Answers, check_interval
 from ..analysis.edits import Edits, EditsLike, load_edits
-from ..analysis.files import AnswerFiles
 from ..analysis.recording import Recording, read_start
+from ..analysis.report.page import REPORT
+from ..analysis.report.words import check_language
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
-from ..privacy.counts import PrivateFiles, check_private
+from ..privacy.counts import check_private
 from ..settings.checks import check_flag, check_positive, check_whole, shown
 from ..sinks.files import answers_path, run_path, times_path
 from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
 from ..sinks.records.run_file import read_run
 from ..sinks.records.times import Clock, read_times
 from ..sources import open_source
+from .answering.film import Film
+from .answering.private_answers import AnyAnswers, PrivateAnswers
+from .answering.scene_answers import Asked, SceneAnswers
+
+logger = logging.getLogger(__name__)
 
 LINES_AT_ONCE = 20_000  # of a text that had to be sorted
 LONGEST = 20 * 366 * 86_400_000  # milliseconds: a frame number beyond is a mistake
@@ -44,6 +51,7 @@ class AnalysisResult(Answers):
             and direction.
         warnings: what may be wrong with the scene.
         plane_error: how well the plane fits its points, metres; None without one.
+        report: the page to look at; None for a private analysis.
     """
 
     name: str
@@ -54,6 +62,7 @@ class AnalysisResult(Answers):
     lines: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     plane_error: float | None = None
+    report: Path | None = None
 
     def __str__(self) -> str:
         seen = "few" if self.people_seen is None else self.people_seen
@@ -67,6 +76,8 @@ class AnalysisResult(Answers):
         if self.plane_error is not None:
             made.append(f"  plane: fits its points to {self.plane_error:.2f} m")
         made += [f"  warning: {warning}" for warning in self.warnings]
+        if self.report:
+            made.append(f"  report: {self.report}")
         made.append(f"  answers: {self.folder}")
         return "\n".join(made)
 
@@ -80,6 +91,7 @@ def analyse(
     start: str | datetime | None = None,
     interval: float = 60.0,
     frame_rate: float | None = None,
+    language: str = "en",
     edits: EditsLike = None,
     private: bool = False,
 ) -> AnalysisResult:
@@ -93,23 +105,26 @@ def analyse(
         scene: file, mapping, or None for people and heat alone.
         output_dir: the answers go to ``OUTPUT_DIR/answers/NAME``; None for the folder that ``mot_results/NAME.txt``
             is in, else for ``mot_result``.
-        video: the video that was tracked.
+        video: the video that was tracked, for pictures of people and crossings. It is decoded for that, which takes
+            some milliseconds a frame; without it those that the run made are kept as far as they still hold.
         start: clock time of the first frame, ISO 8601.
         interval: length of the intervals that are counted by, seconds.
         frame_rate: frames per second.
+        language: of the report, ``en`` or ``zh``.
         edits: corrections of identities, a file or a mapping, see `tracker.analysis.edits`.
-        private: write nothing but counts, see `PrivateFiles`.
+        private: write nothing but counts, see `PrivateFiles`: no report and no pictures either.
 
     Returns:
         The answers.
 
     Raises:
         OptionError: the scene, the edits or an option is not accepted, or size or frame rate are not known.
-        SourceError: the text cannot be read.
+        SourceError: the text or the video cannot be read.
         OutputError: a file cannot be written.
     """
     path = text_path(text)
     check_interval(interval)
+    check_language(language)
     begin = read_start(start)
     loaded = load_scene(scene)
     if check_flag("private", private):
@@ -125,11 +140,21 @@ def analyse(
     marks_path = record_path(path, times_path)
     marks = read_times(marks_path) if marks_path.exists() else []
     folder = answers_path(results_folder(path, output_dir), path.stem)
+    asked = Asked(loaded, language)
+    film_of, borrow = None if private else video, _has_pictures(about, path)
+    if film_of is not None and about.get("anonymise"):
+        film_of = None
+        logger.warning("no pictures are taken from the video, for the run hid people in it: only its own are kept")
 
     def answer(portions: Iterable[np.ndarray]) -> None:
-        analysis = SceneAnalysis(loaded, recording)
-        files = PrivateFiles(folder, analysis) if private else AnswerFiles(folder, analysis, corrections.names)
-        _run(portions, corrections, Clock(rate, marks), analysis, files)
+        answers: AnyAnswers
+        if private:
+            answers = PrivateAnswers(folder, loaded, recording)
+        else:
+            answers = SceneAnswers(folder, asked, recording, path, about_path, film_of is not None, corrections, borrow)
+        with nullcontext() if film_of is None else open_source(film_of) as source:
+            film = Film(source, size, skip_frames, about.get("last_frame")) if source else None
+            _run(portions, corrections, Clock(rate, marks), answers, film)
 
     try:
         if corrections:
@@ -139,7 +164,8 @@ def analyse(
         table = read_mot(path)
         answer(_portions(table[np.argsort(table[:, FRAME], kind="stable")]))
     except SourceError as error:
-        raise SourceError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+        known = str(path) in str(error) or video is not None
+        raise SourceError(str(error) if known else f"{path}: {error}") from error
     summary = Answers(folder).summary()
     return AnalysisResult(
         path.stem,
@@ -150,7 +176,18 @@ def analyse(
         summary["lines"],
         summary["warnings"],
         summary["plane_error"],
+        None if private else folder / REPORT,
     )
+
+
+def _has_pictures(about: dict[str, Any], text: Path) -> bool:
+    """Return whether pictures beside the answers to a text can be of its run.
+
+    A run that hid people made some only for its own text, and if it had a scene: others may be older, and show them.
+    """
+    options = about.get("options")
+    had_scene = isinstance(options, dict) and bool(options.get("scene"))
+    return not about.get("anonymise") or (had_scene and not text.stem.endswith("_refined"))
 
 
 class _Unsorted(Exception):
@@ -161,10 +198,10 @@ def _run(
     portions: Iterable[np.ndarray],
     edits: Edits,
     clock: Clock,
-    analysis: SceneAnalysis,
-    files: AnswerFiles | PrivateFiles,
+    answers: AnyAnswers,
+    film: Film | None,
 ) -> None:
-    """Analyse rows [N, 10] of whole frames, portion by portion, into files."""
+    """Answer a scene from rows [N, 10] of whole frames, portion by portion, with the frames that they are of."""
     last = 0.0
     try:
         for rows in portions:
@@ -176,13 +213,16 @@ def _run(
             if now > LONGEST:
                 raise SourceError(f"frame {last:.0f} would be years after the first: is it a number of frames?")
             rows = edits.apply(rows)
-            observations = np.column_stack([clock.at(rows[:, FRAME]), rows[:, : SCORE + 1]])
-            files.write(analysis.update(observations, now))
+            if film is None:
+                answers.write(np.column_stack([clock.at(rows[:, FRAME]), rows[:, : SCORE + 1]]), now)
+            elif len(rows):  # frames that nobody is left in are shown before the next ones
+                film.show(rows, clock, answers)
+        if film:
+            film.show_rest(clock, answers)
         if len(clock.marks):
-            files.write(analysis.update(np.zeros((0, 8)), max(float(clock.marks[-1, 1]), analysis.end)))
-        files.write(analysis.close())
+            answers.write(np.zeros((0, 8)), max(float(clock.marks[-1, 1]), answers.analysis.end))
     finally:
-        files.close()
+        answers.close()
 
 
 def _portions(table: np.ndarray) -> Iterator[np.ndarray]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from ..analysis.analysis import SceneAnalysis
-from ..analysis.files import AnswerFiles
 from ..analysis.measures.crossings import IN, OUT, CrossingCounter
 from ..analysis.measures.visits import VisitLog
 from ..analysis.measures.zone_counts import CrowdWatch
@@ -16,12 +15,15 @@ from ..analysis.recording import Recording
 from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..analysis.trajectories import Trajectories
-from ..privacy.counts import PrivateFiles
 from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
-from ..sinks.files import answers_path, refined_path
+from ..sinks.files import answers_path, refined_path, run_path, text_path
 from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
+from .answering.private_answers import AnyAnswers, PrivateAnswers
+from .answering.scene_answers import Asked, SceneAnswers
+
+logger = logging.getLogger(__name__)
 
 
 def observe(clock: Clock, frame: Frame, tracks: Tracks) -> tuple[np.ndarray, float]:
@@ -49,7 +51,7 @@ class AnswersSink:
 
     Args:
         output_dir: folder of the results of the run; these go to ``answers/NAME`` in it.
-        scene: what is asked.
+        asked: what is asked.
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
         private: whether nothing but counts is written, see `PrivateFiles`.
@@ -60,19 +62,18 @@ class AnswersSink:
     def __init__(
         self,
         output_dir: Path,
-        scene: Scene,
+        asked: Asked,
         interval: float = 60.0,
         start: datetime | None = None,
         private: bool = False,
     ) -> None:
         self._output_dir = output_dir
-        self._private = private
-        self._scene = scene
+        self._asked = asked
         self._interval = interval
         self._start = start
+        self._private = private
         self._clock: Clock
-        self._analysis: SceneAnalysis
-        self._files: AnswerFiles | PrivateFiles
+        self._answers: AnyAnswers
 
     def open(self, info: SequenceInfo) -> None:
         """Create the files.
@@ -82,21 +83,23 @@ class AnswersSink:
         """
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
         self._clock = Clock(info.frame_rate)
-        self._analysis = SceneAnalysis(self._scene, recording)
-        files = PrivateFiles if self._private else AnswerFiles
-        self._files = files(answers_path(self._output_dir, info.name), self._analysis)
+        folder, name = self._output_dir, info.name
+        answers = answers_path(folder, name)
+        if self._private:
+            self._answers = PrivateAnswers(answers, self._asked.scene, recording)
+        else:
+            text, about = text_path(folder, name), run_path(folder, name)
+            self._answers = SceneAnswers(answers, self._asked, recording, text, about, with_frames=True)
+        if self._answers.analysis.floor:
+            logger.info("the plane of the scene fits its points to %.2f m", self._answers.analysis.floor.error)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
-        self._files.write(self._analysis.update(*observe(self._clock, frame, tracks)))
+        self._answers.write(*observe(self._clock, frame, tracks), frame, tracks)
 
     def close(self) -> dict[str, Path]:
-        """Write what is left, and return the folder, as ``answers``."""
-        try:
-            self._files.write(self._analysis.close())
-        finally:
-            made = self._files.close()
-        return made
+        """Write what is left, and return the folder, as ``answers``, and the report, if any, as ``report``."""
+        return self._answers.close()
 
 
 class RefinedAnswersSink:
@@ -105,17 +108,25 @@ class RefinedAnswersSink:
     Args:
         output_dir: folder of the results of the run. The answers to ``mot_results/NAME_refined.txt`` in it, which
             another sink writes and which must be closed before this one, go to ``answers/NAME_refined``.
-        scene: what is asked.
+        asked: what is asked.
         interval: as for `AnswersSink`.
         start: as for `AnswersSink`.
+        video: file that the frames came from, for pictures; None for none.
     """
 
     name = "answers"
 
-    def __init__(self, output_dir: Path, scene: Scene, interval: float = 60.0, start: datetime | None = None) -> None:
+    def __init__(
+        self,
+        output_dir: Path,
+        asked: Asked,
+        interval: float = 60.0,
+        start: datetime | None = None,
+        video: Path | None = None,
+    ) -> None:
         self._output_dir = output_dir
         self._info: SequenceInfo
-        self._scene, self._interval, self._start = scene, interval, start
+        self._asked, self._interval, self._start, self._video = asked, interval, start, video
 
     def open(self, info: SequenceInfo) -> None:
         """Note the name of the run."""
@@ -126,8 +137,16 @@ class RefinedAnswersSink:
 
     def close(self) -> dict[str, Path]:
         """Analyse the text, and return the folder of the answers, as ``answers_refined``."""
-        text = refined_path(self._output_dir, self._info.name)
-        result = analyse(text, self._scene, output_dir=self._output_dir, start=self._start, interval=self._interval)
+        asked = self._asked
+        result = analyse(
+            refined_path(self._output_dir, self._info.name),
+            asked.scene,
+            output_dir=self._output_dir,
+            video=self._video,
+            start=self._start,
+            interval=self._interval,
+            language=asked.language,
+        )
         return {"answers_refined": result.folder}
 
 

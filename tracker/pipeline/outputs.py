@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.answers import check_interval
+from ..analysis.report.words import check_language
 from ..analysis.scene import Scene
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
-from ..sinks.annotated_video import VideoSink
+from ..sinks.annotated_video import Overlay, VideoSink
 from ..sinks.base import Sink
 from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
 from ..sinks.records.run_file import RunSink
 from ..sinks.records.times import TimesSink
+from ..sinks.trails import Trails
+from .answering.scene_answers import Asked
 from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
 from .timing import StageTimes
 
@@ -43,7 +46,10 @@ class OutputOptions:
         scene: lines, zones and the like to answer to in ``answers/NAME``; None for no answers.
         start: clock time of the first frame; None where it is not known.
         interval: length of the intervals that are counted by, seconds.
-        private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures.
+        language: of the report, ``en`` or ``zh``.
+        trails: length of the ways drawn into the video, seconds.
+        video: file that the frames come from, for pictures of what refinement changes; None if it cannot be read again.
+        private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures, no report.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -56,6 +62,9 @@ class OutputOptions:
     scene: Scene | None = None
     start: datetime | None = None
     interval: float = 60.0
+    language: str = "en"
+    trails: float = 0.0
+    video: Path | None = None
     private: bool = False
 
     def __post_init__(self) -> None:
@@ -63,6 +72,8 @@ class OutputOptions:
         check_flag("refine", self.refine)
         check_number("draw_threshold", self.draw_threshold, 0, 1)
         check_interval(self.interval)
+        check_language(self.language)
+        Trails(self.trails)
         if check_flag("private", self.private):
             check_private(self.scene, self.interval)
             if self.refine:
@@ -101,10 +112,14 @@ class OutputOptions:
         if self.refine:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
-            asked = (self.folder, self.scene, self.interval, self.start)
-            sinks.append(AnswersSink(*asked, self.private))
+            asked = Asked(self.scene, self.language)
+            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private))
             if self.refine:
-                sinks.append(RefinedAnswersSink(*asked))
+                video = self.video
+                if video and about and about.get("anonymise"):
+                    video = None
+                    logger.info("the refined answers get no pictures, for the video shows whom the run hides")
+                sinks.append(RefinedAnswersSink(self.folder, asked, self.interval, self.start, video))
         return sinks
 
     def renderers(self, times: StageTimes, high_conf_thres: float = 1.0) -> list[Sink]:
@@ -119,5 +134,7 @@ class OutputOptions:
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
             least = min(least, high_conf_thres)
-        overlay = SceneOverlay(self.scene) if self.scene else None
-        return [VideoSink(self.folder, least, times.stage, overlay)]
+        overlays: list[Overlay] = [Trails(self.trails, least)] if self.trails else []
+        if self.scene:
+            overlays.append(SceneOverlay(self.scene))
+        return [VideoSink(self.folder, least, times.stage, overlays)]

@@ -214,6 +214,8 @@ class TrackingResult:
             lines.append(f"  video:  {self.video_path}")
         if "answers" in self.files:
             lines.append(f"  answers: {self.files['answers']}")
+        if "report" in self.files:
+            lines.append(f"  report: {self.files['report']}")
         if self.skipped:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:

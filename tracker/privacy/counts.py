@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..analysis.analysis import SceneAnalysis, Step
-from ..analysis.files import EVENTS, HEAT, SCENE, SUMMARY, TABLES, columns, field_text
+from ..analysis.files import EVENTS, HEAT, PLAN, SCENE, SUMMARY, TABLES, columns, field_text
 from ..analysis.rows import Count, Range, ZoneCount
 from ..analysis.scene import Scene
 from ..errors import OptionError, OutputError
@@ -17,7 +17,11 @@ FEW = 3  # smaller numbers are left out
 LEAST_INTERVAL = 60.0  # seconds
 KEPT = ("counts", "ranges", "zone_counts")  # of TABLES
 # what a run that is not private leaves in the folder, and what a private one has to take away
-TRACES = (*(file for name, (file, *_) in TABLES.items() if name not in KEPT), EVENTS, HEAT, "report.html")
+TRACES = (
+    *(file for name, (file, *_) in TABLES.items() if name not in KEPT),
+    *(EVENTS, HEAT, PLAN, "report.html", "background.jpg", "light.json"),
+)
+PICTURES = ("heat*.png", "heat*.npy", ".background.jpg.part", "people/*.jpg*", "crossings/*.jpg*")
 
 
 def check_private(scene: Scene | None, interval: float) -> None:
@@ -165,7 +169,7 @@ class PrivateFiles:
     def _remove_traces(self) -> None:
         for name in TRACES:
             (self.folder / name).unlink(missing_ok=True)
-        for pattern in ("heat*.png", "heat*.npy", "people/*.jpg"):
+        for pattern in PICTURES:
             for path in self.folder.glob(pattern):
                 path.unlink()
 

@@ -58,7 +58,18 @@ def _reason(error: Exception) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader of plain values that refuses aliases which unfold to very many of them."""
+    """A loader of plain values that refuses names given twice, and aliases which unfold to very many values."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        names = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (key.tag, key.value) in names:
+                    line = key.start_mark.line + 1
+                    raise yaml.YAMLError(f"{shown(key.value)} in line {line} is there twice; give it once")
+                names.add((key.tag, key.value))
+        return node
 
     def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()

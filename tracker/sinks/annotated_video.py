@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -44,7 +44,7 @@ class VideoSink:
         folder: output folder; the video is ``mot_outputs/NAME_vis.mp4`` in it.
         draw_threshold: least score, 0 to 1, of the tracks drawn.
         timed: called with ``draw``; returns a context manager that times the drawing of a frame.
-        overlay: draws more into each picture, on top; None for nothing.
+        overlays: draw more into each picture, on top, one after the other.
     """
 
     name = "encode"  # drawing is timed by itself
@@ -54,12 +54,12 @@ class VideoSink:
         folder: Path,
         draw_threshold: float = 0.5,
         timed: Callable[[str], AbstractContextManager] = nullcontext,
-        overlay: Overlay | None = None,
+        overlays: Sequence[Overlay] = (),
     ) -> None:
         self._folder = folder
         self._draw_threshold = draw_threshold
         self._timed = timed
-        self._overlay = overlay
+        self._overlays = tuple(overlays)
         self._path: Path
         self._writer: VideoWriter
 
@@ -75,8 +75,8 @@ class VideoSink:
         self._path = video_path(self._folder, info.name)
         make_parent(self._path)
         self._writer = VideoWriter(self._path, info.frame_rate, info.audio, info.start, info.pixel_aspect)
-        if self._overlay:
-            self._overlay.open(info)
+        for overlay in self._overlays:
+            overlay.open(info)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Draw and encode a frame.
@@ -90,8 +90,8 @@ class VideoSink:
         """
         with self._timed("draw"):
             picture = draw_tracks(frame.image, tracks.ids, tracks.boxes, tracks.scores, self._draw_threshold)
-            if self._overlay:
-                self._overlay.draw(picture, frame, tracks)
+            for overlay in self._overlays:
+                overlay.draw(picture, frame, tracks)
         self._writer.write(picture, frame.time, frame.audio)
 
     def close(self) -> dict[str, Path]:

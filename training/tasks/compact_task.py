@@ -29,6 +29,7 @@ from training.tasks.detection_losses import detection_losses
 logger = logging.getLogger(__name__)
 
 DETECTOR = "network.det."
+BACKBONE = "network.det.backbone."
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class CompactSettings:
     )
     detector_factor: float = number(
         0.1, "learning rate of the detector as a part of the schedule's; 0 keeps it, and a step is several times faster"
+    )
+    backbone_factor: float = number(
+        0.0, "learning rate of the detector's backbone, likewise; 0 keeps it, and with it what it knows of the world"
     )
     appearance_factor: float = number(1.0, "learning rate of the embedding head, likewise")
     freeze_statistics: bool = flag(True, "normalise the detector by the loaded statistics, and keep these")
@@ -127,6 +131,9 @@ class CompactTask(nn.Layer):
             for name, layer in self.named_sublayers():
                 if isinstance(layer, nn.BatchNorm2D) and name.startswith(DETECTOR):
                     layer._use_global_stats = True
+        if not self.settings.backbone_factor:
+            for parameter in self.network.det.backbone.parameters():
+                parameter.stop_gradient = True  # nothing before the neck takes part in a backward pass
         self._rng = np.random.default_rng(0)
 
     @property
@@ -142,7 +149,7 @@ class CompactTask(nn.Layer):
         """Start from trained weights, of the whole network or of a part.
 
         Args:
-            path: ``.pdparams``, or ``.npz`` with folded BatchNorm.
+            path: ``.pdparams``, or ``.npz`` or an OpenVINO model (``.xml``) with folded BatchNorm.
             images: Batches [N, H, W, 3] uint8 of network inputs, on which folded weights are made trainable.
 
         Returns:
@@ -155,7 +162,7 @@ class CompactTask(nn.Layer):
         logger.info(
             "%d parameters from %s, %d with random weights", len(self.network.state_dict()) - len(left), path, len(left)
         )
-        if path.suffix == ".npz":
+        if path.suffix in (".npz", ".xml"):
             normalise(self.network.det, [_to_tensor(image) for image in images])
         return left
 
@@ -194,7 +201,8 @@ class CompactTask(nn.Layer):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return all trained parameters in groups for a Paddle optimizer, whose ``learning_rate`` is a factor."""
         detector, appearance = self.settings.detector_factor, self.settings.appearance_factor
-        special = {DETECTOR: detector, "network.head.first.c.": PIXEL_WEIGHT_SCALE * appearance}
+        backbone = self.settings.backbone_factor
+        special = {BACKBONE: backbone, DETECTOR: detector, "network.head.first.c.": PIXEL_WEIGHT_SCALE * appearance}
         factors: dict[tuple[float, bool], list[paddle.Tensor]] = {}
         for name, parameter in self.named_parameters():
             factor = next((value for prefix, value in special.items() if name.startswith(prefix)), appearance)

@@ -4,6 +4,7 @@ import numpy as np
 
 from tests.tracker.analysis.walks import SIZE, crowd, straight, walk
 from tools.answers.eval_crossings import Passage, counted_passages, main, matched, plain_passages, random_lines
+from tools.answers.kinds import make_walks
 
 LINE = np.array([[[500.0, 200.0], [500.0, 600.0]]])
 
@@ -44,3 +45,15 @@ def test_the_tool_prints_precision_and_recall(tmp_path, capsys):
     assert main([str(word) for word in words]) == 0
     assert "precision" in capsys.readouterr().out
     assert main([str(word) for word in [*words, "--lines", 0]]) == 1
+    assert main([str(word) for word in words[:-2]]) == 1 and "--frame_rate is missing" in capsys.readouterr().err
+
+
+def test_no_walk_of_any_kind_is_counted_wrong(capsys):
+    assert main(["--kinds", "8"]) == 0
+    _, *kinds = capsys.readouterr().out.splitlines()
+    assert len(kinds) == 7 and all(line.endswith(": tracker 0 + 0") for line in kinds), kinds
+    walks = make_walks(8)
+    for kind in ("near the border", "fast", "back and forth"):
+        for one in walks[kind]:  # what a kind states is what a plain loop finds
+            plain = [passage.direction for passage in plain_passages(one.rows, one.line[None], 25)]
+            assert sorted(plain) == [-1] * one.outs + [1] * one.ins

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.analysis.walks import SIZE, Answered, crowd, still, straight, together, walk
+from tracker.analysis.measures.floor_plan import FloorPlan
 from tracker.analysis.measures.heat import HeatMap, draw_flow, draw_heat
 from tracker.analysis.measures.plane import Floor
+from tracker.analysis.rows import FloorPoint
 from tracker.analysis.scene import Plane
 from tracker.errors import OptionError
 
@@ -140,6 +142,41 @@ def test_the_floor_ends_at_the_horizon_and_a_poor_fit_is_told():
     crooked = {"points": [*CAMERA["points"], *amiss], "metres": [*CAMERA["metres"], [2, 10]]}
     answered = Answered({"plane": crooked}, walk(1, still((500, 500), 2)))
     assert answered.analysis.floor.error > 0.3 and "the plane fits" in answered.analysis.warnings()[0]
+
+
+def test_the_plan_shows_where_people_were():
+    rows = walk(1, seen(straight((-2, 8), (2, 8), 0.02)), height=150)
+    plan = Answered({"plane": CAMERA}, rows).analysis.plan.draw()
+    nobody = Answered({"plane": CAMERA}, rows[:1]).analysis.plan.draw()
+    assert plan.shape == nobody.shape and plan.shape[0] == plan.shape[1] + (8 - 6) * 50  # 16 m in 800 pixels
+    y, x = (plan != nobody).any(axis=2).nonzero()
+    # the plan begins at x = -7 and y = 2, after an edge of 40 pixels
+    assert np.abs((y - 40) / 50 + 2 - 8).max() < 0.5 and np.abs((x - 40) / 50 - 7).max() < 2.5
+    assert x.max() - x.min() > 3 * 50
+
+
+def test_a_plan_does_not_show_what_is_beyond_it():
+    plan = FloorPlan(Floor(Plane(tuple(map(tuple, CAMERA["points"])), tuple(map(tuple, CAMERA["metres"]))), SIZE))
+    before = plan.draw()
+    plan.update([FloorPoint(0, 1, 1, x, y, 0, 0) for x, y in ((-7.1, 8), (1e9, 8), (0, 1.9), (0, -1e9))])
+    assert np.array_equal(plan.draw(), before)
+
+
+def test_very_many_lines_and_zones_answer_as_each_alone():
+    rows = crowd(3, frames=60)
+    random = np.random.default_rng(0)
+    lines = {f"line {n}": {"points": random.uniform(0, 1, (2, 2)).tolist()} for n in range(300)}
+    corners = random.uniform(0, 0.5, (500, 2))
+    zones = {
+        f"zone {n}": {"points": (corner + 0.5 * np.array([[0, 0], [1, 0], [1, 1]])).tolist()}
+        for n, corner in enumerate(corners)
+    }
+    many = Answered({"lines": lines, "zones": zones}, rows)
+    assert many.crossings and many.visits
+    for n in (0, 150, 299):
+        alone = Answered({"lines": {f"line {n}": lines[f"line {n}"]}, "zones": {f"zone {n}": zones[f"zone {n}"]}}, rows)
+        assert [row for row in many.crossings if row.line == f"line {n}"] == alone.crossings
+        assert [row for row in many.visits if row.zone == f"zone {n}"] == alone.visits
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,17 @@ def test_what_is_wrong_is_told_in_one_line(values, message):
     assert message in str(error.value) and len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("content", ["lines: [", "- door", "lines: {door: {points: [[0.2, 0.8], [7, 0.8]]}}", "\0"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "lines: [",
+        "- door",
+        "still: 5\nzones: {}\nstill: 6",
+        "lines: {door: {in: a, in: b}}",
+        "lines: {door: {points: [[0.2, 0.8], [7, 0.8]]}}",
+        "\0",
+    ],
+)
 def test_a_bad_file_is_named(tmp_path, content):
     (tmp_path / "scene.yml").write_text(content)
     with pytest.raises(OptionError, match=r"scene\.yml") as error:
@@ -72,6 +82,26 @@ def test_a_bad_file_is_named(tmp_path, content):
     assert len(str(error.value).splitlines()) == 1
     with pytest.raises(OptionError, match="scene must be a path"):
         load_scene(3)
+
+
+def test_a_name_that_is_given_twice_is_told_with_its_line(tmp_path):
+    (tmp_path / "scene.yml").write_text(
+        "lines:\n  door: {points: [[0, 0], [1, 1]]}\n  door: {points: [[0, 1], [1, 0]]}"
+    )
+    with pytest.raises(OptionError, match=r"'door' in line 3 is there twice"):
+        load_scene(tmp_path / "scene.yml")
+    (tmp_path / "scene.yml").write_text(
+        "lines:\n  a: &a {points: [[0, 0], [1, 1]], in: x}\n  b: {<<: *a, in: y}\n  c: {<<: *a, in: z}"
+    )
+    assert [line.in_name for line in load_scene(tmp_path / "scene.yml").lines.values()] == ["x", "y", "z"]
+
+
+def test_a_file_that_is_too_large_for_a_scene_is_told(tmp_path):
+    zones = {f"zone {n}": {"points": [[0.1, 0.1], [0.5, 0.1], [0.3, 0.6]]} for n in range(2000)}
+    (tmp_path / "scene.yml").write_text(yaml.safe_dump({"zones": zones}))
+    with pytest.raises(OptionError, match=r"scene\.yml: larger than 100000 bytes"):
+        load_scene(tmp_path / "scene.yml")
+    assert len(load_scene({"zones": zones}).zones) == 2000
 
 
 @pytest.mark.parametrize("seed", range(20))

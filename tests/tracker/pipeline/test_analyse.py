@@ -41,7 +41,7 @@ def run(tmp_path_factory):
 
 
 def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("name", ["clip", "clip_refined"])
@@ -205,6 +205,33 @@ def test_texts_of_other_tools_are_read(tmp_path):
     np.random.default_rng(0).shuffle(made)
     mixed = analyse(text_of(made, tmp_path / "a.txt"), SIZED, output_dir=tmp_path / "2", frame_rate=10)
     assert files(mixed.folder) == files(ordered.folder)
+
+
+def lines_of(frames, first_id, step):
+    """A MOT text of ten people a frame whose ids have gaps, a new ten every 500 frames."""
+    for frame in range(1, frames + 1):
+        left = 4 * (frame % 50)
+        for n in range(10):
+            identity = first_id + step * (10 * (frame // 500) + n)
+            yield f"{frame},{identity},{left + n},{20 + n},20,40,0.9,-1,-1,-1\n"
+
+
+@pytest.mark.parametrize(("first_id", "step"), [(0, 1), (7, 1000), (10**12, 3)])
+def test_ids_may_begin_anywhere_and_have_gaps(tmp_path, first_id, step):
+    (tmp_path / "a.txt").write_text("".join(lines_of(60, first_id, step)))
+    result = analyse(tmp_path / "a.txt", SIZED, output_dir=tmp_path, frame_rate=10)
+    assert [person.id for person in result.people()] == [first_id + step * n for n in range(10)]
+    assert all(person.frames == 60 for person in result.people())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [1, -1], ids=["sorted", "backwards"])
+def test_a_million_rows_are_answered(tmp_path, order):
+    lines = list(lines_of(100_000, 0, 2))
+    (tmp_path / "a.txt").write_text("".join(lines[::order]))
+    result = analyse(tmp_path / "a.txt", SIZED, output_dir=tmp_path, frame_rate=10)
+    assert result.people_seen == 2010 and result.seconds == pytest.approx(9999.9)
+    assert sum(row.frames for row in result.people()) == len(lines) == 1_000_000
 
 
 def test_an_empty_text_has_empty_answers(tmp_path):

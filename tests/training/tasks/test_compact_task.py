@@ -105,10 +105,15 @@ def test_learning_rates_and_decay_of_the_groups(config):
         for group in task.parameter_groups()
         for p in group["params"]
     }
-    assert chosen["network.det.stem.c.weight"] == (0.3, None) and chosen["network.det.stem.n.bias"] == (0.3, 0)
+    assert chosen["network.det.lat3.c.weight"] == (0.3, None) and chosen["network.det.lat3.n.bias"] == (0.3, 0)
+    assert not [name for name in chosen if name.startswith("network.det.backbone.")]
     assert chosen["network.head.out.weight"] == (1, None) and chosen["network.head.out.bias"] == (1, 0)
     assert chosen["network.head.first.c.weight"] == (1 / 64, None) and chosen["network.head.first.n.bias"] == (1, 0)
     assert chosen["classifier.weight"] == (1, None)
+    whole = make_task(config, detector_factor=0.3, backbone_factor=0.1)
+    names = {id(p): name for name, p in whole.named_parameters()}
+    factors = {names[id(p)]: group["learning_rate"] for group in whole.parameter_groups() for p in group["params"]}
+    assert (factors["network.det.backbone.stem.c.weight"], factors["network.det.lat3.c.weight"]) == (0.1, 0.3)
     frozen = make_task(config, detector_factor=0)
     names = {id(p): name for name, p in frozen.named_parameters()}
     kept = [names[id(p)] for group in frozen.parameter_groups() for p in group["params"]]
@@ -123,7 +128,8 @@ def test_the_detector_learns_alone(config):
     names = {id(p): name for name, p in task.named_parameters()}
     trained = {names[id(p)] for group in task.parameter_groups() for p in group["params"]}
     assert trained == {name for name, p in task.named_parameters() if p.grad is not None}
-    assert trained == {name for name in names.values() if name.startswith("network.det.") and "._" not in name}
+    own = {name for name in names.values() if name.startswith("network.det.") and "._" not in name}
+    assert trained == {name for name in own if not name.startswith("network.det.backbone.")}
 
 
 def test_one_small_batch_can_be_learnt_by_heart(config):

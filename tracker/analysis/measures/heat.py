@@ -9,6 +9,7 @@ from ..trajectories import FOOT, HEIGHT, STEP, TRACK, Movement, X
 CELLS = 640  # most cells along the longer side of the picture
 SPREAD = 0.25  # of the box's height: standard deviation of the place of somebody
 COARSE = 16  # cells a side of the squares in which the mean direction is taken
+PLACE = 8  # cells a side of the squares in which people are counted
 _LEVELS = 8  # classes of heights, each twice the one before
 _LOWEST = 16.0  # pixels, of the first of them
 
@@ -30,12 +31,13 @@ class HeatMap:
         self.shape = -(-height // self.cell), -(-width // self.cell)
         self._cells = self.shape[0] * self.shape[1]
         self._time = np.zeros((_LEVELS, self._cells), np.int64)  # milliseconds
-        self._people = np.zeros((_LEVELS, self._cells), np.int32)
+        self._places = -(-self.shape[0] // PLACE), -(-self.shape[1] // PLACE)
+        self._people = np.zeros(self._places, np.int32)
         self._flow_shape = tuple(-(-side // COARSE) for side in self.shape)
         self._flow = np.zeros((3, self._flow_shape[0] * self._flow_shape[1]), np.int64)  # x, y, in hundredths; points
         # Of each track the last point, whose time inside is not known yet; and the places where it was counted.
         self._last = np.zeros((0, 5))
-        self._visited: dict[int, set[int]] = {}
+        self._visited: dict[int, set[tuple[int, int]]] = {}
 
     def update(self, movement: Movement) -> None:
         """Take a portion of points."""
@@ -62,9 +64,15 @@ class HeatMap:
         return self._spread(self._time / 1000)
 
     def people(self) -> np.ndarray:
-        """Return how many people came by in each cell, [rows, columns] float32; each counts once a place."""
-        # One person is spread so that where they stood counts 1.
-        return self._spread(self._people.astype(np.float64), peak=True)
+        """Return how many people came by each cell, [rows, columns] float32.
+
+        Each counts once in every square of `PLACE` cells that they were in or beside; neighbouring squares are blended.
+        """
+        import cv2
+
+        counts = self._people.astype(np.float64).repeat(PLACE, axis=0).repeat(PLACE, axis=1)
+        counts = counts[: self.shape[0], : self.shape[1]]
+        return cv2.GaussianBlur(counts, (0, 0), PLACE / 2, borderType=cv2.BORDER_REPLICATE).astype(np.float32)
 
     def flow(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean motion and the number of points of each square of `COARSE` cells.
@@ -90,21 +98,24 @@ class HeatMap:
             np.add.at(sums, square, values.astype(np.int64))
 
     def _visit(self, fresh: np.ndarray) -> None:
-        """Count each person once in each place, a square as wide as their spread."""
-        column, row, level = self._place(fresh)
-        side = np.maximum(SPREAD * _LOWEST * 2.0**level / self.cell, 1).astype(int)
-        column, row = column // side * side + side // 2, row // side * side + side // 2
-        column, row = np.minimum(column, self.shape[1] - 1), np.minimum(row, self.shape[0] - 1)
-        place = level * self._cells + row * self.shape[1] + column
+        """Count each person once in each square where their foot was, and in those around it."""
+        column, row, _ = self._place(fresh)
+        rows, columns = self._places
+        place = row // PLACE * columns + column // PLACE
         changed = np.append(True, (place[1:] != place[:-1]) | (fresh[1:, 0] != fresh[:-1, 0]))
-        flat = self._people.reshape(-1)
         for track, where in zip(fresh[changed, 0].astype(int).tolist(), place[changed].tolist()):
+            at_row, at_column = divmod(where, columns)
+            around = {
+                (y, x)
+                for y in range(max(at_row - 1, 0), min(at_row + 2, rows))
+                for x in range(max(at_column - 1, 0), min(at_column + 2, columns))
+            }
             visited = self._visited.setdefault(track, set())
-            if where not in visited:
-                visited.add(where)
-                flat[where] += 1
+            for square in around - visited:
+                self._people[square] += 1
+            visited |= around
 
-    def _spread(self, levels: np.ndarray, peak: bool = False) -> np.ndarray:
+    def _spread(self, levels: np.ndarray) -> np.ndarray:
         import cv2
 
         total = np.zeros(self.shape, np.float64)
@@ -112,8 +123,7 @@ class HeatMap:
             if values.any():
                 sigma = SPREAD * _LOWEST * 2.0**level / self.cell
                 # reflected at the border, so that nothing is lost
-                spread = cv2.GaussianBlur(values.reshape(self.shape), (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-                total += spread * (2 * np.pi * sigma**2 if peak else 1)
+                total += cv2.GaussianBlur(values.reshape(self.shape), (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
         return total.astype(np.float32)
 
 
@@ -172,7 +182,9 @@ def draw_heat(
     return np.concatenate([picture, bar], axis=1)
 
 
-def draw_flow(motion: np.ndarray, count: np.ndarray, size: tuple[int, int], cell: int) -> np.ndarray:
+def draw_flow(
+    motion: np.ndarray, count: np.ndarray, size: tuple[int, int], cell: int, background: np.ndarray | None = None
+) -> np.ndarray:
     """Draw an arrow of the mean direction into each square in which people walk.
 
     Args:
@@ -180,13 +192,14 @@ def draw_flow(motion: np.ndarray, count: np.ndarray, size: tuple[int, int], cell
         count: [rows, columns] number of points.
         size: width and height of the picture, pixels.
         cell: of the map, pixels.
+        background: [H, W, 3] uint8 BGR picture of this size; None for grey.
 
     Returns:
         [H, W, 3] uint8 BGR.
     """
     import cv2
 
-    picture = np.full((size[1], size[0], 3), 64, np.uint8)
+    picture = np.full((size[1], size[0], 3), 64, np.uint8) if background is None else background // 2
     side = COARSE * cell
     speed = np.linalg.norm(motion, axis=-1)
     usual = float(np.percentile(speed[count > 0], 90)) if count.any() else 1.0

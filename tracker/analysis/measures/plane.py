@@ -21,6 +21,7 @@ class Floor:
         size: width and height of the picture, pixels.
 
     Attributes:
+        known: [N, 2] metres of the places that are known.
         error: root of the mean squared error at the places that are known, metres; 0 for four of them.
 
     Raises:
@@ -37,6 +38,7 @@ class Floor:
         if matrix is None or not np.isfinite(matrix).all():
             raise OptionError("plane: its points do not tell the floor: give four or more, no three of them in a line")
         weights = np.column_stack([points, np.ones(len(points))]) @ matrix[2]
+        self.known = metres
         self._matrix = matrix * np.sign(weights[0])
         if not (weights * weights[0] > 0).all():
             raise OptionError("plane: points and metres are not in the same order: the floor would be folded")

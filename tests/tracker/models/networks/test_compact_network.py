@@ -182,7 +182,23 @@ def test_number_of_parameters(dynamic_mode):
     for name, parameter in network.named_parameters():
         if not parameter.stop_gradient:
             parts[name.partition(".")[0]] += parameter.size
-    assert parts == {"det": 613_842, "head": 1_075_871}
+    assert parts == {"det": 1_909_330, "head": 1_075_871}
+
+
+def test_steps_of_the_head_are_refined_as_configured(dynamic_mode):
+    """Without a refinement there is nothing but the halving, and a separable one is a small part of a full one."""
+    import paddle
+
+    from tracker.models.networks.compact import EmbeddingHead
+
+    rows = paddle.to_tensor(np.random.default_rng(7).uniform(0, 255, (2, 3 * 80 * 32)).astype(np.float32))
+    sizes = {}
+    for refinement in ("none", "separable", "full"):
+        head = EmbeddingHead((80, 32), (24, 64, 128), ("none", refinement), 128, 1.25)
+        sizes[refinement] = sum(value.size for value in head.parameters() if not value.stop_gradient)
+        assert head(rows).shape == [2, 128]
+    assert sizes["separable"] - sizes["none"] == 128 * (9 + 128) + 2 * 2 * 128
+    assert sizes["full"] - sizes["none"] == 128 * 9 * 128 + 2 * 128
 
 
 @pytest.mark.parametrize(
@@ -191,6 +207,9 @@ def test_number_of_parameters(dynamic_mode):
         ({"width": None}, "NoneType"),
         ({"head": []}, "out of range"),
         ({"head": 48}, "int"),
+        ({"head": [24, 48]}, "2 widths need one refinement less, not 3"),
+        ({"refinements": []}, "one refinement less, not 0"),
+        ({"refinements": ["none", "none", "double"]}, "double"),
         ({"grid": 6}, "int"),
         ({"grid": [24]}, "out of range"),
         ({"kernel": 3}, "kernel"),
@@ -212,12 +231,12 @@ def test_unfold_biases_keeps_the_function(dynamic_mode):
     import paddle
     import paddle.nn.functional as F
 
-    from tracker.models.networks.compact import ConvNorm
+    from tracker.models.networks.mobilenet import Convolution
     from training.pretrained import unfold_biases
 
     random = np.random.default_rng(1)
     weight, bias = random.normal(size=(4, 3, 3, 3)).astype(np.float32), random.normal(size=4).astype(np.float32)
-    layer = ConvNorm(3, 4, 3)
+    layer = Convolution(3, 4, 3, activation="swish")
     layer.eval()
     values = unfold_biases({"c.weight": weight, "c.bias": bias}, set(layer.state_dict()))
     assert values.keys() == layer.state_dict().keys()
@@ -244,7 +263,10 @@ def other_checkpoint(path):
 
 
 def folded_weights(path):
-    np.savez(path, **{"det.stem.c.weight": np.ones((16, 12, 3, 3), np.float32), "det.stem.c.bias": np.ones(16)})
+    np.savez(
+        path,
+        **{"det.backbone.stem.c.weight": np.ones((32, 3, 3, 3), np.float32), "det.backbone.stem.c.bias": np.ones(32)},
+    )
 
 
 def other_pdparams(path):
@@ -277,8 +299,12 @@ def single_array(path):
 @pytest.mark.parametrize(
     ("name", "write", "words"),
     [
-        pytest.param("other.npz", other_checkpoint, ["backbone.conv.weight", "det.stem.c.weight"], id="checkpoint"),
-        pytest.param("other.pdparams", other_pdparams, ["backbone.conv.weight", "det.stem.c.weight"], id="pdparams"),
+        pytest.param(
+            "other.npz", other_checkpoint, ["backbone.conv.weight", "det.backbone.stem.c.weight"], id="checkpoint"
+        ),
+        pytest.param(
+            "other.pdparams", other_pdparams, ["backbone.conv.weight", "det.backbone.stem.c.weight"], id="pdparams"
+        ),
         pytest.param("folded.npz", folded_weights, ["folded.npz is no checkpoint", "no averaged network"], id="folded"),
         pytest.param("cut.npz", damaged_npz, ["is no whole checkpoint", "cut.npz"], id="damaged"),
         pytest.param("flip.npz", flipped_npz, ["is no whole checkpoint", "flip.npz"], id="a bit flipped"),

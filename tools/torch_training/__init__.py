@@ -1,0 +1,1 @@
+"""Training in PyTorch on another machine: a packed set for it, and the run there."""

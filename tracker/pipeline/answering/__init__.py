@@ -1,0 +1,1 @@
+"""What of a run becomes answers to a scene: tables, pictures and the report."""

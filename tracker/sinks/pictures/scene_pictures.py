@@ -1,0 +1,143 @@
+"""All pictures beside the answers to a scene, made while its frames pass."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import OutputError
+from ...structures import Frame, Tracks
+from .background import Background
+from .people import BestPictures
+from .proof import Crossed, ProofStrips
+from .view import View, numbered_pictures, plain_view, remove_pictures
+
+PEOPLE, PROOFS, BACKGROUND, LIGHT = "people", "crossings", "background.jpg", "light.json"
+DARK = 40  # mean grey of somebody below which they are in the dark, 0 to 255
+_LOOK = 1000  # milliseconds from one look at the light to the next
+_EVERY = 4  # pixels from one that is looked at to the next
+
+
+class ScenePictures:
+    """Makes the pictures of people, of crossings and of the empty scene.
+
+    Args:
+        folder: of the answers.
+        lines: [N, 2] points of each line by its name, pixels.
+        memory: how long somebody out of sight is remembered, seconds.
+        view: what may be shown of a frame; None for all of it.
+
+    Raises:
+        OutputError: in all methods: a picture cannot be written.
+    """
+
+    def __init__(self, folder: Path, lines: Mapping[str, np.ndarray], memory: float, view: View | None = None) -> None:
+        self.folder = folder
+        self._view = view or plain_view
+        self._people = BestPictures(folder / PEOPLE)
+        self._proofs = ProofStrips(folder / PROOFS, lines, memory)
+        self._background = Background(folder / BACKGROUND)
+        self._crossings = 0
+        self._looked, self._boxes, self._dark = -np.inf, 0, 0
+
+    def path(self, identity: int) -> str | None:
+        """Return the path of somebody's best picture, relative to the folder; None without one."""
+        return self._people.path(identity)
+
+    def update(self, frame: Frame, tracks: Tracks, now: float, kept: np.ndarray) -> None:
+        """Look at a frame.
+
+        Args:
+            frame: the frame.
+            tracks: all people in sight.
+            now: time of the frame, milliseconds.
+            kept: [N, 6] id, left, top, width, height, score of those who are asked about.
+        """
+        image = self._view(frame, tracks)
+        ids, boxes = kept[:, 0].astype(np.int64), kept[:, 1:5]
+        self._people.update(image, now, ids, boxes, kept[:, 5])
+        self._proofs.update(image, now, ids, boxes)
+        self._background.update(image, now)
+        if now - self._looked >= _LOOK:
+            self._looked = now
+            self._look(image, boxes)
+
+    def crossed(self, identity: int, line: str, seconds: float, x: float, y: float) -> None:
+        """Prove the next crossing: who, which line, when, and where in pixels."""
+        self._crossings += 1
+        self._proofs.add(Crossed(self._crossings, identity, line, 1000 * seconds, x, y))
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._people.close()
+        self._proofs.close()
+        self._background.close()
+        try:
+            (self.folder / LIGHT).write_text(json.dumps({"boxes": self._boxes, "dark": self._dark}) + "\n")
+        except OSError as error:
+            raise OutputError(f"cannot write {self.folder / LIGHT}: {error.strerror}") from error
+
+    def _look(self, image: np.ndarray, boxes: np.ndarray) -> None:
+        height, width = image.shape[:2]
+        for left, top, right, bottom in np.rint(np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])).tolist():
+            rows = slice(int(np.clip(top, 0, height)), int(np.clip(bottom, 0, height)), _EVERY)
+            columns = slice(int(np.clip(left, 0, width)), int(np.clip(right, 0, width)), _EVERY)
+            seen = image[rows, columns]
+            if seen.size:
+                self._boxes += 1
+                self._dark += bool(seen.mean() < DARK)
+
+
+def borrow_pictures(source: Path, folder: Path, people: set[int], with_proofs: bool) -> None:
+    """Keep, of the pictures that a run made, those that still hold for answers made anew from its text.
+
+    Args:
+        source: folder of the answers of the run; may be that of the new answers, or missing.
+        folder: of the new answers.
+        people: the identities that they have.
+        with_proofs: whether the crossings are the same, so that their proofs hold.
+
+    Raises:
+        OutputError: a picture cannot be copied or removed.
+    """
+    try:
+        if source != folder:
+            remove_all_pictures(folder)
+            for name in (BACKGROUND, LIGHT):
+                if (source / name).is_file():
+                    shutil.copyfile(source / name, folder / name)
+        for name in (PEOPLE, PROOFS):
+            held = {
+                number: path
+                for number, path in numbered_pictures(source / name).items()
+                if (number in people if name == PEOPLE else with_proofs)
+            }
+            if source != folder:
+                for number, path in held.items():
+                    (folder / name).mkdir(exist_ok=True)
+                    shutil.copyfile(path, folder / name / f"{number}.jpg")
+            else:
+                for number, path in numbered_pictures(folder / name).items():
+                    if number not in held:
+                        path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write the pictures in {folder}: {error.strerror}") from error
+
+
+def remove_all_pictures(folder: Path) -> None:
+    """Remove the pictures beside the answers in a folder.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    for name in (PEOPLE, PROOFS):
+        remove_pictures(folder / name)
+    for path in (folder / BACKGROUND, folder / LIGHT):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove {path}: {error.strerror}") from error
