@@ -21,8 +21,9 @@ FLOORS = (
     {"sources", "sinks", "association", "detection.backends"},
     {"detection", "refinement"},
     {"evaluation", "analysis"},
+    {"privacy"},
     {"options", "pipeline"},
-    {"predictor"},
+    {"predictor", "exports"},
     {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names
 )

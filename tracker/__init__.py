@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import OutputError as OutputError
     from .errors import SourceError as SourceError
     from .errors import TrackingError as TrackingError
+    from .exports.export import export as export
     from .pipeline.analyse import analyse as analyse
     from .pipeline.result import TrackingResult as TrackingResult
     from .predictor import Predictor as Predictor
@@ -45,6 +46,7 @@ else:  # not for type checkers, to which any name would then be one of the packa
         "OutputError": "errors",
         "SourceError": "errors",
         "TrackingError": "errors",
+        "export": "exports.export",
         "analyse": "pipeline.analyse",
         "TrackingResult": "pipeline.result",
         "Predictor": "predictor",

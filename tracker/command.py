@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import TrackingError
+from .exports.export import FORMATS, ExportResult, export
+from .exports.recording import TOLERANCE
 from .options import (
     add_config_arguments,
     add_input_arguments,
     add_language_argument,
+    add_private_argument,
     add_threshold_arguments,
     add_time_arguments,
 )
@@ -85,8 +88,12 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
     parser.add_argument("--scene", metavar="FILE", help="YAML file of lines, zones and regions")
     parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, for pictures in the report")
     parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
+    parser.add_argument(
+        "--edits", metavar="FILE", help="YAML file of corrections: who is one person, who is two, who swapped numbers"
+    )
     add_time_arguments(parser)
     add_language_argument(parser)
+    add_private_argument(parser)
     parser.add_argument(
         "--output_dir", help="folder for answers/NAME (default: the one that TEXT's mot_results is in, or mot_result)"
     )
@@ -95,6 +102,31 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
 
 def _analyse(predictor: Predictor, arguments: dict[str, Any]) -> AnalysisResult:
     return analyse(arguments.pop("text"), **arguments)
+
+
+def _add_export_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
+    parser.add_argument("text", metavar="TEXT", help="MOT text of a run, such as mot_result/mot_results/street.txt")
+    parser.add_argument("--to", required=True, choices=FORMATS, help="the format: of a labelling tool, or a data set")
+    parser.add_argument(
+        "--video", metavar="VIDEO", help="the video that was tracked; coco and yolo get its pictures, as they are in it"
+    )
+    parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
+    parser.add_argument("--edits", metavar="FILE", help="YAML file of corrections of identities")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        metavar="PIXELS",
+        help="how far off a box may be between keyframes of cvat and labelstudio (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--output_dir", help="folder for exports/NAME_FORMAT (default: the one that TEXT's mot_results is in)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
+
+
+def _export(predictor: Predictor, arguments: dict[str, Any]) -> ExportResult:
+    return export(arguments.pop("text"), **arguments)
 
 
 COMMANDS = {
@@ -109,6 +141,12 @@ COMMANDS = {
         "TEXT [--scene FILE] [options]",
         _add_analyse_arguments,
         _analyse,
+    ),
+    "export": Command(
+        "Write the tracks of a run for a labelling tool or as a data set.",
+        f"TEXT --to {'|'.join(FORMATS)} [--video VIDEO] [options]",
+        _add_export_arguments,
+        _export,
     ),
 }
 DEFAULT = "track"

@@ -11,6 +11,8 @@ from typing import Any
 from .analysis.report.words import LANGUAGES
 from .detection.backends.choice import BACKENDS
 from .errors import OptionError
+from .privacy.counts import FEW
+from .privacy.hide import HOW
 from .settings.checks import shown
 from .settings.model import Thresholds
 from .settings.runtime import PRECISIONS
@@ -91,6 +93,18 @@ def boolean(text: str) -> bool:
         return known[text.strip().lower()]
     except KeyError:
         raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False") from None
+
+
+def identities(text: str) -> tuple[int, ...]:
+    """Return the identities that a word of the command line lists, such as ``7`` or ``7,9``.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no such list.
+    """
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of identities such as 7 or 7,9") from None
 
 
 def add_input_arguments(group: argparse._ActionsContainer, everything: bool = True) -> None:
@@ -182,6 +196,7 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         metavar="SECONDS",
         help="draw into the video where everybody walked in the last so many seconds (default: %(default)g, none)",
     )
+    add_privacy_arguments(group)
     _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
     group.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
 
@@ -199,6 +214,40 @@ def add_time_arguments(group: argparse._ActionsContainer) -> None:
         default=60.0,
         metavar="SECONDS",
         help="length of the intervals that crossings are counted by (default: %(default)g)",
+    )
+
+
+def add_privacy_arguments(group: argparse._ActionsContainer) -> None:
+    """Add the flags that say what no output may show."""
+    group.add_argument(
+        "--anonymise",
+        metavar="|".join(HOW),
+        help="hide people in every picture before anything is made of it: heads or bodies in coarse blocks, or bodies "
+        "in one colour",
+    )
+    group.add_argument(
+        "--only",
+        type=identities,
+        metavar="ID[,ID]",
+        help="with anonymise: show these people of an earlier run, hide everybody else",
+    )
+    group.add_argument(
+        "--except",
+        type=identities,
+        dest="except_",
+        metavar="ID[,ID]",
+        help="with anonymise: hide these people of an earlier run, show everybody else",
+    )
+    add_private_argument(group)
+
+
+def add_private_argument(group: argparse._ActionsContainer) -> None:
+    """Add the flag that keeps counts only."""
+    _add_flag(
+        group,
+        "--private",
+        "keep nothing but counts of the scene: no video, no text, no pictures, no report, no identities, intervals of "
+        f"a minute or more, numbers below {FEW} left out",
     )
 
 

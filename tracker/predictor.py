@@ -27,11 +27,14 @@ from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
 from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
+from .privacy.cover import Cover, Hiding, check_threshold, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
+from .sinks.files import checked_folder
 from .sources import MAX_PIXELS, open_source
+from .sources.opening import readable_again
 from .structures import SequenceInfo
 
 
@@ -47,6 +50,8 @@ class _Job:
         config: settings of the association.
         given: names of the settings that somebody asked for; of the others those that the model states are used.
         progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
+        hiding: who is hidden before any sink gets a frame; None for nobody.
+        delay: whether a frame may wait for what later ones tell of people in it.
     """
 
     outputs: OutputOptions | None
@@ -56,6 +61,8 @@ class _Job:
     config: TrackerConfig
     given: frozenset[str]
     progress: bool | None = None
+    hiding: Hiding | None = None
+    delay: bool = False
 
 
 class Predictor:
@@ -114,6 +121,10 @@ class Predictor:
         interval: float = 60.0,
         language: str = "en",
         trails: float = 0.0,
+        anonymise: str | None = None,
+        only: int | Sequence[int] | None = None,
+        except_: int | Sequence[int] | None = None,
+        private: bool = False,
         skip_frames: int = 1,
         frame_rate: float | None = None,
         timeout: float = 10.0,
@@ -146,6 +157,13 @@ class Predictor:
             interval: length of the intervals that crossings are counted by, seconds.
             language: of the report on the scene, ``en`` or ``zh``.
             trails: draw into the video where everybody walked in the last so many seconds.
+            anonymise: hide people in every frame before any output gets it: ``head`` or ``body`` in coarse blocks,
+                ``solid`` the body in one colour. All detections are hidden, from low scores on, also half a second
+                before and after them; with a camera only after.
+            only: show these identities of an earlier run, hide everybody else.
+            except_: hide these identities, show everybody else.
+            private: keep nothing but counts of the scene: no video, no text, no pictures, no report, no identities;
+                intervals of a minute or more, and numbers below 3 left out.
             skip_frames: track every N-th frame only, for speed; the video shows no others, the numbers of frames stay
                 those of the source.
             frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
@@ -169,28 +187,20 @@ class Predictor:
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
             SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
-        outputs = OutputOptions(
-            _folder(output_dir),
-            visualization,
-            draw_threshold,
-            refine,
-            _scene(scene),
-            read_start(start),
-            interval,
-            language,
-            trails,
-            _file(video_stream),
-        )
+        hiding = read_hiding(anonymise, only, except_)
+        asking = (_scene(scene), read_start(start), interval, language, trails, readable_again(video_stream), private)
+        outputs = OutputOptions(checked_folder(output_dir), visualization, draw_threshold, refine, *asking)
         check_whole("skip_frames", skip_frames)
         if progress is not None:
             check_flag("progress", progress)
-        job = self._job(outputs, sinks, use_gpu, refine, tracker_config, options, progress)
+        hiding = read_hiding(anonymise, only, except_)
+        job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
         source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
         with source:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
-            job = replace(job, runtime=replace(job.runtime, throughput=not source.live))
+            job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
             if source.live and start is None:
                 job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
@@ -208,6 +218,10 @@ class Predictor:
         interval: float = 60.0,
         language: str = "en",
         trails: float = 0.0,
+        anonymise: str | None = None,
+        only: int | Sequence[int] | None = None,
+        except_: int | Sequence[int] | None = None,
+        private: bool = False,
         name: str = "stream",
         frame_rate: float = 30.0,
         sinks: Sequence[Sink] = (),
@@ -231,6 +245,10 @@ class Predictor:
             interval: length of the intervals that crossings are counted by, seconds.
             language: of the report on the scene, ``en`` or ``zh``.
             trails: draw into the video where everybody walked in the last so many seconds.
+            anonymise: hide people before any output gets the image, as for ``mot_predict`` with a camera.
+            only: likewise.
+            except_: likewise.
+            private: keep nothing but counts, likewise.
             name: name of the sequence, the stem of the files written.
             frame_rate: frames per second of the images; where they are given times, the rate to expect.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`.
@@ -246,12 +264,13 @@ class Predictor:
         """
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise OptionError(f"name must be a plain file name, not {name!r}")
-        folder = _folder("" if output_dir is None else output_dir)
-        begin, asked = read_start(start), _scene(scene)
-        outputs = OutputOptions(folder, visualization, draw_threshold, refine, asked, begin, interval, language, trails)
+        folder = checked_folder("" if output_dir is None else output_dir)
+        asking = (_scene(scene), read_start(start), interval, language, trails)
+        outputs = OutputOptions(folder, visualization, draw_threshold, refine, *asking, private=private)
         info = SequenceInfo(name, check_positive("frame_rate", frame_rate))
         written = None if output_dir is None else outputs
-        job = self._job(written, sinks, use_gpu, refine, tracker_config, options)
+        hiding = read_hiding(anonymise, only, except_)
+        job = self._job(written, sinks, hiding, use_gpu, refine, tracker_config, options)
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(
@@ -267,6 +286,7 @@ class Predictor:
         self,
         outputs: OutputOptions | None,
         sinks: Sequence[Sink],
+        hiding: Hiding | None,
         use_gpu: bool,
         refine: bool,
         tracker_config: str | os.PathLike | None,
@@ -282,9 +302,12 @@ class Predictor:
         runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads, input_size=size)
         if self.detector is None:
             choose_backends(runtime)
-        return _Job(
-            outputs, check_sinks(sinks), runtime, thresholds, config, frozenset({**given, **settings}), progress
-        )
+        if hiding:
+            check_threshold(thresholds.get("score", 0))
+        if check_sinks(sinks) and outputs and outputs.private:
+            raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
+        named = frozenset({**given, **settings})
+        return _Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding)
 
     def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
         detector = self.detector
@@ -299,13 +322,18 @@ class Predictor:
                 "model": detector.name,
                 "backend": detector.backend,
                 "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
+                "anonymise": asdict(job.hiding) if job.hiding else None,
             }
             at_end = partial(dict[str, Any], stage_seconds=times.seconds)
             recorders = job.outputs.recorders(config.refine, about, at_end, detector.folder)
             renderers = job.outputs.renderers(times, detector.high_conf_thres)
             claim = job.outputs.claim()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        return SequenceRun(info, detector, tracker, recorders, [*renderers, *job.sinks], times, claim, scene)
+        cover = Cover(job.hiding, info, job.delay) if job.hiding else None
+        every_sink, least_people = [*renderers, *job.sinks], job.outputs.least_people if job.outputs else 0
+        return SequenceRun(
+            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
+        )
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         check_process()  # before the lock, which a fork may have left closed
@@ -317,22 +345,5 @@ class Predictor:
             return self._loaded[runtime]
 
 
-def _folder(output_dir: str | os.PathLike) -> Path:
-    if not isinstance(output_dir, (str, os.PathLike)) or "\0" in os.fspath(output_dir):
-        raise OptionError(f"output_dir must be a path, not {output_dir!r}")
-    try:
-        return Path(output_dir).expanduser()
-    except RuntimeError as error:
-        raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of an unknown user") from error
-
-
 def _scene(scene: SceneLike) -> Scene | None:
     return None if scene is None else load_scene(scene)
-
-
-def _file(source: str | int | os.PathLike) -> Path | None:
-    """Return the file or folder that a source is, which can be read again; None for a camera, an address or a glob."""
-    try:
-        return Path(source) if isinstance(source, (str, os.PathLike)) and Path(source).exists() else None
-    except (OSError, ValueError):  # no name that a file could have
-        return None

@@ -148,7 +148,7 @@ class RecordingPredictor:
 
 @pytest.fixture
 def help_text(capsys, monkeypatch):
-    """A function that returns the help of the command ("track"), of a tool, or of a part of ``benchmark``."""
+    """A function that returns the help of a command such as "track", of a tool, or of a part of ``benchmark``."""
 
     def of(name, *words):
         with pytest.raises(SystemExit):

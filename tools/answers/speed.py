@@ -16,6 +16,7 @@ import yaml
 from tools.benchmarks.figures import Figures, bar, cell, spread
 from tools.cli import print_line, progress
 from tracker.analysis.scene import load_scene
+from tracker.pipeline.answering.scene_answers import Asked
 from tracker.pipeline.answers import AnswersSink
 from tracker.settings.checks import check_whole
 from tracker.sinks.mot_text import MotWriter
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> Figures:
     scene = make_scene(arguments.places)
     blank = np.zeros((1, 1, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        sink = AnswersSink(Path(folder), load_scene(scene))
+        sink = AnswersSink(Path(folder), Asked(load_scene(scene)))
         sink.open(SequenceInfo("walkers", RATE, SIZE, pixel_aspect=Fraction(1)))
         times = []
         for number, tracks in enumerate(progress(walkers(arguments.people, arguments.frames), "live", "frames")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -38,7 +38,8 @@ def columns(kind: Any) -> list[str]:
     return [RENAMED.get(name, name) for name in kind._fields]
 
 
-def _field(name: str, value: Any) -> str:
+def field_text(name: str, value: Any) -> str:
+    """Return a value as the files have it: with the digits of its column, empty where it is not known."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -53,13 +54,15 @@ class AnswerFiles:
     Args:
         folder: of the files; it is made if needed.
         analysis: whose answers these are.
+        names: of identities; with any, a last column has them.
 
     Raises:
         OutputError: a file cannot be made.
     """
 
-    def __init__(self, folder: Path, analysis: SceneAnalysis) -> None:
+    def __init__(self, folder: Path, analysis: SceneAnalysis, names: Mapping[int, str] | None = None) -> None:
         self.folder = folder
+        self._names = names or {}
         self._analysis = analysis
         self._files: dict[str, IO[str]] = {}
         recording = analysis.recording
@@ -73,6 +76,8 @@ class AnswerFiles:
                     continue
                 self._files[name] = (folder / file).open("w", encoding="utf-8", newline="")
                 extra = [f"{column}_time" for column in timed] if self._start else []
+                if self._names and "id" in columns(kind):
+                    extra.append("name")
                 csv.writer(self._files[name], lineterminator="\n").writerow([*columns(kind), *extra])
                 self._files[name].flush()
             self._files["events"] = (folder / EVENTS).open("w", encoding="utf-8")
@@ -93,7 +98,8 @@ class AnswerFiles:
                 if rows and name in self._files:
                     self._append(name, rows)
             if step.events:
-                self._files["events"].write("".join(f"{_line(event)}\n" for event in step.events))
+                named = (event | self._name(event.get("id")) for event in step.events)
+                self._files["events"].write("".join(f"{_line(event)}\n" for event in named))
                 self._files["events"].flush()
         except OSError as error:
             raise self._failure(error) from error
@@ -129,11 +135,17 @@ class AnswerFiles:
         _, kind, timed = TABLES[name]
         clock_time = self._analysis.recording.clock_time
         for row in rows:
-            fields = [_field(column, value) for column, value in zip(kind._fields, row)]  # type: ignore[attr-defined]
+            fields = [field_text(column, value) for column, value in zip(kind._fields, row)]  # type: ignore[attr-defined]
             if self._start:
                 fields += [clock_time(getattr(row, column)) or "" for column in timed]
+            if self._names and hasattr(row, "id"):
+                fields.append(self._names.get(row.id, ""))
             writer.writerow(fields)
         file.flush()
+
+    def _name(self, identity: int | None) -> dict[str, str]:
+        name = None if identity is None else self._names.get(identity)
+        return {"name": name} if name else {}
 
     def _rewrite_people(self) -> None:
         path = self.folder / TABLES["people"][0]

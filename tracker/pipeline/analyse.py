@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
@@ -13,19 +14,24 @@ from typing import Any
 import numpy as np
 
 from ..analysis.answers import Answers, check_interval
+from ..analysis.edits import Edits, EditsLike, load_edits
 from ..analysis.recording import Recording, read_start
 from ..analysis.report.page import REPORT
 from ..analysis.report.words import check_language
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
-from ..settings.checks import check_positive, check_whole, shown
+from ..privacy.counts import check_private
+from ..settings.checks import check_flag, check_positive, check_whole, shown
 from ..sinks.files import answers_path, run_path, times_path
 from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
 from ..sinks.records.run_file import read_run
 from ..sinks.records.times import Clock, read_times
 from ..sources import open_source
 from .answering.film import Film
+from .answering.private_answers import AnyAnswers, PrivateAnswers
 from .answering.scene_answers import Asked, SceneAnswers
+
+logger = logging.getLogger(__name__)
 
 LINES_AT_ONCE = 20_000  # of a text that had to be sorted
 LONGEST = 20 * 366 * 86_400_000  # milliseconds: a frame number beyond is a mistake
@@ -40,33 +46,38 @@ class AnalysisResult(Answers):
         text: the MOT text.
         folder: of the files.
         seconds: length of the recording.
-        people_seen: number of different identities.
-        lines: line, direction, count, and the range low to high that it likely lies in, of every line and direction.
+        people_seen: number of different identities; None where it is too small for a private analysis to tell.
+        lines: line, direction, count (None likewise), and the range low to high that it likely lies in, of every line
+            and direction.
         warnings: what may be wrong with the scene.
         plane_error: how well the plane fits its points, metres; None without one.
+        report: the page to look at; None for a private analysis.
     """
 
     name: str
     text: Path
     folder: Path
     seconds: float
-    people_seen: int
+    people_seen: int | None
     lines: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     plane_error: float | None = None
+    report: Path | None = None
 
     def __str__(self) -> str:
-        made = [f"{self.name}: {self.people_seen} people in {self.seconds:.1f} s of {self.text}"]
+        seen = "few" if self.people_seen is None else self.people_seen
+        made = [f"{self.name}: {seen} people in {self.seconds:.1f} s of {self.text}"]
         by_line: dict[str, list[str]] = {}
         for entry in self.lines:
-            count, low, high = entry["count"], entry["low"], entry["high"]
+            count, low, high = ("few" if entry[key] is None else entry[key] for key in ("count", "low", "high"))
             doubt = f" ({low} to {high})" if low != high else ""
             by_line.setdefault(entry["line"], []).append(f"{count} {entry['direction']}{doubt}")
         made += [f"  {line}: {', '.join(words)}" for line, words in by_line.items()]
         if self.plane_error is not None:
             made.append(f"  plane: fits its points to {self.plane_error:.2f} m")
         made += [f"  warning: {warning}" for warning in self.warnings]
-        made.append(f"  report: {self.folder / REPORT}")
+        if self.report:
+            made.append(f"  report: {self.report}")
         made.append(f"  answers: {self.folder}")
         return "\n".join(made)
 
@@ -81,6 +92,8 @@ def analyse(
     interval: float = 60.0,
     frame_rate: float | None = None,
     language: str = "en",
+    edits: EditsLike = None,
+    private: bool = False,
 ) -> AnalysisResult:
     """Answer a scene from a MOT text, as a run with that scene would have.
 
@@ -98,43 +111,58 @@ def analyse(
         interval: length of the intervals that are counted by, seconds.
         frame_rate: frames per second.
         language: of the report, ``en`` or ``zh``.
+        edits: corrections of identities, a file or a mapping, see `tracker.analysis.edits`.
+        private: write nothing but counts, see `PrivateFiles`: no report and no pictures either.
 
     Returns:
         The answers.
 
     Raises:
-        OptionError: the scene or an option is not accepted, or size or frame rate are not known.
+        OptionError: the scene, the edits or an option is not accepted, or size or frame rate are not known.
         SourceError: the text or the video cannot be read.
         OutputError: a file cannot be written.
     """
-    path = _text_path(text)
+    path = text_path(text)
     check_interval(interval)
     check_language(language)
     begin = read_start(start)
     loaded = load_scene(scene)
-    about_path = _record(path, run_path)
+    if check_flag("private", private):
+        check_private(loaded if scene is not None else None, interval)
+    corrections = load_edits(edits)
+    about_path = record_path(path, run_path)
     about = read_run(about_path) if about_path.exists() else {}
     size, rate = _size_and_rate(about, video, stated_size(scene), frame_rate)
     if begin is None and about.get("start"):
         begin = read_start(about["start"])
     skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
-    marks_path = _record(path, times_path)
+    marks_path = record_path(path, times_path)
     marks = read_times(marks_path) if marks_path.exists() else []
-    folder = answers_path(_folder(path, output_dir), path.stem)
+    folder = answers_path(results_folder(path, output_dir), path.stem)
     asked = Asked(loaded, language)
+    film_of, borrow = None if private else video, _has_pictures(about, path)
+    if film_of is not None and about.get("anonymise"):
+        film_of = None
+        logger.warning("no pictures are taken from the video, for the run hid people in it: only its own are kept")
 
-    def run(portions: Iterable[np.ndarray]) -> None:
-        answers = SceneAnswers(folder, asked, recording, path, about_path, with_frames=video is not None)
-        with nullcontext() if video is None else open_source(video) as source:
+    def answer(portions: Iterable[np.ndarray]) -> None:
+        answers: AnyAnswers
+        if private:
+            answers = PrivateAnswers(folder, loaded, recording)
+        else:
+            answers = SceneAnswers(folder, asked, recording, path, about_path, film_of is not None, corrections, borrow)
+        with nullcontext() if film_of is None else open_source(film_of) as source:
             film = Film(source, size, skip_frames, about.get("last_frame")) if source else None
-            _run(portions, Clock(rate, marks), answers, film)
+            _run(portions, corrections, Clock(rate, marks), answers, film)
 
     try:
-        run(read_portions(path))
+        if corrections:
+            corrections = corrections.resolved(read_portions(path))
+        answer(read_portions(path))
     except _Unsorted:
         table = read_mot(path)
-        run(_portions(table[np.argsort(table[:, FRAME], kind="stable")]))
+        answer(_portions(table[np.argsort(table[:, FRAME], kind="stable")]))
     except SourceError as error:
         known = str(path) in str(error) or video is not None
         raise SourceError(str(error) if known else f"{path}: {error}") from error
@@ -148,14 +176,31 @@ def analyse(
         summary["lines"],
         summary["warnings"],
         summary["plane_error"],
+        None if private else folder / REPORT,
     )
+
+
+def _has_pictures(about: dict[str, Any], text: Path) -> bool:
+    """Return whether pictures beside the answers to a text can be of its run.
+
+    A run that hid people made some only for its own text, and if it had a scene: others may be older, and show them.
+    """
+    options = about.get("options")
+    had_scene = isinstance(options, dict) and bool(options.get("scene"))
+    return not about.get("anonymise") or (had_scene and not text.stem.endswith("_refined"))
 
 
 class _Unsorted(Exception):
     """A frame comes after one with a higher number."""
 
 
-def _run(portions: Iterable[np.ndarray], clock: Clock, answers: SceneAnswers, film: Film | None) -> None:
+def _run(
+    portions: Iterable[np.ndarray],
+    edits: Edits,
+    clock: Clock,
+    answers: AnyAnswers,
+    film: Film | None,
+) -> None:
     """Answer a scene from rows [N, 10] of whole frames, portion by portion, with the frames that they are of."""
     last = 0.0
     try:
@@ -164,13 +209,14 @@ def _run(portions: Iterable[np.ndarray], clock: Clock, answers: SceneAnswers, fi
             if frames[0] <= last or (frames[1:] < frames[:-1]).any():
                 raise _Unsorted
             last = frames[-1]
-            if clock.at(frames[-1:])[0] > LONGEST:
+            now = float(clock.at(frames[-1:])[0])
+            if now > LONGEST:
                 raise SourceError(f"frame {last:.0f} would be years after the first: is it a number of frames?")
-            if film:
+            rows = edits.apply(rows)
+            if film is None:
+                answers.write(np.column_stack([clock.at(rows[:, FRAME]), rows[:, : SCORE + 1]]), now)
+            elif len(rows):  # frames that nobody is left in are shown before the next ones
                 film.show(rows, clock, answers)
-            else:
-                observations = np.column_stack([clock.at(frames), rows[:, : SCORE + 1]])
-                answers.write(observations, observations[-1, 0])
         if film:
             film.show_rest(clock, answers)
         if len(clock.marks):
@@ -188,7 +234,13 @@ def _portions(table: np.ndarray) -> Iterator[np.ndarray]:
     yield from (part for part in np.split(table, np.unique(cuts)) if len(part))
 
 
-def _text_path(text: str | os.PathLike) -> Path:
+def text_path(text: str | os.PathLike) -> Path:
+    """Return the path of a MOT text.
+
+    Raises:
+        OptionError: it is no path.
+        SourceError: there is no such file.
+    """
     if not isinstance(text, (str, os.PathLike)) or "\0" in os.fspath(text):
         raise OptionError(f"text must be the path of a MOT text, not {shown(text)}")
     path = Path(text)
@@ -197,13 +249,14 @@ def _text_path(text: str | os.PathLike) -> Path:
     return path
 
 
-def _record(text: Path, path_of: Callable[[Path, str], Path]) -> Path:
+def record_path(text: Path, path_of: Callable[[Path, str], Path]) -> Path:
     """Return the path of a record beside a text; a refined text shares that of its run."""
     beside = [text.with_name(path_of(Path(), name).name) for name in (text.stem, text.stem.removesuffix("_refined"))]
     return next(filter(Path.exists, beside), beside[-1])
 
 
-def _folder(text: Path, output_dir: str | os.PathLike | None) -> Path:
+def results_folder(text: Path, output_dir: str | os.PathLike | None) -> Path:
+    """Return output_dir, or where it is None the folder of the results that a text is one of, else ``mot_result``."""
     if output_dir is not None:
         return Path(output_dir).expanduser()
     parent = text.absolute().parent

@@ -20,6 +20,7 @@ from ..sinks.files import answers_path, refined_path, run_path, text_path
 from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
+from .answering.private_answers import AnyAnswers, PrivateAnswers
 from .answering.scene_answers import Asked, SceneAnswers
 
 logger = logging.getLogger(__name__)
@@ -53,17 +54,26 @@ class AnswersSink:
         asked: what is asked.
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
+        private: whether nothing but counts is written, see `PrivateFiles`.
     """
 
     name = "answers"
 
-    def __init__(self, output_dir: Path, asked: Asked, interval: float = 60.0, start: datetime | None = None) -> None:
+    def __init__(
+        self,
+        output_dir: Path,
+        asked: Asked,
+        interval: float = 60.0,
+        start: datetime | None = None,
+        private: bool = False,
+    ) -> None:
         self._output_dir = output_dir
         self._asked = asked
         self._interval = interval
         self._start = start
+        self._private = private
         self._clock: Clock
-        self._answers: SceneAnswers
+        self._answers: AnyAnswers
 
     def open(self, info: SequenceInfo) -> None:
         """Create the files.
@@ -74,8 +84,12 @@ class AnswersSink:
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
         self._clock = Clock(info.frame_rate)
         folder, name = self._output_dir, info.name
-        text, about = text_path(folder, name), run_path(folder, name)
-        self._answers = SceneAnswers(answers_path(folder, name), self._asked, recording, text, about, with_frames=True)
+        answers = answers_path(folder, name)
+        if self._private:
+            self._answers = PrivateAnswers(answers, self._asked.scene, recording)
+        else:
+            text, about = text_path(folder, name), run_path(folder, name)
+            self._answers = SceneAnswers(answers, self._asked, recording, text, about, with_frames=True)
         if self._answers.analysis.floor:
             logger.info("the plane of the scene fits its points to %.2f m", self._answers.analysis.floor.error)
 
@@ -84,7 +98,7 @@ class AnswersSink:
         self._answers.write(*observe(self._clock, frame, tracks), frame, tracks)
 
     def close(self) -> dict[str, Path]:
-        """Write what is left, and return the folder, as ``answers``, and the report, as ``report``."""
+        """Write what is left, and return the folder, as ``answers``, and the report, if any, as ``report``."""
         return self._answers.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from typing import Any
 from ..analysis.answers import check_interval
 from ..analysis.report.words import check_language
 from ..analysis.scene import Scene
+from ..errors import OptionError
+from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
@@ -26,6 +29,8 @@ from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
 from .timing import StageTimes
 
 DRAW_THRESHOLD = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class OutputOptions:
         language: of the report, ``en`` or ``zh``.
         trails: length of the ways drawn into the video, seconds.
         video: file that the frames come from, for pictures of what refinement changes; None if it cannot be read again.
+        private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures, no report.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -59,6 +65,7 @@ class OutputOptions:
     language: str = "en"
     trails: float = 0.0
     video: Path | None = None
+    private: bool = False
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
@@ -67,10 +74,19 @@ class OutputOptions:
         check_interval(self.interval)
         check_language(self.language)
         Trails(self.trails)
+        if check_flag("private", self.private):
+            check_private(self.scene, self.interval)
+            if self.refine:
+                raise OptionError("private keeps no tracks that could be refined: leave refine out")
+
+    @property
+    def least_people(self) -> int:
+        """Numbers of people below this are told as 0."""
+        return FEW if self.private else 0
 
     def claim(self) -> RunFiles:
         """Return the claim of one run on its files."""
-        return RunFiles(self.folder, self.visualization)
+        return RunFiles(self.folder, self.visualization and not self.private, not self.private)
 
     def recorders(
         self,
@@ -87,7 +103,9 @@ class OutputOptions:
             at_end: called at the end of the run; returns what is known then only.
             model: folder of the model; None for none.
         """
-        sinks: list[Sink] = [MotTextSink(self.folder), TimesSink(self.folder)]
+        if self.private:
+            logger.info("private: nothing is kept but counts, of %d people and more", FEW)
+        sinks: list[Sink] = [] if self.private else [MotTextSink(self.folder), TimesSink(self.folder)]
         if about is not None:
             start = self.start.isoformat() if self.start else None
             sinks.append(RunSink(self.folder, {**about, "start": start}, at_end, model))
@@ -95,9 +113,13 @@ class OutputOptions:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
             asked = Asked(self.scene, self.language)
-            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start))
+            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private))
             if self.refine:
-                sinks.append(RefinedAnswersSink(self.folder, asked, self.interval, self.start, self.video))
+                video = self.video
+                if video and about and about.get("anonymise"):
+                    video = None
+                    logger.info("the refined answers get no pictures, for the video shows whom the run hides")
+                sinks.append(RefinedAnswersSink(self.folder, asked, self.interval, self.start, video))
         return sinks
 
     def renderers(self, times: StageTimes, high_conf_thres: float = 1.0) -> list[Sink]:
@@ -107,7 +129,7 @@ class OutputOptions:
             times: counts how long drawing takes.
             high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
-        if not self.visualization:
+        if self.private or not self.visualization:
             return []
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores

@@ -15,6 +15,7 @@ from ..association.base import SequenceTracker
 from ..detection.base import Detector
 from ..detection.square_pixels import shrink_back, stretch
 from ..errors import TrackingError
+from ..privacy.cover import Cover
 from ..sinks.base import Sink, SinkGroup, close_sinks
 from ..sinks.claim import RunFiles
 from ..structures import Detections, Frame, SequenceInfo, Tracks
@@ -38,6 +39,8 @@ class SequenceRun:
         times: counts how long the stages take.
         claim: names the sequence so that no other run writes the same files; None for a run without files.
         scene: whoever's foot is where it says is left out before tracking; None for nobody.
+        cover: hides people in the frames before any sink gets them; None for nobody.
+        least_people: smaller numbers of people are told as 0.
 
     Attributes:
         info: what is known of the sequence; complete from the first frame on.
@@ -53,6 +56,8 @@ class SequenceRun:
         times: StageTimes | None = None,
         claim: RunFiles | None = None,
         scene: Scene | None = None,
+        cover: Cover | None = None,
+        least_people: int = 0,
     ) -> None:
         self.info = info
         self.detector = detector
@@ -61,6 +66,8 @@ class SequenceRun:
         self._claim = claim
         self._scene = scene
         self._regions: Regions | None = None
+        self._cover = cover
+        self._least_people = least_people
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
@@ -92,16 +99,17 @@ class SequenceRun:
             preprocessed = self.preprocess(frame)
         with self.times.stage("network"):
             raw_outputs = self.detector.start(preprocessed)()
-        tracks = self.track(frame, raw_outputs, preprocessed)
-        self.render(frame, tracks)
+        tracks, ready = self.track(frame, raw_outputs, preprocessed)
+        for settled in ready:
+            self.render(*settled)
         return tracks
 
     def preprocess(self, frame: Frame) -> Any:
         """Return a frame as the detector preprocesses it, with square pixels."""
         return self.detector.preprocess(stretch(frame.image, frame.pixel_aspect))
 
-    def track(self, frame: Frame, raw_outputs: Any, preprocessed: Any) -> Tracks:
-        """Detect and track the people in the next frame, and give it to the recorders.
+    def track(self, frame: Frame, raw_outputs: Any, preprocessed: Any) -> tuple[Tracks, list[tuple[Frame, Tracks]]]:
+        """Detect and track the people in the next frame, and give the frames that are ready to the recorders.
 
         Args:
             frame: with a higher index than the one before.
@@ -109,7 +117,8 @@ class SequenceRun:
             preprocessed: what `preprocess` returned for it.
 
         Returns:
-            The tracks in sight.
+            The tracks in sight; and the frames that are ready for the renderers, with their tracks. That is this frame,
+            unless people are hidden by what later frames tell.
 
         Raises:
             TrackingError: the detector or a recorder failed; what was written before is safe.
@@ -120,7 +129,7 @@ class SequenceRun:
             decoded = self.detector.decode(raw_outputs, preprocessed)
         with self.times.stage("embed"):
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
-        detections = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        detections = everybody = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
         if self._scene:
             height, width = frame.image.shape[:2]
             self._regions = self._regions or Regions(self._scene, (width, height))
@@ -130,10 +139,26 @@ class SequenceRun:
         tracks = self._tracker.update(frame.time, detections, frame.image)
         if not self._frames:
             self._complete_info(frame)
-        self._recorders.write(self.info, frame, tracks)
         self._frames += 1
         self._last_frame = frame.index + 1
-        return tracks
+        if self._cover is None:
+            return tracks, self._record([(frame, tracks)])
+        with self.times.stage("hide"):
+            ready = self._cover.add(frame, tracks, everybody)
+        return tracks, self._record(ready)
+
+    def rest(self) -> list[tuple[Frame, Tracks]]:
+        """Give the frames that still wait to the recorders, and return them, once no frame follows.
+
+        Raises:
+            TrackingError: a recorder failed; what was written before is safe.
+        """
+        return self._record(self._cover.rest()) if self._cover else []
+
+    def _record(self, ready: list[tuple[Frame, Tracks]]) -> list[tuple[Frame, Tracks]]:
+        for frame, tracks in ready:
+            self._recorders.write(self.info, frame, tracks)
+        return ready
 
     def _complete_info(self, first: Frame) -> None:
         height, width = first.image.shape[:2]
@@ -144,8 +169,8 @@ class SequenceRun:
         """Give a tracked frame to the renderers.
 
         Args:
-            frame: the frame.
-            tracks: what `track` returned for it.
+            frame: a frame that is ready.
+            tracks: what `track` or `rest` returned with it.
 
         Raises:
             TrackingError: a renderer failed; what was written before is safe.
@@ -153,11 +178,17 @@ class SequenceRun:
         self._renderers.write(self.info, frame, tracks)
 
     def close(self) -> None:
-        """Close the sinks that are open, the recorders first.
+        """Close the sinks that are open, the recorders first; after an error those get the frames that still wait.
 
         Raises:
             TrackingError: a sink failed; the others are closed.
         """
+        try:
+            self.rest()
+        finally:
+            self._close_sinks()
+
+    def _close_sinks(self) -> None:
         try:
             sinks = [*self._recorders.opened(), *self._renderers.opened()]
             close_sinks(sinks, self.times.stage, self._files)
@@ -173,6 +204,7 @@ class SequenceRun:
             skipped: corrupt frames that were left out.
             dropped: frames that were left out because the run was busy with older ones.
         """
+        people = self._tracker.num_identities
         return TrackingResult(
             name=self.info.name,
             frames=self._frames,
@@ -181,7 +213,7 @@ class SequenceRun:
             last_frame=self._last_frame,
             seconds=(self._ended or time.perf_counter()) - self._started if self._started else 0.0,
             stage_fps=self.times.rates(self._frames),
-            people=self._tracker.num_identities,
+            people=people if people >= self._least_people else 0,
             frame_rate=self.info.frame_rate,
             model=self.detector.name,
             model_path=self.detector.folder,

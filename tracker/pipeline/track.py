@@ -121,4 +121,5 @@ def _track(items: Iterable[Started], run: SequenceRun) -> Generator[tuple[Frame,
     for frame, preprocessed, wait in items:
         with run.times.stage("network"):
             raw_outputs = wait()
-        yield frame, run.track(frame, raw_outputs, preprocessed)
+        yield from run.track(frame, raw_outputs, preprocessed)[1]
+    yield from run.rest()

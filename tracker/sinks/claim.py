@@ -45,10 +45,12 @@ class RunFiles:
     Args:
         folder: output folder of the run.
         video: whether the run makes a video.
+        text: whether it makes a text; if not, the text that it locks is removed again.
     """
 
-    def __init__(self, folder: Path, video: bool) -> None:
+    def __init__(self, folder: Path, video: bool, text: bool = True) -> None:
         self._folder = folder
+        self._text = text
         self._video = video
         self._held: list[tuple[Path, io.FileIO]] = []  # the text is the first
 
@@ -89,8 +91,9 @@ class RunFiles:
         """Let other runs have the files. A second call does nothing."""
         while self._held:
             path, file = self._held[-1]
-            # a growing video that the run did not come to
-            if path.suffix == ".mp4" and is_at(path, file.fileno()) and path.stat().st_size == 0:
+            # a growing video that the run did not come to, or a text that it does not make
+            unused = path.suffix == ".mp4" or not self._text
+            if unused and is_at(path, file.fileno()) and path.stat().st_size == 0:
                 path.unlink()
             self._give_back()
 

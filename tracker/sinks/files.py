@@ -6,9 +6,23 @@ import hashlib
 import os
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import OptionError, OutputError
 
 _MOST_BYTES = 240  # of a run's name, so that NAME with the longest ending has the 255 that file systems take
+
+
+def checked_folder(output_dir: str | os.PathLike) -> Path:
+    """Return the path of the folder of results.
+
+    Raises:
+        OptionError: it is no path, or names the home of an unknown user.
+    """
+    if not isinstance(output_dir, (str, os.PathLike)) or "\0" in os.fspath(output_dir):
+        raise OptionError(f"output_dir must be a path, not {output_dir!r}")
+    try:
+        return Path(output_dir).expanduser()
+    except RuntimeError as error:
+        raise OptionError(f"output_dir {os.fspath(output_dir)!r} names the home of an unknown user") from error
 
 
 def text_path(folder: Path, name: str) -> Path:

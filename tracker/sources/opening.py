@@ -172,3 +172,11 @@ def _open_images(images: ImageFolder, text: str, frame_rate: float | None, max_p
     name = folder.name if folder.name not in ("", "..") else folder.resolve().name
     rate = frame_rate or images.frame_rate
     return ImageSource(images.files, repr(text), _file_name(name) or "images", rate, images.numbers, max_pixels)
+
+
+def readable_again(source: str | int | os.PathLike) -> Path | None:
+    """Return the file or folder that a source is, which can be read again; None for a camera, an address or a glob."""
+    try:
+        return Path(source) if isinstance(source, (str, os.PathLike)) and Path(source).exists() else None
+    except (OSError, ValueError):  # no name that a file could have
+        return None

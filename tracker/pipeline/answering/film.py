@@ -11,7 +11,7 @@ from ...sinks.mot_text import FRAME, HEIGHT, ID, LEFT, SCORE
 from ...sinks.records.times import Clock
 from ...sources import Source
 from ...structures import Frame, Tracks
-from .scene_answers import SceneAnswers
+from .private_answers import AnyAnswers
 
 
 class Film:
@@ -33,7 +33,7 @@ class Film:
         self._frames = self._tracked(skip_frames, last_frame)
         self._next = next(self._frames, None)
 
-    def show(self, rows: np.ndarray, clock: Clock, answers: SceneAnswers) -> None:
+    def show(self, rows: np.ndarray, clock: Clock, answers: AnyAnswers) -> None:
         """Write a portion of the text, and the frames up to its end.
 
         Args:
@@ -54,13 +54,13 @@ class Film:
                 now = clock.at(group[:1, FRAME])[0]
                 answers.write(np.column_stack([np.full(len(group), now), group[:, : SCORE + 1]]), float(now))
 
-    def show_rest(self, clock: Clock, answers: SceneAnswers) -> None:
+    def show_rest(self, clock: Clock, answers: AnyAnswers) -> None:
         """Write the frames after the last one of the text."""
         while self._next is not None:
             self._write(self._next, np.zeros((0, SCORE + 1)), clock, answers)
             self._next = next(self._frames, None)
 
-    def _write(self, frame: Frame, rows: np.ndarray, clock: Clock, answers: SceneAnswers) -> None:
+    def _write(self, frame: Frame, rows: np.ndarray, clock: Clock, answers: AnyAnswers) -> None:
         now = float(clock.at(np.array([frame.index + 1.0]))[0])
         tracks = Tracks(rows[:, ID].astype(np.int64), rows[:, LEFT : HEIGHT + 1], rows[:, SCORE])
         answers.write(np.column_stack([np.full(len(rows), now), rows[:, : SCORE + 1]]), now, frame, tracks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from ...analysis.analysis import SceneAnalysis, Step
+from ...analysis.edits import Edits
 from ...analysis.files import TABLES, AnswerFiles
 from ...analysis.recording import Recording
 from ...analysis.report.page import write_report
+from ...analysis.rows import Crossing
 from ...analysis.scene import Scene
 from ...analysis.trajectories import ID
 from ...errors import OutputError
 from ...sinks.files import answers_path
-from ...sinks.pictures.scene_pictures import BACKGROUND, PEOPLE, ScenePictures, borrow_pictures
+from ...sinks.pictures.scene_pictures import BACKGROUND, PEOPLE, ScenePictures, borrow_pictures, remove_all_pictures
 from ...sinks.pictures.view import View
 from ...sinks.records.run_file import read_run
 from ...structures import Frame, Tracks
@@ -49,18 +52,30 @@ class SceneAnswers:
         run: ``NAME_run.json``, which tells what made them; it may be missing.
         with_frames: whether `write` gets the frames, for pictures. Without them the pictures that the run of the text
             made are kept, as far as they still hold.
+        edits: corrections that the tracks went through, by whose names people are told.
+        borrow: whether pictures that are there already can be those of the run; without, they are removed.
 
     Raises:
         OutputError: in all methods: a file cannot be read or written.
     """
 
     def __init__(
-        self, folder: Path, asked: Asked, recording: Recording, text: Path, run: Path, with_frames: bool
+        self,
+        folder: Path,
+        asked: Asked,
+        recording: Recording,
+        text: Path,
+        run: Path,
+        with_frames: bool,
+        edits: Edits | None = None,
+        borrow: bool = True,
     ) -> None:
+        edits = edits or Edits()
         self._folder, self._asked, self._text, self._run = folder, asked, text, run
         # where the run of the text has its answers, with their pictures
-        in_run = text.parent.name == "mot_results"
+        in_run = borrow and text.parent.name == "mot_results"
         self._source = answers_path(text.parent.parent, text.stem) if in_run else folder
+        self._changed = edits.identities
         self._crossings_of_run = _digest(self._source / TABLES["crossings"][0])
         self._pictures: ScenePictures | None = None
         picture: Callable[[int], str | None] = self._picture_of_run
@@ -69,8 +84,10 @@ class SceneAnswers:
             lines = {name: np.array(line.points) * size for name, line in asked.scene.lines.items()}
             self._pictures = ScenePictures(folder, lines, asked.scene.memory, asked.view)
             picture = self._pictures.path
+        elif not borrow:
+            remove_all_pictures(folder)
         self.analysis = SceneAnalysis(asked.scene, recording, picture)
-        self._files = AnswerFiles(folder, self.analysis)
+        self._files = AnswerFiles(folder, self.analysis, edits.names)
 
     def write(
         self, observations: np.ndarray, now: float, frame: Frame | None = None, tracks: Tracks | None = None
@@ -98,7 +115,7 @@ class SceneAnswers:
             if self._pictures:
                 self._pictures.close()
             else:
-                people = {person.id for person in self.analysis.people.everybody()}
+                people = {person.id for person in self.analysis.people.everybody()} - self._changed
                 same = _digest(self._folder / TABLES["crossings"][0]) == self._crossings_of_run
                 borrow_pictures(self._source, self._folder, people, same)
         finally:
@@ -114,18 +131,18 @@ class SceneAnswers:
 
     def _picture_of_run(self, identity: int) -> str | None:
         name = f"{PEOPLE}/{identity}.jpg"
-        return name if (self._source / name).is_file() else None
+        return name if identity not in self._changed and (self._source / name).is_file() else None
 
 
 def _digest(path: Path) -> bytes | None:
-    """Return a digest of a table but for its first column, the clock time; None where there is none."""
+    """Return a digest of a table of crossings but for clock times and names of people; None where there is none."""
     try:
         if not path.is_file():
             return None
         digest = hashlib.sha256()
-        with path.open("rb") as file:
-            for line in file:
-                digest.update(line.partition(b",")[2])
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.reader(file):
+                digest.update(repr(row[1 : len(Crossing._fields)]).encode())
         return digest.digest()
-    except OSError as error:
-        raise OutputError(f"cannot read {path}: {error.strerror}") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise OutputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error

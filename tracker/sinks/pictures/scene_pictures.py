@@ -105,9 +105,9 @@ def borrow_pictures(source: Path, folder: Path, people: set[int], with_proofs: b
         OutputError: a picture cannot be copied or removed.
     """
     try:
-        for name in (BACKGROUND, LIGHT):
-            if source != folder:
-                (folder / name).unlink(missing_ok=True)
+        if source != folder:
+            remove_all_pictures(folder)
+            for name in (BACKGROUND, LIGHT):
                 if (source / name).is_file():
                     shutil.copyfile(source / name, folder / name)
         for name in (PEOPLE, PROOFS):
@@ -117,7 +117,6 @@ def borrow_pictures(source: Path, folder: Path, people: set[int], with_proofs: b
                 if (number in people if name == PEOPLE else with_proofs)
             }
             if source != folder:
-                remove_pictures(folder / name)
                 for number, path in held.items():
                     (folder / name).mkdir(exist_ok=True)
                     shutil.copyfile(path, folder / name / f"{number}.jpg")
@@ -127,3 +126,18 @@ def borrow_pictures(source: Path, folder: Path, people: set[int], with_proofs: b
                         path.unlink()
     except OSError as error:
         raise OutputError(f"cannot write the pictures in {folder}: {error.strerror}") from error
+
+
+def remove_all_pictures(folder: Path) -> None:
+    """Remove the pictures beside the answers in a folder.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    for name in (PEOPLE, PROOFS):
+        remove_pictures(folder / name)
+    for path in (folder / BACKGROUND, folder / LIGHT):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove {path}: {error.strerror}") from error

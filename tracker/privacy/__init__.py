@@ -1,0 +1,1 @@
+"""Hiding people in pictures before anything is made of them."""
