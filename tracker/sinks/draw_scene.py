@@ -75,8 +75,8 @@ def draw_scene(
         _label(canvas, zone.label, zone.points[zone.points[:, 1].argmin()], _ZONE, scale)
     for line in lines:
         middle, aside = _middle(line.points)
-        _label(canvas, line.in_label, middle + 1.9 * length * aside, _LINE, scale)
-        _label(canvas, line.out_label, middle - 1.1 * length * aside, _LINE, scale)
+        _label(canvas, line.in_label, middle + 1.2 * length * aside, _LINE, scale, aside)
+        _label(canvas, line.out_label, middle - 0.3 * length * aside, _LINE, scale, -aside)
         _label(canvas, line.name, line.points[0], _LINE, scale)
 
 
@@ -94,13 +94,21 @@ def _middle(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return points[at] + along * rest[at], np.array([-along[1], along[0]])
 
 
-def _label(canvas: np.ndarray, text: str, centre: np.ndarray, color: tuple[int, int, int], scale: float) -> None:
-    """Draw a text on a filled rectangle around a point, moved into the picture."""
+def _label(
+    canvas: np.ndarray,
+    text: str,
+    point: np.ndarray,
+    color: tuple[int, int, int],
+    scale: float,
+    beside: np.ndarray | None = None,
+) -> None:
+    """Draw a text on a filled rectangle around a point, or beside it in a direction, moved into the picture."""
     stroke = max(1, round(scale * 2))
     shown = text.encode("ascii", "replace").decode()  # OpenCV's font has no other characters
     (width, height), baseline = cv2.getTextSize(shown, _FONT, scale, stroke)
     margin = max(2, baseline // 2)
     full = width + 2 * margin, height + baseline + margin
+    centre = point if beside is None else point + beside * (np.abs(beside) @ full) / 2
     left = int(np.clip(centre[0] - full[0] / 2, 0, max(canvas.shape[1] - full[0], 0)))
     top = int(np.clip(centre[1] - full[1] / 2, 0, max(canvas.shape[0] - full[1], 0)))
     cv2.rectangle(canvas, (left, top), (left + full[0] - 1, top + full[1] - 1), color, cv2.FILLED)
