@@ -38,7 +38,7 @@ def test_a_signal_during_the_run(number, code, word, as_json, clip, tmp_path, ca
     assert err.splitlines()[-1] == f"{word}: the files hold all finished frames"
     if as_json:
         result = json.loads(out)
-        assert 6 <= result["frames"] < 20 and set(result["files"]) == {"text", "video"}
+        assert 6 <= result["frames"] < 20 and set(result["files"]) == {"text", "video", "run", "times"}
     else:
         assert out == ""
 

@@ -118,7 +118,7 @@ def test_normalise_gives_batchnorm_something_to_do(network, folded):
 
 def test_a_filter_of_zeros_does_no_harm(network, folded):
     arrays = read_weights(folded, network)
-    arrays["det.stem.c.weight"][0] = 0
+    arrays["det.backbone.stem.c.weight"][0] = 0
     start_from(network, arrays)
     image = pictures(1)[0]
     before = detections(network, image)
@@ -131,11 +131,11 @@ def test_a_folded_file_fills_the_whole_detector(network, folded):
     left = start_from(network, read_weights(folded, network))
     assert left and not [name for name in left if name.startswith("det.")]
     arrays = folded_weights(network)
-    image = paddle.to_tensor(np.random.default_rng(0).normal(size=(1, 12, 9, 8)).astype(np.float32))
-    by_hand = F.conv2d(
-        image, paddle.to_tensor(arrays["det.stem.c.weight"]), paddle.to_tensor(arrays["det.stem.c.bias"]), padding=1
-    )
-    np.testing.assert_allclose(network.det.stem(image).numpy(), F.swish(by_hand).numpy(), atol=1e-5)
+    weight, bias = (paddle.to_tensor(arrays[f"det.backbone.stem.c.{part}"]) for part in ("weight", "bias"))
+    image = paddle.to_tensor(np.random.default_rng(0).normal(size=(1, 3, 9, 8)).astype(np.float32) * 100)
+    by_hand = F.relu6(F.conv2d(image, weight, bias, stride=2, padding=1)).numpy()
+    assert by_hand.min() < by_hand.max()
+    np.testing.assert_allclose(network.det.backbone.stem(image).numpy(), by_hand, atol=1e-4)
 
 
 def test_weights_that_fit_in_part(network):
@@ -176,7 +176,7 @@ def test_a_task_starts_from_either_kind_of_file(tmp_path, folded, caplog):
     state = task.network.state_dict()
     assert left and not [name for name in left if name.startswith("det.")]
     assert f"{len(state) - len(left)} parameters from {folded}, {len(left)} with random weights" in caplog.text
-    lengths = np.linalg.norm(task.network.det.stem.c.weight.flatten(1).numpy(), axis=1)
+    lengths = np.linalg.norm(task.network.det.backbone.stem.c.weight.flatten(1).numpy(), axis=1)
     np.testing.assert_allclose(lengths, np.sqrt(2), rtol=1e-4)
 
     path = tmp_path / "model.pdparams"

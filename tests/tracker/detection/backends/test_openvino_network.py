@@ -193,7 +193,7 @@ def test_rows_and_images_the_graph_does_not_take_are_model_errors(network):
         ("model.pdmodel", lambda data: b"<html>not found</html>" * 10),
         ("model.pdmodel", lambda data: b""),
         ("model.pdmodel", lambda data: data[: len(data) // 2]),
-        ("model.pdmodel", lambda data: data.replace(b"swish", b"swosh")),  # an operator that nobody knows
+        ("model.pdmodel", lambda data: data.replace(b"relu6", b"relu9")),  # an operator that nobody knows
         ("model.pdiparams", lambda data: data[:1000]),
         ("embed.pdmodel", lambda data: b"<html>not found</html>"),
     ],
