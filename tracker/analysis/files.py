@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import OutputError
 from .analysis import SceneAnalysis, Step
 from .measures.heat import draw_flow, draw_heat
+from .recording import Recording
 from .rows import Count, Crossing, FloorPoint, Person, Range, Visit, ZoneCount
 
 # attribute of `Step`: file, kind of its rows, and the columns whose clock time is added where the start is known
@@ -48,6 +49,20 @@ def field_text(name: str, value: Any) -> str:
     return str(value)
 
 
+def table_header(table: str, recording: Recording) -> list[str]:
+    """Return the names of a table's columns, those of clock times last where the start is known."""
+    _, kind, timed = TABLES[table]
+    return [*columns(kind), *(f"{column}_time" for column in timed if recording.start)]
+
+
+def table_fields(table: str, row: Any, recording: Recording) -> list[str]:
+    """Return a row of a table as the file has it, one text for each column of `table_header`."""
+    fields = [field_text(column, value) for column, value in zip(row._fields, row)]
+    if recording.start:
+        fields += [recording.clock_time(getattr(row, column)) or "" for column in TABLES[table][2]]
+    return fields
+
+
 class AnswerFiles:
     """Writes the answers to a scene, each row as soon as it is known.
 
@@ -66,19 +81,18 @@ class AnswerFiles:
         self._analysis = analysis
         self._files: dict[str, IO[str]] = {}
         recording = analysis.recording
-        self._start = recording.start
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / SUMMARY).unlink(missing_ok=True)  # of a run before: it says that the answers are complete
-            for name, (file, kind, timed) in TABLES.items():
+            for name, (file, kind, _) in TABLES.items():
                 if name == "floor" and not analysis.floor:
                     (folder / file).unlink(missing_ok=True)  # of a run before
                     continue
                 self._files[name] = (folder / file).open("w", encoding="utf-8", newline="")
-                extra = [f"{column}_time" for column in timed] if self._start else []
+                header = table_header(name, recording)
                 if self._names and "id" in columns(kind):
-                    extra.append("name")
-                csv.writer(self._files[name], lineterminator="\n").writerow([*columns(kind), *extra])
+                    header.append("name")
+                csv.writer(self._files[name], lineterminator="\n").writerow(header)
                 self._files[name].flush()
             self._files["events"] = (folder / EVENTS).open("w", encoding="utf-8")
             (folder / SCENE).write_text(_json(analysis.scene.to_mapping()), encoding="utf-8")
@@ -132,12 +146,8 @@ class AnswerFiles:
     def _append(self, name: str, rows: Iterable[Any], file: IO[str] | None = None) -> None:
         file = file or self._files[name]
         writer = csv.writer(file, lineterminator="\n")
-        _, kind, timed = TABLES[name]
-        clock_time = self._analysis.recording.clock_time
         for row in rows:
-            fields = [field_text(column, value) for column, value in zip(kind._fields, row)]  # type: ignore[attr-defined]
-            if self._start:
-                fields += [clock_time(getattr(row, column)) or "" for column in timed]
+            fields = table_fields(name, row, self._analysis.recording)
             if self._names and hasattr(row, "id"):
                 fields.append(self._names.get(row.id, ""))
             writer.writerow(fields)

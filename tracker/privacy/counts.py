@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..analysis.analysis import SceneAnalysis, Step
-from ..analysis.files import EVENTS, HEAT, PLAN, SCENE, SUMMARY, TABLES, columns, field_text
+from ..analysis.files import EVENTS, HEAT, PLAN, SCENE, SUMMARY, TABLES, table_fields, table_header
 from ..analysis.rows import Count, Range, ZoneCount
 from ..analysis.scene import Scene
 from ..errors import OptionError, OutputError
@@ -93,10 +93,8 @@ class PrivateFiles:
             folder.mkdir(parents=True, exist_ok=True)
             self._remove_traces()
             for name in KEPT:
-                file, kind, timed = TABLES[name]
-                self._files[name] = (folder / file).open("w", encoding="utf-8", newline="")
-                extra = [f"{column}_time" for column in timed] if analysis.recording.start else []
-                self._append(name, [*columns(kind), *extra])
+                self._files[name] = (folder / TABLES[name][0]).open("w", encoding="utf-8", newline="")
+                self._append(name, table_header(name, analysis.recording))
             self._write(SCENE, analysis.scene.to_mapping())
         except OSError as error:
             self._close()
@@ -135,11 +133,7 @@ class PrivateFiles:
         return {"answers": self.folder}
 
     def _tell(self, name: str, row: Any) -> None:
-        clock_time = self._analysis.recording.clock_time
-        fields = [field_text(column, value) for column, value in zip(row._fields, row)]
-        if self._analysis.recording.start:
-            fields += [clock_time(getattr(row, column)) or "" for column in TABLES[name][2]]
-        self._append(name, fields)
+        self._append(name, table_fields(name, row, self._analysis.recording))
         if isinstance(row, Range) and row.counted is not None:
             place = (row.line, row.direction)
             self._totals[place] = self._totals.get(place, 0) + row.counted
