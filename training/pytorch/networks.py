@@ -1,6 +1,6 @@
 """The compact network in PyTorch: the same layers under the same names as `tracker/models/networks/compact.py`.
 
-Where this runs PaddlePaddle need not be installed, so that sizes are stated here once more; a test compares the two.
+Where this runs PaddlePaddle need not be installed: the layers are stated here once more, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from tracker.errors import ModelError, OptionError
+from tracker.models.mobilenet_sizes import EPSILON, OUTPUTS, STAGES, STEM, scaled
 from tracker.settings.files import read_mapping
 from training.pytorch.conversion import from_torch, to_torch
 
@@ -24,14 +25,9 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "swish": F.silu,
     "linear": lambda x: x,
 }
-EPSILON = 1e-5  # of every BatchNorm
 CHANNELS = 3  # of the images
 PIXEL_WEIGHT_SCALE = 1 / 64  # weights of a convolution that reads pixels are so much smaller
 KERNEL = 5  # of the neck's and the heads' first depthwise convolutions
-STEM = 32
-# of each stage: times as many channels within a block, channels after it, blocks, stride of the first block
-STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-OUTPUTS = (2, 4, 6)  # stages whose maps are given, at strides 8, 16 and 32
 
 
 class Convolution(nn.Module):
@@ -85,16 +81,16 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        inputs = _scaled(STEM, width)
+        inputs = scaled(STEM, width)
         self.stem = Convolution(3, inputs, 3, 2)
         self.stages = nn.ModuleList()
         for expansion, channels, blocks, stride in STAGES:
-            outputs = _scaled(channels, width)
+            outputs = scaled(channels, width)
             first = InvertedResidual(inputs, outputs, expansion, stride)
             rest = [InvertedResidual(outputs, outputs, expansion, 1) for _ in range(blocks - 1)]
             self.stages.append(nn.Sequential(first, *rest))
             inputs = outputs
-        self.channels = tuple(_scaled(STAGES[stage][1], width) for stage in OUTPUTS)
+        self.channels = tuple(scaled(STAGES[stage][1], width) for stage in OUTPUTS)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Map images [N, 3, H, W] to maps at strides 8, 16 and 32."""
@@ -275,7 +271,3 @@ _REFINEMENTS: dict[str, Callable[[int], list[nn.Module]]] = {
     "separable": lambda channels: [SeparableConvolution(channels, channels, 3, activation="swish")],
     "full": lambda channels: [_swish(channels, channels)],
 }
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(round(channels * width), 1)

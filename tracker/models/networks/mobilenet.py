@@ -13,17 +13,13 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-EPSILON = 1e-5  # of every BatchNorm
+from ..mobilenet_sizes import EPSILON, OUTPUTS, STAGES, STEM, scaled
+
 ACTIVATIONS: dict[str, Callable[[paddle.Tensor], paddle.Tensor]] = {
     "relu6": F.relu6,
     "swish": F.swish,  # not silu: it is not fused, and its gradient overflows below -88
     "linear": lambda x: x,
 }
-
-STEM = 32  # channels of the first convolution
-# of each stage: times as many channels within a block, channels after it, blocks, stride of the first block
-STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-OUTPUTS = (2, 4, 6)  # stages whose maps are given, at strides 8, 16 and 32
 
 
 class Convolution(nn.Layer):
@@ -135,8 +131,3 @@ class MobileNetV2(nn.Layer):
             if index in OUTPUTS:
                 maps.append(x)
         return maps
-
-
-def scaled(channels: int, width: float) -> int:
-    """Return a multiple of a number of channels, rounded, at least 1."""
-    return max(round(channels * width), 1)
