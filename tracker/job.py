@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from .association.base import SequenceTracker
 from .detection.base import Detector
+from .errors import OptionError
+from .pipeline.answering.past import Past
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
 from .privacy.cover import Cover, Hiding
 from .settings.runtime import RuntimeOptions
+from .settings.segments import SegmentOptions
 from .settings.tracking import TrackerConfig
 from .sinks.base import Sink
+from .sinks.claim import RunFiles
+from .sinks.segments.names import SEGMENT
+from .sinks.segments.plan import SegmentPlan
+from .sinks.segments.segment import Outputs, SegmentInfo
+from .sinks.segments.segments import Segments
 from .structures import SequenceInfo
 
 
@@ -34,6 +42,11 @@ class Job:
         hiding: who is hidden before any sink gets a frame; None for nobody.
         delay: whether a frame may wait for what later ones tell of people in it.
         groups: instances of the classes in `GROUPS`, by class.
+        live: whether frames come as they are taken, from a camera or a stream.
+        tell: called with every event that the run itself has to tell, from any of its threads; None for nobody.
+
+    Raises:
+        OptionError: a private run is cut into segments that are shorter than its intervals.
     """
 
     outputs: OutputOptions | None
@@ -46,6 +59,20 @@ class Job:
     hiding: Hiding | None = None
     delay: bool = False
     groups: dict[type, Any] = field(default_factory=dict)
+    live: bool = False
+    tell: Callable[[dict[str, Any]], None] | None = None
+
+    def __post_init__(self) -> None:
+        length = self.segments.length
+        if self.outputs and self.outputs.private and length is not None and length < self.outputs.interval:
+            raise OptionError(
+                f"private counts by intervals of {self.outputs.interval:g} s: split {self.segments.split} is shorter"
+            )
+
+    @property
+    def segments(self) -> SegmentOptions:
+        """How the files are cut and kept."""
+        return self.groups.get(SegmentOptions) or SegmentOptions()
 
     def sequence_run(self, info: SequenceInfo, detector: Detector) -> SequenceRun:
         """Return the run of a sequence with these options.
@@ -56,22 +83,56 @@ class Job:
         """
         stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
         config = self.config.override({name: value for name, value in stated.items() if name not in self.given})
-        times, recorders, renderers, claim, scene = StageTimes(), [], [], None, None
+        times, scene = StageTimes(), self.outputs.scene if self.outputs else None
+        recorders: Sequence[Sink] = ()
+        renderers: Sequence[Sink] = ()
+        claim: RunFiles | Segments | None = None
         if self.outputs:
-            scene = self.outputs.scene
             about = {
                 "model": detector.name,
                 "backend": detector.backend,
                 "options": {**asdict(config), **self.thresholds, "scene": scene.to_mapping() if scene else None},
                 "anonymise": asdict(self.hiding) if self.hiding else None,
             }
-            at_end = partial(dict[str, Any], stage_seconds=times.seconds)
-            recorders = self.outputs.recorders(config.refine, about, at_end, detector.folder)
-            renderers = self.outputs.renderers(times, detector.high_conf_thres)
-            claim = self.outputs.claim()
+
+            def made(outputs: OutputOptions, more: Mapping[str, Any], past: Past | None) -> Outputs:
+                return Outputs(
+                    outputs.recorders(config.refine, {**about, **more}, at_end, detector.folder, past),
+                    outputs.renderers(times, detector.high_conf_thres),
+                    outputs.claim(),
+                )
+
+            def at_end() -> dict[str, Any]:
+                return {"stage_seconds": dict(times.seconds)}
+
+            # the files of a camera are cut where it changes the size of its pictures, whatever else
+            if self.live or self.segments.split is not None:
+                claim = self._in_segments(self.outputs, made, times)
+                recorders, renderers = [claim], [claim.renderer] if self.outputs.is_rendered else []
+            else:
+                whole = made(self.outputs, {}, None)
+                recorders, renderers, claim = whole.recorders, whole.renderers, whole.claim
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None
         every_sink, least_people = [*renderers, *self.sinks], self.outputs.least_people if self.outputs else 0
         return SequenceRun(
             info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
         )
+
+    def _in_segments(
+        self,
+        outputs: OutputOptions,
+        made: Callable[[OutputOptions, Mapping[str, Any], Past | None], Outputs],
+        times: StageTimes,
+    ) -> Segments:
+        """Return the outputs of a run that are cut into segments; ``made`` makes those of one."""
+        past = Past()
+
+        def make(segment: SegmentInfo | None, start: datetime | None) -> Outputs:
+            # frames of the source have other numbers than those of a segment: no pictures are taken from it again
+            own = replace(outputs, start=start, video=None)
+            return made(own, {SEGMENT: asdict(segment)} if segment else {}, past)
+
+        plan = SegmentPlan(self.segments.length, outputs.start, by_clock=self.live)
+        kept = self.segments.kept
+        return Segments(outputs.folder, make, plan, kept, self.live, outputs.is_rendered, times.stage, self.tell)

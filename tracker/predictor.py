@@ -172,7 +172,9 @@ class Predictor:
         with source:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
-            job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
+            job = replace(
+                job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live, live=source.live
+            )
             if source.live and start is None:
                 job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)

@@ -20,6 +20,7 @@ from ..sinks.files import answers_path, refined_path, run_path, text_path
 from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
+from .answering.past import Past
 from .answering.private_answers import AnyAnswers, PrivateAnswers
 from .answering.scene_answers import Asked, SceneAnswers
 
@@ -55,6 +56,7 @@ class AnswersSink:
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
         private: whether nothing but counts is written, see `PrivateFiles`.
+        past: what the segment before has seen; None for a run that is one whole.
     """
 
     name = "answers"
@@ -66,12 +68,16 @@ class AnswersSink:
         interval: float = 60.0,
         start: datetime | None = None,
         private: bool = False,
+        past: Past | None = None,
     ) -> None:
         self._output_dir = output_dir
         self._asked = asked
         self._interval = interval
         self._start = start
         self._private = private
+        self._past = past
+        self._base = 0.0  # milliseconds of the run
+        self._size = (0, 0)
         self._clock: Clock
         self._answers: AnyAnswers
 
@@ -90,16 +96,24 @@ class AnswersSink:
         else:
             text, about = text_path(folder, name), run_path(folder, name)
             self._answers = SceneAnswers(answers, self._asked, recording, text, about, with_frames=True)
+        self._base, self._size = round(1000 * info.start), info.size
+        if self._past:
+            if self._past.holder is not None:
+                self._answers.analysis.go_on_from(self._past.before(self._base, self._size))
+            self._past.holder = self
         if self._answers.analysis.floor:
             logger.info("the plane of the scene fits its points to %.2f m", self._answers.analysis.floor.error)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
-        self._answers.write(*observe(self._clock, frame, tracks), frame, tracks)
+        observations, now = observe(self._clock, frame, tracks)
+        if self._past:
+            self._past.add(observations, self._base, self._size)
+        self._answers.write(observations, now, frame, tracks)
 
     def close(self) -> dict[str, Path]:
         """Write what is left, and return the folder, as ``answers``, and the report, if any, as ``report``."""
-        return self._answers.close()
+        return self._answers.close(self._past is not None and self._past.holder is not self)
 
 
 class RefinedAnswersSink:

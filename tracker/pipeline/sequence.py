@@ -18,6 +18,7 @@ from ..errors import TrackingError
 from ..privacy.cover import Cover
 from ..sinks.base import Sink, SinkGroup, close_sinks
 from ..sinks.claim import RunFiles
+from ..sinks.segments.segments import Segments
 from ..structures import Detections, Frame, SequenceInfo, Tracks
 from .result import TrackingResult
 from .timing import StageTimes
@@ -54,7 +55,7 @@ class SequenceRun:
         recorders: Sequence[Sink] = (),
         renderers: Sequence[Sink] = (),
         times: StageTimes | None = None,
-        claim: RunFiles | None = None,
+        claim: RunFiles | Segments | None = None,
         scene: Scene | None = None,
         cover: Cover | None = None,
         least_people: int = 0,
@@ -65,7 +66,7 @@ class SequenceRun:
         self._tracker = tracker
         self._claim = claim
         self._scene = scene
-        self._regions: Regions | None = None
+        self._regions: tuple[tuple[int, int], Regions] | None = None
         self._cover = cover
         self._least_people = least_people
         self._recorders = SinkGroup(recorders, self.times.stage)
@@ -131,10 +132,8 @@ class SequenceRun:
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
         detections = everybody = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
         if self._scene:
-            height, width = frame.image.shape[:2]
-            self._regions = self._regions or Regions(self._scene, (width, height))
             left, _, right, bottom = detections.boxes.T
-            kept = self._regions.keep((left + right) / 2, bottom)
+            kept = self._regions_of(frame, self._scene).keep((left + right) / 2, bottom)
             detections = Detections(detections.boxes[kept], detections.scores[kept], detections.embeddings[kept])
         tracks = self._tracker.update(frame.time, detections, frame.image)
         if not self._frames:
@@ -146,6 +145,13 @@ class SequenceRun:
         with self.times.stage("hide"):
             ready = self._cover.add(frame, tracks, everybody)
         return tracks, self._record(ready)
+
+    def _regions_of(self, frame: Frame, scene: Scene) -> Regions:
+        """Return the regions of a scene in the picture at hand, whose size a camera may change."""
+        height, width = frame.image.shape[:2]
+        if self._regions is None or self._regions[0] != (width, height):
+            self._regions = (width, height), Regions(scene, (width, height))
+        return self._regions[1]
 
     def rest(self) -> list[tuple[Frame, Tracks]]:
         """Give the frames that still wait to the recorders, and return them, once no frame follows.
@@ -221,4 +227,6 @@ class SequenceRun:
             files={**self._recorders.readable_files(), **self._renderers.readable_files(), **self._files},
             skip_frames=self.info.skip_frames,
             first_frame=self.info.first_frame,
+            segments=self._claim.finished if isinstance(self._claim, Segments) else (),
+            segment_count=self._claim.count if isinstance(self._claim, Segments) else 1,
         )

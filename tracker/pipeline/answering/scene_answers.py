@@ -104,14 +104,17 @@ class SceneAnswers:
             self._pictures.update(frame, tracks, now, self.analysis.keep(observations)[:, ID:])
         self._take(self.analysis.update(observations, now))
 
-    def close(self) -> dict[str, Path]:
+    def close(self, is_followed: bool = False) -> dict[str, Path]:
         """Write what is left, and the report.
+
+        Args:
+            is_followed: whether another segment goes on from this one.
 
         Returns:
             The folder, as ``answers``, and the report, as ``report``.
         """
         try:
-            self._take(self.analysis.close())
+            self._take(self.analysis.close(is_followed))
             if self._pictures:
                 self._pictures.close()
             else:
