@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any
 
 from .association.base import SequenceTracker
+from .delivery.hub import EventHub
 from .detection.base import Detector
+from .pipeline.answering.event_sink import EventSink
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
@@ -34,6 +36,7 @@ class Job:
         hiding: who is hidden before any sink gets a frame; None for nobody.
         delay: whether a frame may wait for what later ones tell of people in it.
         groups: instances of the classes in `GROUPS`, by class.
+        events: takes what happens in the run, by ``events.tell``, from whoever has something to tell.
     """
 
     outputs: OutputOptions | None
@@ -46,6 +49,7 @@ class Job:
     hiding: Hiding | None = None
     delay: bool = False
     groups: dict[type, Any] = field(default_factory=dict)
+    events: EventHub = field(default_factory=EventHub)
 
     def sequence_run(self, info: SequenceInfo, detector: Detector) -> SequenceRun:
         """Return the run of a sequence with these options.
@@ -57,6 +61,7 @@ class Job:
         stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
         config = self.config.override({name: value for name, value in stated.items() if name not in self.given})
         times, recorders, renderers, claim, scene = StageTimes(), [], [], None, None
+        tell = self.events.tell if self.events.wanted else None
         if self.outputs:
             scene = self.outputs.scene
             about = {
@@ -66,12 +71,15 @@ class Job:
                 "anonymise": asdict(self.hiding) if self.hiding else None,
             }
             at_end = partial(dict[str, Any], stage_seconds=times.seconds)
-            recorders = self.outputs.recorders(config.refine, about, at_end, detector.folder)
+            recorders = self.outputs.recorders(config.refine, about, at_end, detector.folder, tell)
             renderers = self.outputs.renderers(times, detector.high_conf_thres)
             claim = self.outputs.claim()
+        if tell and not scene:
+            recorders.append(EventSink(tell, self.outputs.start if self.outputs else None))
+        self.events.open()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None
         every_sink, least_people = [*renderers, *self.sinks], self.outputs.least_people if self.outputs else 0
         return SequenceRun(
-            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
+            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people, self.events
         )

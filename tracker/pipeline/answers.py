@@ -15,6 +15,7 @@ from ..analysis.recording import Recording
 from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..analysis.trajectories import Trajectories
+from ..delivery.hub import Tell
 from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
 from ..sinks.files import answers_path, refined_path, run_path, text_path
 from ..sinks.records.times import Clock
@@ -55,6 +56,7 @@ class AnswersSink:
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
         private: whether nothing but counts is written, see `PrivateFiles`.
+        tell: called with every event, once the files have it; not in a private run. None for nobody.
     """
 
     name = "answers"
@@ -66,12 +68,14 @@ class AnswersSink:
         interval: float = 60.0,
         start: datetime | None = None,
         private: bool = False,
+        tell: Tell | None = None,
     ) -> None:
         self._output_dir = output_dir
         self._asked = asked
         self._interval = interval
         self._start = start
         self._private = private
+        self._tell = tell
         self._clock: Clock
         self._answers: AnyAnswers
 
@@ -89,7 +93,9 @@ class AnswersSink:
             self._answers = PrivateAnswers(answers, self._asked.scene, recording)
         else:
             text, about = text_path(folder, name), run_path(folder, name)
-            self._answers = SceneAnswers(answers, self._asked, recording, text, about, with_frames=True)
+            self._answers = SceneAnswers(
+                answers, self._asked, recording, text, about, with_frames=True, tell=self._tell
+            )
         if self._answers.analysis.floor:
             logger.info("the plane of the scene fits its points to %.2f m", self._answers.analysis.floor.error)
 

@@ -61,6 +61,7 @@ class TrackingResult:
         files: the files written, by kind: ``text``, ``video``, ``refined``, and those of your own sinks.
         skip_frames: every N-th frame was tracked, the first included.
         first_frame: number of the first frame of the source; 1 but for images of a sequence that are named otherwise.
+        delivery: how many events were ``sent`` and ``lost``, by the option that asked for it, as ``webhook``.
     """
 
     name: str
@@ -78,6 +79,7 @@ class TrackingResult:
     files: dict[str, Path] = field(default_factory=dict)
     skip_frames: int = 1
     first_frame: int = 1
+    delivery: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "people", _People(self.people).of(self.name, self.files.get("answers")))
@@ -220,6 +222,9 @@ class TrackingResult:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:
             lines.append(f"  {self.dropped} frames were dropped, for they came too fast")
+        for receiver, number in self.delivery.items():
+            lost = f", {number['lost']} lost" if number["lost"] else ""
+            lines.append(f"  {receiver}: {number['sent']} sent{lost}")
         return "\n".join(map(printable, lines))
 
 
