@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from .errors import TrackingError
 from .exports.export import FORMATS, ExportResult, export
@@ -152,6 +152,7 @@ COMMANDS = {
     ),
 }
 DEFAULT = "track"
+EVENTS_ALONE = "-"  # as --events: standard output is for events, and the result goes to standard error
 
 
 def make_parser(prog: str, name: str = DEFAULT, everything: bool = False) -> argparse.ArgumentParser:
@@ -189,6 +190,8 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
     Raises:
         SystemExit: 1 after an error, 2 for wrong arguments, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; the
             cause is one line on stderr. With ``--json`` the object of a run that was interrupted is printed before.
+
+    With ``--events -`` nothing but events goes to standard output: ``sys.stdout`` is standard error from then on.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     name = DEFAULT
@@ -197,12 +200,24 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
         prog = f"{prog} {name}"
     parser = make_parser(prog, name, "--help_all" in words)
     arguments = vars(parser.parse_args(words))
+    as_json = arguments.pop("json")
+    try:
+        result = _run_in_order(predictor, parser, name, arguments, as_json)
+    finally:
+        if arguments.get("events") == EVENTS_ALONE:
+            sys.stdout = sys.stderr  # what prints the result, which PaddleHub may be, leaves the events alone
+    return JsonText(result) if as_json else result
+
+
+def _run_in_order(
+    predictor: Predictor, parser: argparse.ArgumentParser, name: str, arguments: dict[str, Any], as_json: bool
+) -> Any:
+    events_alone = arguments.get("events") == EVENTS_ALONE
     with safe_streams(), ending_in_order():
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
         logging.getLogger(__package__).setLevel(logging.INFO)
-        as_json = arguments.pop("json")
         try:
-            result = COMMANDS[name].run(predictor, arguments)
+            return COMMANDS[name].run(predictor, dict(arguments))
         except UsageError as error:
             parser.error(str(error))
         except TrackingError as error:
@@ -211,11 +226,10 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
         except (KeyboardInterrupt, SystemExit) as stop:
             result = result_of(stop)
             if as_json and result is not None:
-                print_result(JsonText(result))
+                print_result(JsonText(result), sys.stderr if events_alone else None)
             word, code = ("terminated", stop.code) if isinstance(stop, SystemExit) else ("interrupted", 130)
             print(f"{word}{_what_is_left(result)}", file=sys.stderr)
             raise SystemExit(code) from None
-    return JsonText(result) if as_json else result
 
 
 def _what_is_left(result: Any) -> str:
@@ -224,14 +238,18 @@ def _what_is_left(result: Any) -> str:
     return ": the files hold all finished frames" if result.frames and result.files else ": no frame was finished"
 
 
-def print_result(result: object) -> None:
+def print_result(result: object, stream: TextIO | None = None) -> None:
     """Print the result of a command.
+
+    Args:
+        result: its text is printed.
+        stream: where to; None for standard output.
 
     Raises:
         SystemExit: 1 where it cannot be printed; the cause is one line on stderr.
     """
     try:
-        print(result, flush=True)
+        print(result, flush=True, file=stream)
     except OSError as error:
         use_null_for(sys.stdout)  # what is still in its buffer is written once more at the end
         print(f"error: cannot print the result: {error.strerror}; the files are complete", file=sys.stderr)

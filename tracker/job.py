@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from .association.base import SequenceTracker
+from .delivery.hub import EventHub, Tell
 from .detection.base import Detector
 from .errors import OptionError
+from .pipeline.answering.event_sink import EventSink
 from .pipeline.answering.past import Past
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
@@ -42,8 +44,8 @@ class Job:
         hiding: who is hidden before any sink gets a frame; None for nobody.
         delay: whether a frame may wait for what later ones tell of people in it.
         groups: instances of the classes in `GROUPS`, by class.
+        events: takes what happens in the run, by ``events.tell``, from whoever has something to tell.
         live: whether frames come as they are taken, from a camera or a stream.
-        tell: called with every event that the run itself has to tell, from any of its threads; None for nobody.
 
     Raises:
         OptionError: a private run is cut into segments that are shorter than its intervals.
@@ -59,8 +61,8 @@ class Job:
     hiding: Hiding | None = None
     delay: bool = False
     groups: dict[type, Any] = field(default_factory=dict)
+    events: EventHub = field(default_factory=EventHub)
     live: bool = False
-    tell: Callable[[dict[str, Any]], None] | None = None
 
     def __post_init__(self) -> None:
         length = self.segments.length
@@ -84,9 +86,11 @@ class Job:
         stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
         config = self.config.override({name: value for name, value in stated.items() if name not in self.given})
         times, scene = StageTimes(), self.outputs.scene if self.outputs else None
-        recorders: Sequence[Sink] = ()
-        renderers: Sequence[Sink] = ()
+        tell = self.events.tell if self.events.wanted else None
+        recorders: list[Sink] = []
+        renderers: list[Sink] = []
         claim: RunFiles | Segments | None = None
+        tells_itself = False  # whether the answers tell what the scene makes of it
         if self.outputs:
             about = {
                 "model": detector.name,
@@ -95,9 +99,9 @@ class Job:
                 "anonymise": asdict(self.hiding) if self.hiding else None,
             }
 
-            def made(outputs: OutputOptions, more: Mapping[str, Any], past: Past | None) -> Outputs:
+            def made(outputs: OutputOptions, more: Mapping[str, Any], past: Past | None, tell: Tell | None) -> Outputs:
                 return Outputs(
-                    outputs.recorders(config.refine, {**about, **more}, at_end, detector.folder, past),
+                    outputs.recorders(config.refine, {**about, **more}, at_end, detector.folder, past, tell),
                     outputs.renderers(times, detector.high_conf_thres),
                     outputs.claim(),
                 )
@@ -107,23 +111,28 @@ class Job:
 
             # the files of a camera are cut where it changes the size of its pictures, whatever else
             if self.live or self.segments.split is not None:
-                claim = self._in_segments(self.outputs, made, times)
+                claim = self._in_segments(self.outputs, made, times, tell)
                 recorders, renderers = [claim], [claim.renderer] if self.outputs.is_rendered else []
             else:
-                whole = made(self.outputs, {}, None)
-                recorders, renderers, claim = whole.recorders, whole.renderers, whole.claim
+                whole = made(self.outputs, {}, None, tell)
+                recorders, renderers, claim = [*whole.recorders], [*whole.renderers], whole.claim
+                tells_itself = scene is not None
+        if tell and not tells_itself and not (self.outputs and self.outputs.private):
+            recorders.append(EventSink(tell, self.outputs.start if self.outputs else None, scene))
+        self.events.open()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None
         every_sink, least_people = [*renderers, *self.sinks], self.outputs.least_people if self.outputs else 0
         return SequenceRun(
-            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
+            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people, self.events
         )
 
     def _in_segments(
         self,
         outputs: OutputOptions,
-        made: Callable[[OutputOptions, Mapping[str, Any], Past | None], Outputs],
+        made: Callable[[OutputOptions, Mapping[str, Any], Past | None, Tell | None], Outputs],
         times: StageTimes,
+        tell: Tell | None,
     ) -> Segments:
         """Return the outputs of a run that are cut into segments; ``made`` makes those of one."""
         past = Past()
@@ -131,8 +140,9 @@ class Job:
         def make(segment: SegmentInfo | None, start: datetime | None) -> Outputs:
             # frames of the source have other numbers than those of a segment: no pictures are taken from it again
             own = replace(outputs, start=start, video=None)
-            return made(own, {SEGMENT: asdict(segment)} if segment else {}, past)
+            # events go on from one segment to the next, and are told by a sink of the whole run
+            return made(own, {SEGMENT: asdict(segment)} if segment else {}, past, None)
 
         plan = SegmentPlan(self.segments.length, outputs.start, by_clock=self.live)
         kept = self.segments.kept
-        return Segments(outputs.folder, make, plan, kept, self.live, outputs.is_rendered, times.stage, self.tell)
+        return Segments(outputs.folder, make, plan, kept, self.live, outputs.is_rendered, times.stage, tell)

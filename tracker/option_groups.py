@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .options import add_flag
+from .settings.delivery import DeliveryOptions
 from .settings.live import LiveOptions
 from .settings.segments import SegmentOptions
 
@@ -31,6 +32,7 @@ class Group:
 GROUPS = {  # by the title that help gives them
     "Camera options": Group(LiveOptions, "How cameras and streams are read."),
     "Long runs": Group(SegmentOptions, "How the files of long runs are cut and kept."),
+    "Delivery options": Group(DeliveryOptions, "Who is told what happens, while it happens.", common=True),
 }
 _GROUP_OF = {field.name: group.kind for group in GROUPS.values() for field in dataclasses.fields(group.kind)}
 

@@ -13,6 +13,7 @@ from typing import Any
 from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
 from .association.base import check_association
+from .delivery.outlets import make_hub
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
@@ -29,6 +30,7 @@ from .pipeline.stream import StreamTracker
 from .pipeline.track import track_source
 from .privacy.cover import Hiding, check_threshold, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
+from .settings.delivery import DeliveryOptions
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
@@ -168,8 +170,9 @@ class Predictor:
         hiding = read_hiding(anonymise, only, except_)
         job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
-        source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
-        with source:
+        reading = (video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
+        with job.events, open_source(*reading) as source:
+            job.events.camera = source.name
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(
@@ -281,8 +284,11 @@ class Predictor:
             check_threshold(thresholds.get("score", 0))
         if check_sinks(sinks) and outputs and outputs.private:
             raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
+        if outputs and outputs.private and groups[DeliveryOptions].tells_of_people:
+            raise OptionError("private tells nobody of single people: leave events and webhook out")
         named = frozenset({**given, **settings})
-        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, groups=groups)
+        hub = make_hub(groups[DeliveryOptions])
+        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, False, groups, hub)
 
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector

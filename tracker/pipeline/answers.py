@@ -15,6 +15,7 @@ from ..analysis.recording import Recording
 from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..analysis.trajectories import Trajectories
+from ..delivery.hub import Tell
 from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
 from ..sinks.files import answers_path, refined_path, run_path, text_path
 from ..sinks.records.times import Clock
@@ -57,6 +58,7 @@ class AnswersSink:
         start: clock time of the first frame; None where it is not known.
         private: whether nothing but counts is written, see `PrivateFiles`.
         past: what the segment before has seen; None for a run that is one whole.
+        tell: called with every event, once the files have it; not in a private run. None for nobody.
     """
 
     name = "answers"
@@ -69,6 +71,7 @@ class AnswersSink:
         start: datetime | None = None,
         private: bool = False,
         past: Past | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._output_dir = output_dir
         self._asked = asked
@@ -78,6 +81,7 @@ class AnswersSink:
         self._past = past
         self._base = 0.0  # milliseconds of the run
         self._size = (0, 0)
+        self._tell = tell
         self._clock: Clock
         self._answers: AnyAnswers
 
@@ -95,7 +99,9 @@ class AnswersSink:
             self._answers = PrivateAnswers(answers, self._asked.scene, recording)
         else:
             text, about = text_path(folder, name), run_path(folder, name)
-            self._answers = SceneAnswers(answers, self._asked, recording, text, about, with_frames=True)
+            self._answers = SceneAnswers(
+                answers, self._asked, recording, text, about, with_frames=True, tell=self._tell
+            )
         self._base, self._size = round(1000 * info.start), info.size
         if self._past:
             if self._past.holder is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from ..analysis.answers import check_interval
 from ..analysis.report.words import check_language
 from ..analysis.scene import Scene
+from ..delivery.hub import Tell
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
@@ -101,6 +102,7 @@ class OutputOptions:
         at_end: Callable[[], Mapping[str, Any]] = dict,
         model: Path | None = None,
         past: Past | None = None,
+        tell: Tell | None = None,
     ) -> list[Sink]:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
@@ -110,6 +112,7 @@ class OutputOptions:
             at_end: called at the end of the run; returns what is known then only.
             model: folder of the model; None for none.
             past: what the answers to one segment hand on to those to the next; None for a run that is one whole.
+            tell: called with every event that the scene makes; None for nobody who listens.
         """
         if self.private:
             logger.info("private: nothing is kept but counts, of %d people and more", FEW)
@@ -121,7 +124,7 @@ class OutputOptions:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
             asked = Asked(self.scene, self.language)
-            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private, past))
+            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private, past, tell))
             if self.refine:
                 video = self.video
                 if video and about and about.get("anonymise"):

@@ -65,6 +65,7 @@ class TrackingResult:
         segments: of a run whose files were cut, the newest hundred that are finished, in order; ``files`` are those of
             the last one. A frame has the numbers of the run here and begins with 1 in the files of each segment.
         segment_count: number of segments in all.
+        delivery: how many events were ``sent`` and ``lost``, by the option that asked for it, as ``webhook``.
     """
 
     name: str
@@ -84,6 +85,7 @@ class TrackingResult:
     first_frame: int = 1
     segments: tuple[Segment, ...] = ()
     segment_count: int = 1
+    delivery: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "people", _People(self.people).of(self.name, self.files.get("answers")))
@@ -247,6 +249,9 @@ class TrackingResult:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:
             lines.append(f"  {self.dropped} frames were dropped, for they came too fast")
+        for receiver, number in self.delivery.items():
+            lost = f", {number['lost']} lost" if number["lost"] else ""
+            lines.append(f"  {receiver}: {number['sent']} sent{lost}")
         return "\n".join(map(printable, lines))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..association.base import SequenceTracker
+from ..delivery.hub import EventHub
 from ..detection.base import Detector
 from ..detection.square_pixels import shrink_back, stretch
 from ..errors import TrackingError
@@ -42,6 +43,7 @@ class SequenceRun:
         scene: whoever's foot is where it says is left out before tracking; None for nobody.
         cover: hides people in the frames before any sink gets them; None for nobody.
         least_people: smaller numbers of people are told as 0.
+        events: told what happens; open, and closed with the run. None for nobody who listens.
 
     Attributes:
         info: what is known of the sequence; complete from the first frame on.
@@ -59,6 +61,7 @@ class SequenceRun:
         scene: Scene | None = None,
         cover: Cover | None = None,
         least_people: int = 0,
+        events: EventHub | None = None,
     ) -> None:
         self.info = info
         self.detector = detector
@@ -69,6 +72,7 @@ class SequenceRun:
         self._regions: tuple[tuple[int, int], Regions] | None = None
         self._cover = cover
         self._least_people = least_people
+        self._events = events or EventHub()
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
@@ -170,6 +174,10 @@ class SequenceRun:
         height, width = first.image.shape[:2]
         name = self._claim.claim(self.info.name, (width, height)) if self._claim else self.info.name
         self.info = replace(self.info, size=(width, height), name=name)
+        lines = (
+            {line: (drawn.in_name, drawn.out_name) for line, drawn in self._scene.lines.items()} if self._scene else {}
+        )
+        self._events.begin(name, lines, list(self._scene.zones) if self._scene else [])
 
     def render(self, frame: Frame, tracks: Tracks) -> None:
         """Give a tracked frame to the renderers.
@@ -202,6 +210,7 @@ class SequenceRun:
             if self._claim:
                 self._claim.release()
             self._ended = self._ended or time.perf_counter()
+            self._events.close()
 
     def result(self, skipped: int = 0, dropped: int = 0) -> TrackingResult:
         """Return what the run made so far, with the files that can be read already; with all once it is closed.
@@ -229,4 +238,5 @@ class SequenceRun:
             first_frame=self.info.first_frame,
             segments=self._claim.finished if isinstance(self._claim, Segments) else (),
             segment_count=self._claim.count if isinstance(self._claim, Segments) else 1,
+            delivery=self._events.totals(),
         )

@@ -195,24 +195,19 @@ def test_what_is_kept(tmp_path):
     assert (tmp_path / "mot_results" / "old_T000000.txt.bak").exists()
 
 
-def test_segments_are_told(tmp_path):
-    told = []
-    predictor = Predictor(detector=FakeDetector())
-    make = predictor._job
-
-    def job(*arguments, **more):
-        made = make(*arguments, **more)
-        object.__setattr__(made, "tell", told.append)
-        return made
-
-    predictor._job = job
-    with predictor.stream_mode(tmp_path, name="cam", frame_rate=10, split="1s", start=TEN) as run:
-        run.predict(np.stack(numbered(15)))
-    assert [(e["event"], e["time"], e["seconds"], e["camera"], e["segment"], e["schema"]) for e in told] == [
-        ("segment", "2026-11-27T10:00:00.000+01:00", 0.0, "cam", "cam_20261127T100000", 1),
-        ("segment", "2026-11-27T10:00:01.000+01:00", 1.0, "cam", "cam_20261127T100001", 1),
+def test_events_go_on_from_one_segment_to_the_next(tmp_path):
+    told = {}
+    for name, options in (("whole", {}), ("cut", {"split": "1s"})):
+        file = tmp_path / f"{name}.jsonl"
+        stream(tmp_path, name="cam", start=TEN, scene=SCENE, visualization=False, events=str(file), **options)
+        told[name] = [json.loads(line) for line in file.read_text().splitlines()]
+    segments = [event for event in told["cut"] if event["event"] == "segment"]
+    assert [event for event in told["cut"] if event["event"] != "segment"] == told["whole"]
+    assert {"appeared", "entered"} <= {event["event"] for event in told["whole"]}
+    assert [(e["time"], e["seconds"], e["camera"], e["segment"], e["schema"]) for e in segments] == [
+        (f"2026-11-27T10:00:0{n}.000+01:00", float(n), "cam", f"cam_20261127T10000{n}", 1) for n in range(3)
     ]
-    assert all(Path(path).exists() for event in told for path in event["files"].values())
+    assert all(Path(path).exists() for event in segments for path in event["files"].values())
 
 
 def test_only_the_newest_are_listed(tmp_path, monkeypatch):
@@ -299,7 +294,7 @@ def test_on_a_full_disk_the_oldest_segments_go_first(tmp_path, monkeypatch, capl
     ]
     shown = [pictures(segment.files["video"]) for segment in result.segments]
     assert [number for part in shown for number in part] == [*range(13), *range(14, 24)]  # that one was lost
-    assert len(list(result)) == 24 and "full" not in caplog.text
+    assert len(list(result)) == 24 and "is full" not in caplog.text
 
 
 @pytest.mark.slow

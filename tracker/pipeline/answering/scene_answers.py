@@ -18,6 +18,7 @@ from ...analysis.report.page import write_report
 from ...analysis.rows import Crossing
 from ...analysis.scene import Scene
 from ...analysis.trajectories import ID
+from ...delivery.hub import Tell
 from ...errors import OutputError
 from ...sinks.files import answers_path
 from ...sinks.pictures.scene_pictures import BACKGROUND, PEOPLE, ScenePictures, borrow_pictures, remove_all_pictures
@@ -54,6 +55,7 @@ class SceneAnswers:
             made are kept, as far as they still hold.
         edits: corrections that the tracks went through, by whose names people are told.
         borrow: whether pictures that are there already can be those of the run; without, they are removed.
+        tell: called with every event, once the files have it; None for nobody.
 
     Raises:
         OutputError: in all methods: a file cannot be read or written.
@@ -69,8 +71,10 @@ class SceneAnswers:
         with_frames: bool,
         edits: Edits | None = None,
         borrow: bool = True,
+        tell: Tell | None = None,
     ) -> None:
         edits = edits or Edits()
+        self._tell = tell
         self._folder, self._asked, self._text, self._run = folder, asked, text, run
         # where the run of the text has its answers, with their pictures
         in_run = borrow and text.parent.name == "mot_results"
@@ -128,6 +132,9 @@ class SceneAnswers:
 
     def _take(self, step: Step) -> None:
         self._files.write(step)
+        if self._tell:
+            for event in step.events:
+                self._tell(event)
         if self._pictures:
             for row in step.crossings:
                 self._pictures.crossed(row.id, row.line, row.seconds, row.x, row.y)
