@@ -31,7 +31,7 @@ class Dating:
         self.arrived = self.time = 0.0
         self._period = 1 / frame_rate
         self._origin: float | None = None  # of the clock
-        self._index = 0
+        self._first = self._index = 0
         self._offset, self._base = 0.0, 0  # from the connection's times and numbers to these
         self._begins = True
 
@@ -54,9 +54,10 @@ class Dating:
         if self._origin is None:
             self._origin = arrived - frame.time
             time, index = frame.time, frame.index
+            self._first = index
         elif self._begins:
             time = max(arrived - self._origin, self.time + self._period)
-            index = self._index + max(1, round((time - self.time) / self._period))
+            index = max(self._first + round(time / self._period), self._index + 1)
             self._offset, self._base = time - frame.time, index - frame.index
         else:
             off = arrived - self._origin - (frame.time + self._offset)
