@@ -69,7 +69,7 @@ def test_a_camera_whose_clock_is_off_stays_with_this_machine(speed):
 def test_the_loss_and_the_return_are_told():
     lost = Plan(steps=STEADY, ends="stalls")
     back = Plan(opening=0.5, steps=[0.5, *STEADY], size=(8, 6))
-    source, frames, events, *_ = played([lost, Plan(fails="no route"), back])
+    _, frames, events, *_ = played([lost, Plan(fails="no route"), back])
     assert [event["event"] for event in events] == ["stream_lost", "stream_back", "stream_lost"]
     told = events[0]
     assert told["camera"] == "host_live" and told["reason"] == "no picture for 5 s"
