@@ -13,19 +13,24 @@ from .detection.base import Detector
 from .errors import OptionError
 from .pipeline.answering.event_sink import EventSink
 from .pipeline.answering.past import Past
+from .pipeline.live.keeping_up import KeepingUp
+from .pipeline.live.pace import Pace
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
 from .privacy.cover import Cover, Hiding
+from .settings.live import LiveOptions
 from .settings.runtime import RuntimeOptions
 from .settings.segments import SegmentOptions
 from .settings.tracking import TrackerConfig
 from .sinks.base import Sink
 from .sinks.claim import RunFiles
+from .sinks.records.status import StatusSink
 from .sinks.segments.names import SEGMENT
 from .sinks.segments.plan import SegmentPlan
 from .sinks.segments.segment import Outputs, SegmentInfo
 from .sinks.segments.segments import Segments
+from .sources import Source
 from .structures import SequenceInfo
 
 
@@ -45,7 +50,7 @@ class Job:
         delay: whether a frame may wait for what later ones tell of people in it.
         groups: instances of the classes in `GROUPS`, by class.
         events: takes what happens in the run, by ``events.tell``, from whoever has something to tell.
-        live: whether frames come as they are taken, from a camera or a stream.
+        source: the source, where it is live; None for others.
 
     Raises:
         OptionError: a private run is cut into segments that are shorter than its intervals.
@@ -62,7 +67,7 @@ class Job:
     delay: bool = False
     groups: dict[type, Any] = field(default_factory=dict)
     events: EventHub = field(default_factory=EventHub)
-    live: bool = False
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         length = self.segments.length
@@ -72,9 +77,14 @@ class Job:
             )
 
     @property
+    def live(self) -> LiveOptions:
+        """How cameras and streams are read."""
+        return self.groups.get(LiveOptions, LiveOptions())
+
+    @property
     def segments(self) -> SegmentOptions:
         """How the files are cut and kept."""
-        return self.groups.get(SegmentOptions) or SegmentOptions()
+        return self.groups.get(SegmentOptions, SegmentOptions())
 
     def sequence_run(self, info: SequenceInfo, detector: Detector) -> SequenceRun:
         """Return the run of a sequence with these options.
@@ -87,6 +97,8 @@ class Job:
         config = self.config.override({name: value for name, value in stated.items() if name not in self.given})
         times, scene = StageTimes(), self.outputs.scene if self.outputs else None
         tell = self.events.tell if self.events.wanted else None
+        pace = Pace(info.frame_rate, info.skip_frames) if self.live.realtime else None
+        keeping_up = KeepingUp(self.live, self.source, pace)
         recorders: list[Sink] = []
         renderers: list[Sink] = []
         claim: RunFiles | Segments | None = None
@@ -107,16 +119,18 @@ class Job:
                 )
 
             def at_end() -> dict[str, Any]:
-                return {"stage_seconds": dict(times.seconds)}
+                return {"stage_seconds": dict(times.seconds), **keeping_up.figures()}
 
             # the files of a camera are cut where it changes the size of its pictures, whatever else
-            if self.live or self.segments.split is not None:
+            if self.source or self.segments.split is not None:
                 claim = self._in_segments(self.outputs, made, times, tell)
                 recorders, renderers = [claim], [claim.renderer] if self.outputs.is_rendered else []
             else:
                 whole = made(self.outputs, {}, None, tell)
                 recorders, renderers, claim = [*whole.recorders], [*whole.renderers], whole.claim
                 tells_itself = scene is not None
+            if self.source:
+                recorders.append(StatusSink(self.outputs.folder, keeping_up.status))
         if tell and not tells_itself and not (self.outputs and self.outputs.private):
             recorders.append(EventSink(tell, self.outputs.start if self.outputs else None, scene))
         self.events.open()
@@ -124,7 +138,19 @@ class Job:
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None
         every_sink, least_people = [*renderers, *self.sinks], self.outputs.least_people if self.outputs else 0
         return SequenceRun(
-            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people, self.events
+            info,
+            detector,
+            tracker,
+            recorders,
+            every_sink,
+            times,
+            claim,
+            scene,
+            cover,
+            least_people,
+            self.events,
+            keeping_up,
+            own_size=isinstance(claim, Segments),
         )
 
     def _in_segments(
@@ -143,6 +169,6 @@ class Job:
             # events go on from one segment to the next, and are told by a sink of the whole run
             return made(own, {SEGMENT: asdict(segment)} if segment else {}, past, None)
 
-        plan = SegmentPlan(self.segments.length, outputs.start, by_clock=self.live)
-        kept = self.segments.kept
-        return Segments(outputs.folder, make, plan, kept, self.live, outputs.is_rendered, times.stage, tell)
+        live, kept = self.source is not None, self.segments.kept
+        plan = SegmentPlan(self.segments.length, outputs.start, by_clock=live)
+        return Segments(outputs.folder, make, plan, kept, live, outputs.is_rendered, times.stage, tell)

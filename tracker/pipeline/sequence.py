@@ -21,6 +21,8 @@ from ..sinks.base import Sink, SinkGroup, close_sinks
 from ..sinks.claim import RunFiles
 from ..sinks.segments.segments import Segments
 from ..structures import Detections, Frame, SequenceInfo, Tracks
+from .live.keeping_up import KeepingUp
+from .live.sizes import resized, scaled_detections, scaled_tracks, size_of
 from .result import TrackingResult
 from .timing import StageTimes
 
@@ -44,9 +46,13 @@ class SequenceRun:
         cover: hides people in the frames before any sink gets them; None for nobody.
         least_people: smaller numbers of people are told as 0.
         events: told what happens; open, and closed with the run. None for nobody who listens.
+        keeping_up: how the run keeps up with its source; None for one whose frames wait.
+        own_size: whether sinks get the frames of a live source in the size that they come in, also when that changes.
+            If not they get all in the size of the first. Tracks and scene keep their fractions of the picture anyway.
 
     Attributes:
         info: what is known of the sequence; complete from the first frame on.
+        keeping_up: likewise.
     """
 
     def __init__(
@@ -62,6 +68,8 @@ class SequenceRun:
         cover: Cover | None = None,
         least_people: int = 0,
         events: EventHub | None = None,
+        keeping_up: KeepingUp | None = None,
+        own_size: bool = False,
     ) -> None:
         self.info = info
         self.detector = detector
@@ -73,11 +81,14 @@ class SequenceRun:
         self._cover = cover
         self._least_people = least_people
         self._events = events or EventHub()
+        self.keeping_up = keeping_up or KeepingUp()
+        self._own_size = own_size
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
         self._frames = 0
         self._last_frame = 0
+        self._last_time = 0.0
         self._started = self._ended = 0.0
 
     def __enter__(self) -> SequenceRun:
@@ -134,27 +145,37 @@ class SequenceRun:
             decoded = self.detector.decode(raw_outputs, preprocessed)
         with self.times.stage("embed"):
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
-        detections = everybody = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        detections = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        if not self._frames:
+            self._first_size = size_of(frame)
+        came = size_of(frame)
+        size = self._first_size if self.keeping_up.source else came
+        fitted = resized(frame, size)
+        detections = everybody = scaled_detections(detections, came, size)
         if self._scene:
             left, _, right, bottom = detections.boxes.T
-            kept = self._regions_of(frame, self._scene).keep((left + right) / 2, bottom)
+            kept = self._regions_of(size, self._scene).keep((left + right) / 2, bottom)
             detections = Detections(detections.boxes[kept], detections.scores[kept], detections.embeddings[kept])
-        tracks = self._tracker.update(frame.time, detections, frame.image)
+        tracks = self._tracker.update(frame.time, detections, fitted.image)
+        self.keeping_up.tracked(frame, len(tracks))
+        if self._own_size:
+            tracks, everybody = scaled_tracks(tracks, size, came), scaled_detections(everybody, size, came)
+        else:
+            frame = fitted
         if not self._frames:
             self._complete_info(frame)
         self._frames += 1
-        self._last_frame = frame.index + 1
+        self._last_frame, self._last_time = frame.index + 1, frame.time
         if self._cover is None:
             return tracks, self._record([(frame, tracks)])
         with self.times.stage("hide"):
             ready = self._cover.add(frame, tracks, everybody)
         return tracks, self._record(ready)
 
-    def _regions_of(self, frame: Frame, scene: Scene) -> Regions:
-        """Return the regions of a scene in the picture at hand, whose size a camera may change."""
-        height, width = frame.image.shape[:2]
-        if self._regions is None or self._regions[0] != (width, height):
-            self._regions = (width, height), Regions(scene, (width, height))
+    def _regions_of(self, size: tuple[int, int], scene: Scene) -> Regions:
+        """Return the regions of a scene in pictures of a size, which may change."""
+        if self._regions is None or self._regions[0] != size:
+            self._regions = size, Regions(scene, size)
         return self._regions[1]
 
     def rest(self) -> list[tuple[Frame, Tracks]]:
@@ -239,4 +260,6 @@ class SequenceRun:
             segments=self._claim.finished if isinstance(self._claim, Segments) else (),
             segment_count=self._claim.count if isinstance(self._claim, Segments) else 1,
             delivery=self._events.totals(),
+            source_seconds=self._last_time + 1 / self.info.frame_rate if self._frames else 0.0,
+            **{name: value for name, value in self.keeping_up.figures().items() if name != "dropped"},
         )
