@@ -14,6 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from .cameras.config import read_cameras
+from .cameras.run import run_cameras
+from .cameras.status import CamerasResult
 from .errors import TrackingError
 from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
@@ -76,13 +79,21 @@ def _add_track_arguments(parser: argparse.ArgumentParser, everything: bool) -> N
     add_group_arguments(parser, everything)
 
 
-def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
-    source, video_stream = arguments.pop("source"), arguments.pop("video_stream")
-    if (source is None) == (video_stream is None):
-        raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE")
+def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | CamerasResult:
+    source, video_stream, sources = (arguments.pop(name) for name in ("source", "video_stream", "sources"))
+    if [source, video_stream, sources].count(None) != 2:
+        raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE")
     chosen = ("model", "threads", "backend", "precision", "input_size")
     predictor.change_model(*(arguments.pop(name) for name in chosen))
-    return predictor.mot_predict(video_stream if source is None else source, **arguments)
+    if sources is None:
+        return predictor.mot_predict(video_stream if source is None else source, **arguments)
+    result = run_cameras(predictor, read_cameras(sources), **arguments)
+    if result.failed:
+        names = ", ".join(one.name for one in result.failed)
+        failure = TrackingError(f"{len(result.failed)} of {len(result.cameras)} cameras failed: {names}")
+        failure.result = result  # type: ignore[attr-defined]
+        raise failure
+    return result
 
 
 def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
@@ -134,7 +145,7 @@ def _export(predictor: Predictor, arguments: dict[str, Any]) -> ExportResult:
 COMMANDS = {
     "track": Command(
         "Follow the pedestrians in a video: every person gets a number that stays.",
-        "SOURCE [options]",
+        "SOURCE [options], or --sources FILE [options]",
         _add_track_arguments,
         _track,
     ),
@@ -221,6 +232,9 @@ def _run_in_order(
         except UsageError as error:
             parser.error(str(error))
         except TrackingError as error:
+            result = result_of(error)
+            if result is not None:  # what those have made that did not fail
+                print_result(JsonText(result) if as_json else result, sys.stderr if events_alone else None)
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(1) from error
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -233,9 +247,10 @@ def _run_in_order(
 
 
 def _what_is_left(result: Any) -> str:
-    if not isinstance(result, TrackingResult):  # the second Ctrl-C, or one before the run
+    if not isinstance(result, (TrackingResult, CamerasResult)):  # the second Ctrl-C, or one before the run
         return ""
-    return ": the files hold all finished frames" if result.frames and result.files else ": no frame was finished"
+    made = isinstance(result, CamerasResult) or result.files
+    return ": the files hold all finished frames" if result.frames and made else ": no frame was finished"
 
 
 def print_result(result: object, stream: TextIO | None = None) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
 from .association.base import check_association
+from .delivery.hub import Tell
 from .delivery.outlets import make_hub
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.backends.network import check_process
@@ -35,7 +37,7 @@ from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sinks.files import checked_folder
-from .sources import MAX_PIXELS, open_source
+from .sources import MAX_PIXELS, Source, open_source
 from .sources.opening import readable_again
 from .structures import SequenceInfo
 
@@ -170,17 +172,27 @@ class Predictor:
         hiding = read_hiding(anonymise, only, except_)
         job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
-        reading = (video_stream, from_device, frame_rate, visualization, timeout, max_pixels, job.live)
-        with job.events, open_source(*reading) as source:
+        asked = (video_stream, from_device, frame_rate, visualization, timeout, max_pixels, job.live)
+        reading = partial(open_source, *asked)
+        return self._follow(job, reading, start is None, skip_frames, progress)
+
+    def _follow(
+        self, job: Job, reading: Callable[..., Source], begins_now: bool, skip_frames: int, progress: bool | None
+    ) -> TrackingResult:
+        """Open a source, by `open_source` with what was asked for, and track it."""
+        with job.events, self._open(reading, job.events.tell if job.events.wanted else None) as source:
             job.events.camera = source.name
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
             if source.live:
                 job = replace(job, source=source)
-            if source.live and start is None:
-                job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
+            if source.live and begins_now and job.outputs:
+                job = replace(job, outputs=replace(job.outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
+
+    def _open(self, reading: Callable[..., Source], tell: Tell | None) -> Source:
+        return reading(tell=tell)
 
     def stream_mode(
         self,

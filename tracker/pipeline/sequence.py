@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,6 +54,7 @@ class SequenceRun:
     Attributes:
         info: what is known of the sequence; complete from the first frame on.
         keeping_up: likewise.
+        stop: ends the run once it is set, as Ctrl-C does; None where nobody sets it.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class SequenceRun:
         self.times = times or StageTimes()
         self._tracker = tracker
         self._claim = claim
+        self.stop: threading.Event | None = None
         self._scene = scene
         self._regions: tuple[tuple[int, int], Regions] | None = None
         self._cover = cover
@@ -200,6 +203,20 @@ class SequenceRun:
         )
         self._events.begin(name, lines, list(self._scene.zones) if self._scene else [])
 
+    @property
+    def frames(self) -> int:
+        """Frames tracked so far."""
+        return self._frames
+
+    def told_people(self, number: int) -> int:
+        """Return a number of people as it may be told."""
+        return number if number >= self._least_people else 0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run is asked to end."""
+        return self.stop is not None and self.stop.is_set()
+
     def render(self, frame: Frame, tracks: Tracks) -> None:
         """Give a tracked frame to the renderers.
 
@@ -249,7 +266,7 @@ class SequenceRun:
             last_frame=self._last_frame,
             seconds=(self._ended or time.perf_counter()) - self._started if self._started else 0.0,
             stage_fps=self.times.rates(self._frames),
-            people=people if people >= self._least_people else 0,
+            people=self.told_people(people),
             frame_rate=self.info.frame_rate,
             model=self.detector.name,
             model_path=self.detector.folder,
