@@ -9,9 +9,10 @@ import pytest
 from tests.helpers.hub import NAME, error_line
 
 COMMON_OPTIONS = """
-    video_stream from_device frame_rate skip_frames model use_gpu threads backend precision input_size output_dir
+    video_stream sources from_device frame_rate skip_frames model use_gpu threads backend precision input_size output_dir
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
+    events webhook webhook_secret_file cooldown
     progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
@@ -142,7 +143,7 @@ def test_visualization_means_what_it_says(command, clip, words, made):
         (["--draw_threshold", "high"], "--draw_threshold: invalid float value: 'high'"),
         (["--threads", "two"], "--threads: invalid int value: 'two'"),
         (["--nonsense", "1"], "unrecognized arguments: --nonsense"),
-        (["another.mp4"], "error: one SOURCE is required, by itself or as --video_stream SOURCE"),
+        (["another.mp4"], "error: one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE"),
     ],
 )
 def test_words_that_are_no_options_are_told_with_the_usage(command, clip, words, named):
