@@ -9,7 +9,8 @@ import pytest
 from tests.helpers.hub import NAME, error_line
 
 COMMON_OPTIONS = """
-    video_stream sources from_device frame_rate skip_frames model use_gpu threads backend precision input_size output_dir
+    sources
+    video_stream from_device frame_rate skip_frames model use_gpu threads backend precision input_size output_dir
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
     events webhook webhook_secret_file cooldown
