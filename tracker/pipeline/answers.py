@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..analysis.geometry import middle_and_aside
 from ..analysis.measures.crossings import IN, OUT, CrossingCounter
 from ..analysis.measures.visits import VisitLog
 from ..analysis.measures.zone_counts import CrowdWatch
@@ -196,7 +197,8 @@ class SceneOverlay:
         lines = [
             DrawnLine(
                 name,
-                np.array(line.points) * scale,
+                points := np.array(line.points) * scale,
+                *middle_and_aside(points),
                 f"{line.in_name} {self._counts[number, IN]}",
                 f"{line.out_name} {self._counts[number, OUT]}",
             )
