@@ -20,7 +20,16 @@ from ...analysis.scene import Scene
 from ...analysis.trajectories import ID
 from ...errors import OutputError
 from ...sinks.files import answers_path
-from ...sinks.pictures.scene_pictures import BACKGROUND, PEOPLE, ScenePictures, borrow_pictures, remove_all_pictures
+from ...sinks.pictures.scene_pictures import (
+    BACKGROUND,
+    PEOPLE,
+    UNEDITED,
+    Edited,
+    ScenePictures,
+    borrow_pictures,
+    edited_pictures,
+    remove_all_pictures,
+)
 from ...sinks.pictures.view import View
 from ...sinks.records.run_file import read_run
 from ...structures import Frame, Tracks
@@ -75,14 +84,17 @@ class SceneAnswers:
         # where the run of the text has its answers, with their pictures
         in_run = borrow and text.parent.name == "mot_results"
         self._source = answers_path(text.parent.parent, text.stem) if in_run else folder
-        self._changed = edits.identities
+        edited = Edited(str(edits.edits), sorted(edits.identities)) if edits.edits else UNEDITED
+        before = edited_pictures(self._source)
+        # the pictures that may be somebody else's, if those that are there are kept
+        self._changed = set() if before.edits == edited.edits else {*edited.people, *before.people}
         self._crossings_of_run = _digest(self._source / TABLES["crossings"][0])
         self._pictures: ScenePictures | None = None
         picture: Callable[[int], str | None] = self._picture_of_run
         if with_frames:
             size = np.array(recording.size, float)
             lines = {name: np.array(line.points) * size for name, line in asked.scene.lines.items()}
-            self._pictures = ScenePictures(folder, lines, asked.scene.memory, asked.view)
+            self._pictures = ScenePictures(folder, lines, asked.scene.memory, asked.view, edited)
             picture = self._pictures.path
         elif not borrow:
             remove_all_pictures(folder)
