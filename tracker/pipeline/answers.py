@@ -194,16 +194,11 @@ class SceneOverlay:
                 self._counts[crossed.line, crossed.direction] += 1
         self._inside.update(self._visits.update(movement, {}), now)
         scale = np.array([canvas.shape[1], canvas.shape[0]], float)
-        lines = [
-            DrawnLine(
-                name,
-                points := np.array(line.points) * scale,
-                *middle_and_aside(points),
-                f"{line.in_name} {self._counts[number, IN]}",
-                f"{line.out_name} {self._counts[number, OUT]}",
-            )
-            for number, (name, line) in enumerate(self._scene.lines.items())
-        ]
+        lines = []
+        for number, (name, line) in enumerate(self._scene.lines.items()):
+            points = np.array(line.points) * scale
+            labels = (f"{word} {self._counts[number, way]}" for word, way in ((line.in_name, IN), (line.out_name, OUT)))
+            lines.append(DrawnLine(name, points, *middle_and_aside(points), *labels))
         zones = [
             DrawnZone(f"{name} {self._inside.inside[number]}", np.array(zone.points) * scale)
             for number, (name, zone) in enumerate(self._scene.zones.items())
