@@ -20,6 +20,7 @@ from .exports.recording import TOLERANCE
 from .option_groups import add_group_arguments
 from .options import (
     add_config_arguments,
+    add_flag,
     add_input_arguments,
     add_language_argument,
     add_private_argument,
@@ -89,6 +90,7 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
     parser.add_argument("text", metavar="TEXT", help="MOT text of a run, such as mot_result/mot_results/street.txt")
     parser.add_argument("--scene", metavar="FILE", help="YAML file of lines, zones and regions")
     parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, for pictures in the report")
+    add_flag(parser, "--visualization", "with --video: also draw scene, tracks and names into it anew")
     parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
     parser.add_argument(
         "--edits", metavar="FILE", help="YAML file of corrections: who is one person, who is two, who swapped numbers"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,10 +66,12 @@ class SceneAnalysis:
         scene: what is asked.
         recording: size of the picture, frame rate and the like.
         picture: gives the best picture of an identity, as a path for `Person.picture`.
+        staff: identities that are told of, but counted nowhere.
 
     Attributes:
         scene: as given.
         recording: as given.
+        staff: as given.
         floor: tells places in metres; None without a plane.
         plan: the plan of that floor; None without a plane.
         heat: where people stood.
@@ -82,9 +84,13 @@ class SceneAnalysis:
     """
 
     def __init__(
-        self, scene: Scene, recording: Recording, picture: Callable[[int], str | None] = lambda _: None
+        self,
+        scene: Scene,
+        recording: Recording,
+        picture: Callable[[int], str | None] = lambda _: None,
+        staff: Sequence[int] = (),
     ) -> None:
-        self.scene, self.recording = scene, recording
+        self.scene, self.recording, self.staff = scene, recording, sorted(staff)
         size = recording.size
         self.floor = Floor(scene.plane, size) if scene.plane else None
         self.plan = FloorPlan(self.floor) if self.floor else None
@@ -141,6 +147,11 @@ class SceneAnalysis:
                 made.append((name, word, tally.count, *tally.range()))
         return made
 
+    @property
+    def people_counted(self) -> int:
+        """Number of identities so far, without staff."""
+        return sum(person.id not in self.staff for person in self.people.everybody())
+
     def warnings(self) -> list[str]:
         """Return what may be wrong with the scene, a sentence each."""
         made = []
@@ -162,14 +173,15 @@ class SceneAnalysis:
         points, step = movement.points, Step()
         self._points += len(points)
         self._heights += int(np.rint(100 * points[:, HEIGHT]).sum())
-        self.heat.update(movement)
         self.health.update(movement)
+        counted = movement.without(self.staff)
+        self.heat.update(counted)
         people = self.people.update(self._seconds.update(movement))
         new_things = {track: thing for track, thing in people.still.items() if track not in self._still}
         self._still |= new_things
         self.things |= {thing[3] for thing in new_things.values()}
-        crossed = self.crossings.update(movement)
-        events = self._visits.update(movement, self._still)
+        crossed = self.crossings.update(counted)
+        events = self._visits.update(counted, self._still)
         crowds = self.crowds.update(events, self.end)
         self._count(movement, crossed, events, step)
         step.people, step.floor = people.gone, people.floor

@@ -28,6 +28,7 @@ TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
 }
 EVENTS, SCENE, SUMMARY = "events.jsonl", "scene.json", "summary.json"
 HEAT, PLAN = "heat.npy", "floor.png"
+VIDEO = "video.mp4"  # with the tracks drawn into it, where an analysis is asked for one
 RENAMED = {"in_": "in", "counted": "count"}  # fields whose names Python keeps for itself
 DIGITS = {"x": 2, "y": 2, "score": 4, "mean_score": 4, "path_px": 1, "mean_inside": 3}  # else 3
 
@@ -84,6 +85,7 @@ class AnswerFiles:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / SUMMARY).unlink(missing_ok=True)  # of a run before: it says that the answers are complete
+            (folder / VIDEO).unlink(missing_ok=True)
             for name, (file, kind, _) in TABLES.items():
                 if name == "floor" and not analysis.floor:
                     (folder / file).unlink(missing_ok=True)  # of a run before
@@ -179,8 +181,14 @@ class AnswerFiles:
             "start": recording.start.isoformat() if recording.start else None,
             "interval": recording.interval,
             "seconds": analysis.end / 1000,
-            "people": len(analysis.people),
+            "people": analysis.people_counted,
             "still": sorted(analysis.things),
+            **(
+                {"names": {str(identity): name for identity, name in sorted(self._names.items())}}
+                if self._names
+                else {}
+            ),
+            **({"staff": analysis.staff} if analysis.staff else {}),
             "health": analysis.health.result()._asdict(),
             "lines": lines,
             "plane_error": None if analysis.floor is None else round(analysis.floor.error, 4),

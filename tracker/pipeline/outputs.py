@@ -17,18 +17,17 @@ from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
-from ..sinks.annotated_video import Overlay, VideoSink
+from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
 from ..sinks.base import Sink
 from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
 from ..sinks.records.run_file import RunSink
 from ..sinks.records.times import TimesSink
 from ..sinks.trails import Trails
+from .answering.overlay import SceneOverlay
 from .answering.scene_answers import Asked
-from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
+from .answers import AnswersSink, RefinedAnswersSink
 from .timing import StageTimes
-
-DRAW_THRESHOLD = 0.5
 
 logger = logging.getLogger(__name__)
 

@@ -98,7 +98,7 @@ class SceneAnswers:
             picture = self._pictures.path
         elif not borrow:
             remove_all_pictures(folder)
-        self.analysis = SceneAnalysis(asked.scene, recording, picture)
+        self.analysis = SceneAnalysis(asked.scene, recording, picture, edits.staff)
         self._files = AnswerFiles(folder, self.analysis, edits.names)
 
     def write(
