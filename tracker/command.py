@@ -17,7 +17,7 @@ from typing import Any
 from .errors import TrackingError
 from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
-from .option_groups import add_group_arguments
+from .option_groups import add_group, add_group_arguments
 from .options import (
     add_config_arguments,
     add_flag,
@@ -98,6 +98,7 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
     add_time_arguments(parser)
     add_language_argument(parser)
     add_private_argument(parser)
+    add_group(parser, "Answer options", True)
     parser.add_argument(
         "--output_dir", help="folder for answers/NAME (default: the one that TEXT's mot_results is in, or mot_result)"
     )
@@ -105,7 +106,7 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
 
 
 def _analyse(predictor: Predictor, arguments: dict[str, Any]) -> AnalysisResult:
-    return analyse(arguments.pop("text"), **arguments)
+    return analyse(arguments.pop("text"), **{name: value for name, value in arguments.items() if value is not None})
 
 
 def _add_export_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:

@@ -28,6 +28,7 @@ from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
 from .pipeline.track import track_source
 from .privacy.cover import Hiding, check_threshold, read_hiding
+from .settings.answers import AnswerOptions
 from .settings.checks import check_flag, check_positive, check_whole
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
@@ -267,6 +268,8 @@ class Predictor:
     ) -> Job:
         """Check all options, before a camera is opened or a model loaded."""
         groups, others = take_groups(options)
+        if outputs:
+            outputs = replace(outputs, answers=groups[AnswerOptions])
         thresholds, settings = split(others)
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)

@@ -39,6 +39,7 @@ class Step:
         zone_counts: of the intervals that are over.
         people: who went out of sight.
         floor: places on the floor.
+        heat_parts: numbers of the intervals for heat maps that are over, and their maps.
         events: all that happened, as mappings of plain values.
     """
 
@@ -49,6 +50,7 @@ class Step:
     zone_counts: list[ZoneCount] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     floor: list[FloorPoint] = field(default_factory=list)
+    heat_parts: list[tuple[int, np.ndarray]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -95,7 +97,7 @@ class SceneAnalysis:
         self.floor = Floor(scene.plane, size) if scene.plane else None
         self.plan = FloorPlan(self.floor) if self.floor else None
         self.regions = Regions(scene, size)
-        self.heat, self.health = HeatMap(size), HealthLog(size)
+        self.heat, self.health = HeatMap(size, recording.heat_interval), HealthLog(size)
         self.crossings = CrossingCounter(scene.lines, size)
         self.counts = CountIntervals(scene.lines, recording.interval)
         self.people = PeopleLog(scene.still, self.floor is not None, picture)
@@ -199,6 +201,9 @@ class SceneAnalysis:
         horizon = movement.horizon if movement.end is None else -np.inf
         step.counts, step.ranges = self.counts.update(crossed, horizon)
         step.zone_counts = self._zone_counts.update(events, crossed, horizon - GRACE)
+        # the time until somebody appears again is spent where they were seen before
+        over = movement.horizon - 1000 * self.scene.memory if movement.end is None else np.inf
+        step.heat_parts = list(self.heat.parts(over, movement.end))
         if movement.end is not None:
             counts, ranges = self.counts.close(movement.end)
             step.counts += counts

@@ -22,6 +22,7 @@ from ..analysis.report.words import check_language
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
 from ..privacy.counts import check_private
+from ..settings.answers import AnswerOptions
 from ..settings.checks import check_flag, check_positive, check_whole, shown
 from ..sinks.annotated_video import DRAW_THRESHOLD, VideoSink
 from ..sinks.files import answers_path, run_path, times_path
@@ -99,6 +100,8 @@ def analyse(
     edits: EditsLike = None,
     private: bool = False,
     visualization: bool = False,
+    people_count: int = 1,
+    heat_interval: str | float | None = None,
 ) -> AnalysisResult:
     """Answer a scene from a MOT text, as a run with that scene would have.
 
@@ -120,6 +123,8 @@ def analyse(
         private: write nothing but counts, see `PrivateFiles`: no report and no pictures either.
         visualization: also make the annotated video anew, ``answers/NAME/video.mp4``, with the scene, its counts and
             the names that the edits give; needs the video.
+        people_count: pictures of each person at most, see `AnswerOptions`.
+        heat_interval: length of the intervals that have a heat map each, likewise.
 
     Returns:
         The answers.
@@ -136,7 +141,7 @@ def analyse(
     loaded = load_scene(scene)
     if check_flag("private", private):
         check_private(loaded if scene is not None else None, interval)
-    corrections = load_edits(edits)
+    corrections, on_request = load_edits(edits), AnswerOptions(people_count, heat_interval)
     about_path = record_path(path, run_path)
     about = read_run(about_path) if about_path.exists() else {}
     size, rate = _size_and_rate(about, video, stated_size(scene), frame_rate)
@@ -147,7 +152,7 @@ def analyse(
     marks_path = record_path(path, times_path)
     marks = read_times(marks_path) if marks_path.exists() else []
     folder = answers_path(results_folder(path, output_dir), path.stem)
-    asked = Asked(loaded, language)
+    asked = Asked(loaded, language, options=on_request)
     film_of, borrow = None if private else video, _has_pictures(about, path)
     if check_flag("visualization", visualization) and video is None:
         raise OptionError("visualization draws into the video that was tracked: give video too")

@@ -118,5 +118,6 @@ class RefinedAnswersSink:
             start=self._start,
             interval=self._interval,
             language=asked.language,
+            **vars(asked.options),
         )
         return {"answers_refined": result.folder}

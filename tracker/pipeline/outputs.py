@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ..analysis.scene import Scene
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
+from ..settings.answers import AnswerOptions
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
 from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
@@ -49,6 +50,7 @@ class OutputOptions:
         trails: length of the ways drawn into the video, seconds.
         video: file that the frames come from, for pictures of what refinement changes; None if it cannot be read again.
         private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures, no report.
+        answers: what of the answers to the scene is made on request.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -65,6 +67,7 @@ class OutputOptions:
     trails: float = 0.0
     video: Path | None = None
     private: bool = False
+    answers: AnswerOptions = field(default_factory=AnswerOptions)
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
@@ -111,7 +114,7 @@ class OutputOptions:
         if self.refine:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
-            asked = Asked(self.scene, self.language)
+            asked = Asked(self.scene, self.language, options=self.answers)
             sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private))
             if self.refine:
                 video = self.video

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from ...analysis.rows import Crossing
 from ...analysis.scene import Scene
 from ...analysis.trajectories import ID
 from ...errors import OutputError
+from ...settings.answers import AnswerOptions
 from ...sinks.files import answers_path
 from ...sinks.pictures.scene_pictures import (
     BACKGROUND,
@@ -43,11 +44,13 @@ class Asked:
         scene: lines, zones and regions.
         language: of the report, ``en`` or ``zh``.
         view: what pictures may show of a frame; None for all of it.
+        options: what is made on request.
     """
 
     scene: Scene
     language: str = "en"
     view: View | None = None
+    options: AnswerOptions = field(default_factory=AnswerOptions)
 
 
 class SceneAnswers:
@@ -80,6 +83,7 @@ class SceneAnswers:
         borrow: bool = True,
     ) -> None:
         edits = edits or Edits()
+        recording = replace(recording, heat_interval=asked.options.heat_seconds)
         self._folder, self._asked, self._text, self._run = folder, asked, text, run
         # where the run of the text has its answers, with their pictures
         in_run = borrow and text.parent.name == "mot_results"
@@ -94,7 +98,9 @@ class SceneAnswers:
         if with_frames:
             size = np.array(recording.size, float)
             lines = {name: np.array(line.points) * size for name, line in asked.scene.lines.items()}
-            self._pictures = ScenePictures(folder, lines, asked.scene.memory, asked.view, edited)
+            self._pictures = ScenePictures(
+                folder, lines, asked.scene.memory, asked.view, edited, asked.options.people_count
+            )
             picture = self._pictures.path
         elif not borrow:
             remove_all_pictures(folder)

@@ -63,6 +63,7 @@ class ScenePictures:
         memory: how long somebody out of sight is remembered, seconds.
         view: what may be shown of a frame; None for all of it.
         edited: by which corrections the people are told, see `edited_pictures`.
+        people_count: pictures of each person.
 
     Raises:
         OutputError: in all methods: a picture cannot be written.
@@ -75,11 +76,12 @@ class ScenePictures:
         memory: float,
         view: View | None = None,
         edited: Edited = UNEDITED,
+        people_count: int = 1,
     ) -> None:
         self.folder = folder
         self._edited = edited
         self._view = view or plain_view
-        self._people = BestPictures(folder / PEOPLE)
+        self._people = BestPictures(folder / PEOPLE, people_count)
         self._proofs = ProofStrips(folder / PROOFS, lines, memory)
         self._background = Background(folder / BACKGROUND)
         self._crossings = 0
@@ -155,19 +157,13 @@ def borrow_pictures(source: Path, folder: Path, people: set[int], with_proofs: b
                 if (source / name).is_file():
                     shutil.copyfile(source / name, folder / name)
         for name in (PEOPLE, PROOFS):
-            held = {
-                number: path
-                for number, path in numbered_pictures(source / name).items()
-                if (number in people if name == PEOPLE else with_proofs)
-            }
-            if source != folder:
-                for number, path in held.items():
+            for path, number in numbered_pictures(source / name).items():
+                holds = number in people if name == PEOPLE else with_proofs
+                if holds and source != folder:
                     (folder / name).mkdir(exist_ok=True)
-                    shutil.copyfile(path, folder / name / f"{number}.jpg")
-            else:
-                for number, path in numbered_pictures(folder / name).items():
-                    if number not in held:
-                        path.unlink()
+                    shutil.copyfile(path, folder / name / path.name)
+                elif not holds and source == folder:
+                    path.unlink()
     except OSError as error:
         raise OutputError(f"cannot write the pictures in {folder}: {error.strerror}") from error
 

@@ -58,6 +58,21 @@ def test_the_text_gives_the_pictures_and_the_report_of_the_run(run, tmp_path, na
     assert b"people/1.jpg" in made["people.csv"]
 
 
+def test_what_is_made_on_request_is_the_same_from_the_text(run, tmp_path):
+    _, clip = run
+    options = {"scene": SCENE, "people_count": 2, "heat_interval": "10s"}
+    made = Predictor(detector=Walker()).mot_predict(clip, tmp_path, visualization=False, **options)
+    expected = files(tmp_path / "answers" / "clip")
+    assert expected.keys() >= {"heat_0001.npy", "heat_0001.png"} and "heat_0002.npy" not in expected
+    again = analyse(made.text_path, output_dir=tmp_path / "again", video=clip, **options)
+    assert files(again.folder) == expected
+    assert not any("heat_0" in name for name in files(analyse(made.text_path, SCENE).folder)), "they were of before"
+    for wrong in ({"heat_interval": "1s"}, {"heat_interval": "often"}, {"people_count": 0}, {"people_count": 99}):
+        for call in (lambda: analyse(made.text_path, SCENE, **wrong), lambda: Predictor().mot_predict(clip, **wrong)):  # noqa: B023
+            with pytest.raises(OptionError, match=next(iter(wrong))):
+                call()
+
+
 def test_a_moved_line_drops_the_proofs_that_no_longer_hold(run, tmp_path):
     folder, clip = run
     shutil.copytree(folder / "mot_results", tmp_path / "mot_results")
