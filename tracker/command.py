@@ -95,6 +95,9 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
     parser.add_argument(
         "--edits", metavar="FILE", help="YAML file of corrections: who is one person, who is two, who swapped numbers"
     )
+    parser.add_argument(
+        "--plane", choices=("guess",), help="guess the floor by people's height, for metres in a scene without a plane"
+    )
     add_time_arguments(parser)
     add_language_argument(parser)
     add_private_argument(parser)

@@ -150,6 +150,11 @@ class SceneAnalysis:
         return made
 
     @property
+    def plane_error(self) -> float | None:
+        """How well the plane fits its points, metres; None without one, or for a guess."""
+        return None if self.floor is None or self.floor.guessed else round(self.floor.error, 4)
+
+    @property
     def people_counted(self) -> int:
         """Number of identities so far, without staff."""
         return sum(person.id not in self.staff for person in self.people.everybody())
@@ -167,7 +172,9 @@ class SceneAnalysis:
                         f"line {name} is nearer to the border than half a box ({half:.0f} pixels): people are seen on "
                         "one side of it only for moments, or never; move it inwards"
                     )
-        if self.floor and self.floor.error > POOR:
+        if self.floor and self.floor.guessed:
+            made.append(f"{self.floor}; ways and speeds may be off by a third")
+        elif self.floor and self.floor.error > POOR:
             made.append(f"the plane fits its points only to {self.floor.error:.2f} m: check points and metres")
         return made
 

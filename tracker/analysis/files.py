@@ -198,7 +198,7 @@ class AnswerFiles:
             **({"staff": analysis.staff} if analysis.staff else {}),
             "health": analysis.health.result()._asdict(),
             "lines": lines,
-            "plane_error": None if analysis.floor is None else round(analysis.floor.error, 4),
+            "plane_error": analysis.plane_error,
             "warnings": analysis.warnings(),
         }
 

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from ..analysis.answers import Answers, check_interval
 from ..analysis.edits import Edits, EditsLike, load_edits
 from ..analysis.files import VIDEO
+from ..analysis.measures.plane_guess import guess_plane
 from ..analysis.recording import Recording, read_start
 from ..analysis.report.page import REPORT
 from ..analysis.report.words import check_language
@@ -23,10 +24,10 @@ from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
 from ..privacy.counts import check_private
 from ..settings.answers import AnswerOptions
-from ..settings.checks import check_flag, check_positive, check_whole, shown
+from ..settings.checks import check_choice, check_flag, check_positive, check_whole, shown
 from ..sinks.annotated_video import DRAW_THRESHOLD, VideoSink
 from ..sinks.files import answers_path, run_path, times_path
-from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
+from ..sinks.mot_text import FRAME, HEIGHT, LEFT, SCORE, read_mot, read_portions
 from ..sinks.records.run_file import read_run
 from ..sinks.records.times import Clock, read_times
 from ..sources import open_source
@@ -102,6 +103,7 @@ def analyse(
     visualization: bool = False,
     people_count: int = 1,
     heat_interval: str | float | None = None,
+    plane: str | None = None,
 ) -> AnalysisResult:
     """Answer a scene from a MOT text, as a run with that scene would have.
 
@@ -125,6 +127,7 @@ def analyse(
             the names that the edits give; needs the video.
         people_count: pictures of each person at most, see `AnswerOptions`.
         heat_interval: length of the intervals that have a heat map each, likewise.
+        plane: ``guess`` to guess the floor by people's height, for a scene that has no plane, see `guess_plane`.
 
     Returns:
         The answers.
@@ -148,6 +151,12 @@ def analyse(
     if begin is None and about.get("start"):
         begin = read_start(about["start"])
     skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
+    if plane is not None:
+        check_choice("plane", plane, ("guess",))
+        if loaded.plane:
+            raise OptionError("the scene has a plane: leave it out there, or leave out plane here")
+        boxes = (rows[:, LEFT : HEIGHT + 1] for rows in read_portions(path))
+        loaded = replace(loaded, plane=guess_plane(boxes, size))
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
     marks_path = record_path(path, times_path)
     marks = read_times(marks_path) if marks_path.exists() else []

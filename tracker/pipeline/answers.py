@@ -63,7 +63,7 @@ class AnswersSink:
             text, about = text_path(folder, name), run_path(folder, name)
             self._answers = SceneAnswers(answers, self._asked, recording, text, about, with_frames=True)
         if self._answers.analysis.floor:
-            logger.info("the plane of the scene fits its points to %.2f m", self._answers.analysis.floor.error)
+            logger.info("%s", self._answers.analysis.floor)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""

@@ -156,7 +156,7 @@ class PrivateFiles:
             "people": None if few(people) or analysis.end < 1000 * LEAST_INTERVAL else people,
             "still": [],
             "lines": lines,
-            "plane_error": None if analysis.floor is None else round(analysis.floor.error, 4),
+            "plane_error": analysis.plane_error,
             "warnings": analysis.warnings(),
         }
 
