@@ -62,7 +62,9 @@ class HeatMap:
         self._flow = np.zeros((3, self._flow_shape[0] * self._flow_shape[1]), np.int64)  # x, y, in hundredths; points
         # Of each track the last point, whose time inside is not known yet; and the places where it was counted.
         self._last = np.zeros((0, 6))
-        self._visited: dict[int, set[tuple[int, int]]] = {}
+        self._visited: dict[int, set[int]] = {}
+        self._neighbours: dict[int, frozenset[int]] = {}
+        self._square: dict[int, int] = {}  # where each track was last
         self._interval = round(1000 * interval)
         self._parts: dict[int, _Sums] = {}  # the time spent, by the number of the interval
         self._next_part = 0
@@ -87,6 +89,7 @@ class HeatMap:
             self._last = self._last[~np.isin(self._last[:, 0], ended)]
             for track in ended.astype(int).tolist():
                 self._visited.pop(track, None)
+                self._square.pop(track, None)
 
     def time(self) -> np.ndarray:
         """Return the person-seconds in each cell, [rows, columns] float32; their sum is the time of all in sight."""
@@ -149,20 +152,33 @@ class HeatMap:
     def _visit(self, fresh: np.ndarray) -> None:
         """Count each person once in each square where their foot was, and in those around it."""
         column, row, _ = self._place(fresh)
-        rows, columns = self._places
+        squares: list[int] = []
+        columns = self._places[1]
         place = row // PLACE * columns + column // PLACE
         changed = np.append(True, (place[1:] != place[:-1]) | (fresh[1:, 0] != fresh[:-1, 0]))
         for track, where in zip(fresh[changed, 0].astype(int).tolist(), place[changed].tolist()):
-            at_row, at_column = divmod(where, columns)
-            around = {
-                (y, x)
-                for y in range(max(at_row - 1, 0), min(at_row + 2, rows))
-                for x in range(max(at_column - 1, 0), min(at_column + 2, columns))
-            }
+            if self._square.get(track) == where:
+                continue
+            self._square[track] = where
             visited = self._visited.setdefault(track, set())
-            for square in around - visited:
-                self._people[square] += 1
-            visited |= around
+            new = self._around(where) - visited
+            visited |= new
+            squares += new
+        if squares:
+            np.add.at(self._people.reshape(-1), squares, 1)
+
+    def _around(self, square: int) -> frozenset[int]:
+        """Return a square and those beside it, by number."""
+        known = self._neighbours.get(square)
+        if known is None:
+            rows, columns = self._places
+            row, column = divmod(square, columns)
+            known = self._neighbours[square] = frozenset(
+                y * columns + x
+                for y in range(max(row - 1, 0), min(row + 2, rows))
+                for x in range(max(column - 1, 0), min(column + 2, columns))
+            )
+        return known
 
     def _spread(self, levels: np.ndarray) -> np.ndarray:
         import cv2

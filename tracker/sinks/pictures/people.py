@@ -158,10 +158,11 @@ class BestPictures:
 
 def _cut_out(image: np.ndarray, box: np.ndarray) -> np.ndarray | None:
     """Return the part of a picture that shows a box and its margin, a view; None if nothing of it is inside."""
-    left, top, width, height = box
-    x, y = np.rint([left - MARGIN * width, left + (1 + MARGIN) * width]), np.rint([top, top + height])
-    y += np.rint([-MARGIN * height, MARGIN * height])
-    (x0, x1), (y0, y1) = np.clip(x, 0, image.shape[1]).astype(int), np.clip(y, 0, image.shape[0]).astype(int)
+    left, top, width, height = box.tolist()
+    rows, columns = image.shape[:2]
+    x0, x1 = (min(max(round(x), 0), columns) for x in (left - MARGIN * width, left + (1 + MARGIN) * width))
+    margin = round(MARGIN * height)
+    y0, y1 = (min(max(round(y), 0), rows) for y in (round(top) - margin, round(top + height) + margin))
     return image[y0:y1, x0:x1] if x1 > x0 and y1 > y0 else None
 
 
