@@ -17,8 +17,10 @@ from typing import Any
 from .errors import TrackingError
 from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
+from .option_groups import add_group, add_group_arguments
 from .options import (
     add_config_arguments,
+    add_flag,
     add_input_arguments,
     add_language_argument,
     add_private_argument,
@@ -72,6 +74,7 @@ def _add_track_arguments(parser: argparse.ArgumentParser, everything: bool) -> N
     add_input_arguments(parser.add_argument_group("Input options", "What to track."), everything)
     add_config_arguments(parser.add_argument_group("Config options", "Model, device and results."))
     add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."), everything)
+    add_group_arguments(parser, everything)
 
 
 def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
@@ -87,13 +90,18 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
     parser.add_argument("text", metavar="TEXT", help="MOT text of a run, such as mot_result/mot_results/street.txt")
     parser.add_argument("--scene", metavar="FILE", help="YAML file of lines, zones and regions")
     parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, for pictures in the report")
+    add_flag(parser, "--visualization", "with --video: also draw scene, tracks and names into it anew")
     parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
     parser.add_argument(
         "--edits", metavar="FILE", help="YAML file of corrections: who is one person, who is two, who swapped numbers"
     )
+    parser.add_argument(
+        "--plane", choices=("guess",), help="guess the floor by people's height, for metres in a scene without a plane"
+    )
     add_time_arguments(parser)
     add_language_argument(parser)
     add_private_argument(parser)
+    add_group(parser, "Answer options", True)
     parser.add_argument(
         "--output_dir", help="folder for answers/NAME (default: the one that TEXT's mot_results is in, or mot_result)"
     )
@@ -101,7 +109,7 @@ def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) ->
 
 
 def _analyse(predictor: Predictor, arguments: dict[str, Any]) -> AnalysisResult:
-    return analyse(arguments.pop("text"), **arguments)
+    return analyse(arguments.pop("text"), **{name: value for name, value in arguments.items() if value is not None})
 
 
 def _add_export_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:

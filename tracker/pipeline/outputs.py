@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,20 @@ from ..analysis.scene import Scene
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
+from ..settings.answers import AnswerOptions
 from ..settings.checks import check_flag, check_number
 from ..settings.refinement import RefineSettings
-from ..sinks.annotated_video import Overlay, VideoSink
+from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
 from ..sinks.base import Sink
 from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
 from ..sinks.records.run_file import RunSink
 from ..sinks.records.times import TimesSink
 from ..sinks.trails import Trails
+from .answering.overlay import SceneOverlay
 from .answering.scene_answers import Asked
-from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
+from .answers import AnswersSink, RefinedAnswersSink
 from .timing import StageTimes
-
-DRAW_THRESHOLD = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ class OutputOptions:
         trails: length of the ways drawn into the video, seconds.
         video: file that the frames come from, for pictures of what refinement changes; None if it cannot be read again.
         private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures, no report.
+        answers: what of the answers to the scene is made on request.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -66,6 +67,7 @@ class OutputOptions:
     trails: float = 0.0
     video: Path | None = None
     private: bool = False
+    answers: AnswerOptions = field(default_factory=AnswerOptions)
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
@@ -112,7 +114,7 @@ class OutputOptions:
         if self.refine:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
-            asked = Asked(self.scene, self.language)
+            asked = Asked(self.scene, self.language, options=self.answers)
             sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private))
             if self.refine:
                 video = self.video
