@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 from .association.base import SequenceTracker
 from .detection.base import Detector
+from .pipeline.live.keeping_up import KeepingUp
+from .pipeline.live.pace import Pace
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
 from .privacy.cover import Cover, Hiding
+from .settings.live import LiveOptions
 from .settings.runtime import RuntimeOptions
 from .settings.tracking import TrackerConfig
 from .sinks.base import Sink
+from .sinks.records.status import StatusSink
+from .sources import Source
 from .structures import SequenceInfo
 
 
@@ -34,6 +38,7 @@ class Job:
         hiding: who is hidden before any sink gets a frame; None for nobody.
         delay: whether a frame may wait for what later ones tell of people in it.
         groups: instances of the classes in `GROUPS`, by class.
+        source: the source, where it is live; None for others.
     """
 
     outputs: OutputOptions | None
@@ -46,6 +51,12 @@ class Job:
     hiding: Hiding | None = None
     delay: bool = False
     groups: dict[type, Any] = field(default_factory=dict)
+    source: Source | None = None
+
+    @property
+    def live(self) -> LiveOptions:
+        """How cameras and streams are read."""
+        return self.groups.get(LiveOptions, LiveOptions())
 
     def sequence_run(self, info: SequenceInfo, detector: Detector) -> SequenceRun:
         """Return the run of a sequence with these options.
@@ -57,6 +68,12 @@ class Job:
         stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
         config = self.config.override({name: value for name, value in stated.items() if name not in self.given})
         times, recorders, renderers, claim, scene = StageTimes(), [], [], None, None
+        pace = Pace(info.frame_rate, info.skip_frames) if self.live.realtime else None
+        keeping_up = KeepingUp(self.live, self.source, pace)
+
+        def at_end() -> dict[str, Any]:
+            return {"stage_seconds": times.seconds, **keeping_up.figures()}
+
         if self.outputs:
             scene = self.outputs.scene
             about = {
@@ -65,13 +82,14 @@ class Job:
                 "options": {**asdict(config), **self.thresholds, "scene": scene.to_mapping() if scene else None},
                 "anonymise": asdict(self.hiding) if self.hiding else None,
             }
-            at_end = partial(dict[str, Any], stage_seconds=times.seconds)
             recorders = self.outputs.recorders(config.refine, about, at_end, detector.folder)
+            if self.source:
+                recorders.append(StatusSink(self.outputs.folder, keeping_up.status))
             renderers = self.outputs.renderers(times, detector.high_conf_thres)
             claim = self.outputs.claim()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None
         every_sink, least_people = [*renderers, *self.sinks], self.outputs.least_people if self.outputs else 0
         return SequenceRun(
-            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
+            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people, keeping_up
         )

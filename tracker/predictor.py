@@ -169,11 +169,13 @@ class Predictor:
         hiding = read_hiding(anonymise, only, except_)
         job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
-        source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
+        source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels, job.live)
         with source:
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
+            if source.live:
+                job = replace(job, source=source)
             if source.live and start is None:
                 job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)

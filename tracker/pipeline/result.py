@@ -61,6 +61,13 @@ class TrackingResult:
         files: the files written, by kind: ``text``, ``video``, ``refined``, and those of your own sinks.
         skip_frames: every N-th frame was tracked, the first included.
         first_frame: number of the first frame of the source; 1 but for images of a sequence that are named otherwise.
+        source_seconds: seconds of the source from the first frame to the end of the last one tracked.
+        lag_p50: seconds from the arrival of a frame of a live source to its result that half of the frames did not
+            take longer than; None for other sources.
+        lag_p95: the same for 95 % of the frames.
+        reconnects: how often a live source was lost and came back.
+        realtime_skip: every N-th frame was tracked in the end, as ``realtime`` chose; None without. Frames without
+            people are then left out when iterating, for they may not have been looked at.
     """
 
     name: str
@@ -78,6 +85,11 @@ class TrackingResult:
     files: dict[str, Path] = field(default_factory=dict)
     skip_frames: int = 1
     first_frame: int = 1
+    source_seconds: float = 0.0
+    lag_p50: float | None = None
+    lag_p95: float | None = None
+    reconnects: int = 0
+    realtime_skip: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "people", _People(self.people).of(self.name, self.files.get("answers")))
@@ -126,7 +138,7 @@ class TrackingResult:
 
     def _empty(self, start: int, stop: int) -> Iterator[FrameTracks]:
         """Yield the tracked frames of a range without people."""
-        for number in range(start, stop):
+        for number in range(start, stop) if self.realtime_skip is None else ():
             if (number - self.first_frame) % self.skip_frames == 0:
                 yield FrameTracks(number, np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
 
@@ -199,10 +211,16 @@ class TrackingResult:
         """Frames per second of the whole run."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
 
+    @property
+    def speed(self) -> float:
+        """Seconds of the source that were tracked in a second."""
+        return self.source_seconds / self.seconds if self.seconds > 0 else 0.0
+
     def __str__(self) -> str:
         stages = ", ".join(f"{stage} {rate:.1f}" for stage, rate in self.stage_fps.items())
+        speed = f", {self.speed:.1f} x real time" if self.source_seconds and self.lag_p50 is None else ""
         lines = [
-            f"{self.name}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} frames/s), "
+            f"{self.name}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} frames/s{speed}), "
             f"{self.people} people, model {self.model}, {self.backend}",
             f"  frames/s by stage: {stages}",
         ]
@@ -216,6 +234,12 @@ class TrackingResult:
             lines.append(f"  answers: {self.files['answers']}")
         if "report" in self.files:
             lines.append(f"  report: {self.files['report']}")
+        if self.lag_p50 is not None and self.lag_p95 is not None:
+            lines.append(f"  lag: {self.lag_p50:.2f} s for half of the frames, {self.lag_p95:.2f} s for 95 %")
+        if self.realtime_skip is not None:
+            lines.append(f"  realtime: every frame in {self.realtime_skip} was tracked in the end")
+        if self.reconnects:
+            lines.append(f"  the source was lost and came back {self.reconnects} times")
         if self.skipped:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:

@@ -19,6 +19,8 @@ from ..privacy.cover import Cover
 from ..sinks.base import Sink, SinkGroup, close_sinks
 from ..sinks.claim import RunFiles
 from ..structures import Detections, Frame, SequenceInfo, Tracks
+from .live.keeping_up import KeepingUp
+from .live.sizes import resized, scaled_detections, scaled_tracks, size_of
 from .result import TrackingResult
 from .timing import StageTimes
 
@@ -41,9 +43,13 @@ class SequenceRun:
         scene: whoever's foot is where it says is left out before tracking; None for nobody.
         cover: hides people in the frames before any sink gets them; None for nobody.
         least_people: smaller numbers of people are told as 0.
+        keeping_up: how the run keeps up with its source; None for one whose frames wait.
+        own_size: whether sinks get the frames of a live source in the size that they come in, also when that changes.
+            If not they get all in the size of the first. Tracks and scene keep their fractions of the picture anyway.
 
     Attributes:
         info: what is known of the sequence; complete from the first frame on.
+        keeping_up: likewise.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class SequenceRun:
         scene: Scene | None = None,
         cover: Cover | None = None,
         least_people: int = 0,
+        keeping_up: KeepingUp | None = None,
+        own_size: bool = False,
     ) -> None:
         self.info = info
         self.detector = detector
@@ -68,11 +76,14 @@ class SequenceRun:
         self._regions: Regions | None = None
         self._cover = cover
         self._least_people = least_people
+        self.keeping_up = keeping_up or KeepingUp()
+        self._own_size = own_size
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
         self._frames = 0
         self._last_frame = 0
+        self._last_time = 0.0
         self._started = self._ended = 0.0
 
     def __enter__(self) -> SequenceRun:
@@ -129,18 +140,28 @@ class SequenceRun:
             decoded = self.detector.decode(raw_outputs, preprocessed)
         with self.times.stage("embed"):
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
-        detections = everybody = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        detections = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        if not self._frames:
+            self._first_size = size_of(frame)
+        came = size_of(frame)
+        size = self._first_size if self.keeping_up.source else came
+        fitted = resized(frame, size)
+        detections = everybody = scaled_detections(detections, came, size)
         if self._scene:
-            height, width = frame.image.shape[:2]
-            self._regions = self._regions or Regions(self._scene, (width, height))
+            self._regions = self._regions or Regions(self._scene, size)
             left, _, right, bottom = detections.boxes.T
             kept = self._regions.keep((left + right) / 2, bottom)
             detections = Detections(detections.boxes[kept], detections.scores[kept], detections.embeddings[kept])
-        tracks = self._tracker.update(frame.time, detections, frame.image)
+        tracks = self._tracker.update(frame.time, detections, fitted.image)
+        self.keeping_up.tracked(frame, len(tracks))
+        if self._own_size:
+            tracks, everybody = scaled_tracks(tracks, size, came), scaled_detections(everybody, size, came)
+        else:
+            frame = fitted
         if not self._frames:
             self._complete_info(frame)
         self._frames += 1
-        self._last_frame = frame.index + 1
+        self._last_frame, self._last_time = frame.index + 1, frame.time
         if self._cover is None:
             return tracks, self._record([(frame, tracks)])
         with self.times.stage("hide"):
@@ -221,4 +242,6 @@ class SequenceRun:
             files={**self._recorders.readable_files(), **self._renderers.readable_files(), **self._files},
             skip_frames=self.info.skip_frames,
             first_frame=self.info.first_frame,
+            source_seconds=self._last_time + 1 / self.info.frame_rate if self._frames else 0.0,
+            **{name: value for name, value in self.keeping_up.figures().items() if name != "dropped"},
         )
