@@ -10,7 +10,9 @@ from typing import Any
 
 from .options import add_flag
 from .settings.answers import AnswerOptions
+from .settings.delivery import DeliveryOptions
 from .settings.live import LiveOptions
+from .settings.segments import SegmentOptions
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Group:
 GROUPS = {  # by the title that help gives them
     "Answer options": Group(AnswerOptions, "What of the answers to a scene is made on request."),
     "Camera options": Group(LiveOptions, "How cameras and streams are read."),
+    "Long runs": Group(SegmentOptions, "How the files of long runs are cut and kept."),
+    "Delivery options": Group(DeliveryOptions, "Who is told what happens, while it happens.", common=True),
 }
 _GROUP_OF = {field.name: group.kind for group in GROUPS.values() for field in dataclasses.fields(group.kind)}
 
