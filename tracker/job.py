@@ -9,13 +9,16 @@ from typing import Any
 
 from .association.base import SequenceTracker
 from .detection.base import Detector
+from .errors import OptionError
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
 from .privacy.cover import Cover, Hiding
+from .settings.people import PeopleOptions
 from .settings.runtime import RuntimeOptions
 from .settings.tracking import TrackerConfig
 from .sinks.base import Sink
+from .sinks.records.people import PeopleSink
 from .structures import SequenceInfo
 
 
@@ -34,6 +37,9 @@ class Job:
         hiding: who is hidden before any sink gets a frame; None for nobody.
         delay: whether a frame may wait for what later ones tell of people in it.
         groups: instances of the classes in `GROUPS`, by class.
+
+    Raises:
+        OptionError: options contradict each other.
     """
 
     outputs: OutputOptions | None
@@ -46,6 +52,16 @@ class Job:
     hiding: Hiding | None = None
     delay: bool = False
     groups: dict[type, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self._saves_embeddings and not self.outputs:
+            raise OptionError("save_embeddings has no place without output_dir: give that too")
+        if self._saves_embeddings and self.outputs and self.outputs.private:
+            raise OptionError("private keeps nothing of what people look like: leave save_embeddings out")
+
+    @property
+    def _saves_embeddings(self) -> bool:
+        return self.groups.get(PeopleOptions, PeopleOptions()).save_embeddings
 
     def sequence_run(self, info: SequenceInfo, detector: Detector) -> SequenceRun:
         """Return the run of a sequence with these options.
@@ -67,6 +83,8 @@ class Job:
             }
             at_end = partial(dict[str, Any], stage_seconds=times.seconds)
             recorders = self.outputs.recorders(config.refine, about, at_end, detector.folder)
+            if self._saves_embeddings:
+                recorders.append(PeopleSink(self.outputs.folder, detector.name, config.longest_memory))
             renderers = self.outputs.renderers(times, detector.high_conf_thres)
             claim = self.outputs.claim()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)

@@ -10,6 +10,7 @@ from typing import Any
 
 from .options import add_flag
 from .settings.live import LiveOptions
+from .settings.people import PeopleOptions
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Group:
 
 GROUPS = {  # by the title that help gives them
     "Camera options": Group(LiveOptions, "How cameras and streams are read."),
+    "People options": Group(PeopleOptions, "What is kept of what people look like.", common=True),
 }
 _GROUP_OF = {field.name: group.kind for group in GROUPS.values() for field in dataclasses.fields(group.kind)}
 
