@@ -18,7 +18,7 @@ MAY_IMPORT = {
 FLOORS = (
     {"errors", "boxes", "structures"},
     {"settings", "models"},
-    {"sources", "sinks", "delivery", "association", "detection.backends"},
+    {"sources", "sinks", "delivery", "association", "appearance", "detection.backends"},
     {"detection", "refinement"},
     {"evaluation", "analysis"},
     {"privacy"},

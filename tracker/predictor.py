@@ -31,9 +31,9 @@ from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
 from .pipeline.track import track_source
 from .privacy.cover import Hiding, check_threshold, read_hiding
-from .settings.answers import AnswerOptions
 from .settings.checks import check_flag, check_positive, check_whole
-from .settings.delivery import DeliveryOptions
+from .settings.groups.answers import AnswerOptions
+from .settings.groups.delivery import DeliveryOptions
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks

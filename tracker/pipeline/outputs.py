@@ -16,8 +16,8 @@ from ..delivery.hub import Tell
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
-from ..settings.answers import AnswerOptions
 from ..settings.checks import check_flag, check_number
+from ..settings.groups.answers import AnswerOptions
 from ..settings.refinement import RefineSettings
 from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
 from ..sinks.base import Sink
