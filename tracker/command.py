@@ -17,6 +17,8 @@ from typing import Any
 from .errors import TrackingError
 from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
+from .library.batch.arguments import HELP, USAGE, add_batch_arguments, run_batch
+from .library.batch.result import BatchResult
 from .options import (
     add_config_arguments,
     add_input_arguments,
@@ -148,6 +150,7 @@ COMMANDS = {
         _add_export_arguments,
         _export,
     ),
+    "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
 }
 DEFAULT = "track"
 
@@ -185,7 +188,8 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
         The result, to be printed: its text is a summary, or one JSON object with ``--json``.
 
     Raises:
-        SystemExit: 1 after an error, 2 for wrong arguments, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; the
+        SystemExit: 1 after an error or if a video of a batch failed, 2 for wrong arguments, 130 after Ctrl-C, 143 after
+            SIGTERM, 129 after SIGHUP; the
             cause is one line on stderr. With ``--json`` the object of a run that was interrupted is printed before.
     """
     words = list(sys.argv[1:] if argv is None else argv)
@@ -213,10 +217,16 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
             word, code = ("terminated", stop.code) if isinstance(stop, SystemExit) else ("interrupted", 130)
             print(f"{word}{_what_is_left(result)}", file=sys.stderr)
             raise SystemExit(code) from None
-    return JsonText(result) if as_json else result
+    text = JsonText(result) if as_json else result
+    if isinstance(result, BatchResult) and result.failed:
+        print_result(text)
+        raise SystemExit(1)
+    return text
 
 
 def _what_is_left(result: Any) -> str:
+    if isinstance(result, BatchResult):
+        return f": {len(result.left)} of {len(result.rows)} videos are left; --resume goes on with them"
     if not isinstance(result, TrackingResult):  # the second Ctrl-C, or one before the run
         return ""
     return ": the files hold all finished frames" if result.frames and result.files else ": no frame was finished"

@@ -33,7 +33,7 @@ from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sinks.files import checked_folder
-from .sources import MAX_PIXELS, open_source
+from .sources import MAX_PIXELS, Source, open_source
 from .sources.opening import readable_again
 from .structures import SequenceInfo
 
@@ -108,7 +108,7 @@ class Predictor:
 
     def mot_predict(
         self,
-        video_stream: str | int | os.PathLike,
+        video_stream: str | int | os.PathLike | Source,
         output_dir: str | os.PathLike = "",
         visualization: bool = True,
         draw_threshold: float = 0.5,
@@ -141,7 +141,7 @@ class Predictor:
 
         Args:
             video_stream: video file, folder of images, glob, MOTChallenge sequence folder, http or rtsp URL; with
-                from_device the number of a camera.
+                from_device the number of a camera. A source that is open already is read to its end.
             output_dir: folder of the results; '' is the current one.
             visualization: whether to make the annotated video.
             draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all. The default is the
@@ -187,7 +187,6 @@ class Predictor:
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
             SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
-        hiding = read_hiding(anonymise, only, except_)
         asking = (_scene(scene), read_start(start), interval, language, trails, readable_again(video_stream), private)
         outputs = OutputOptions(checked_folder(output_dir), visualization, draw_threshold, refine, *asking)
         check_whole("skip_frames", skip_frames)
