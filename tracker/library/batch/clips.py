@@ -17,11 +17,10 @@ from ...settings.checks import shown
 from ...sinks.files import fitting_name
 from ...sources.images import find_images, is_image, natural_order
 from ...sources.opening import shown_address
+from ..places import WORK, is_address, is_stored, stored_matches
 
 _ENDINGS = "3gp 264 265 asf avi flv h264 h265 hevc m2ts m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{ending}" for ending in [*_ENDINGS.split(), "y4m"])
-WORK = ".batch"  # folder, in that of the results, of what is not finished
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NO_NAMES = ("", ".", "..")
 
 
@@ -43,11 +42,6 @@ class Clip:
     def shown(self) -> str:
         """What messages and files call it: its path, or its address without passwords."""
         return shown_address(self.source) if is_address(self.source) else self.source
-
-
-def is_address(source: str) -> bool:
-    """Return whether a source is an address, not a path."""
-    return bool(_ADDRESS.match(source))
 
 
 def find_clips(
@@ -73,7 +67,7 @@ def find_clips(
         if not isinstance(source, (str, os.PathLike)) or not os.fspath(source) or "\0" in os.fspath(source):
             raise OptionError(f"a source of a batch must be a path or an address, not {shown(source)}")
     words = [*map(os.fsdecode, named), *(_listed(list_file) if list_file is not None else [])]
-    made = [Path(output, folder).absolute() for folder in ("mot_outputs", WORK)]
+    made = [] if is_address(os.fspath(output)) else [Path(output, name).absolute() for name in ("mot_outputs", WORK)]
     found: dict[str, tuple[str, str]] = {}  # by the place that it is: source and error
     for word in words:
         for source, error in _expanded(word, made):
@@ -109,6 +103,13 @@ def _expanded(word: str, made: Sequence[Path]) -> list[tuple[str, str]]:
         made: folders of results.
     """
     path = Path(word)
+    if is_stored(word):
+        try:
+            return [(source, "") for source in stored_matches(word, VIDEO_SUFFIXES)] or [
+                (word, f"{shown_address(word)} matches no video")
+            ]
+        except OSError as error:
+            return [(word, f"cannot list {shown_address(word)}: {error}")]
     if is_address(word):
         return [(word, "")]
     if os.path.lexists(path):
@@ -193,9 +194,10 @@ def unique_names(sources: Sequence[str]) -> list[str]:
 def _place(source: str) -> tuple[list[str], str, str]:
     """Return the names of the folders around a source, and its stem and ending."""
     if is_address(source):
-        last = unquote(source.partition("?")[0].partition("://")[2].rstrip("/").rpartition("/")[2])
+        *folder, last = unquote(source.partition("?")[0].partition("://")[2].strip("/")).split("/")
         name = PurePosixPath(re.sub(r"[^\w.-]+", "_", last.rpartition("@")[2]).strip("._") or "stream")
-        return [], name.stem, name.suffix[1:]
+        # those of a server may hold a password or a token
+        return (folder, name.stem, name.suffix[1:]) if is_stored(source) else ([], name.stem, "")
     path = Path(source).absolute()
     if path.name in _NO_NAMES:
         path = path.resolve()

@@ -6,11 +6,10 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from ...errors import OutputError
 from ...sinks.files import is_at
-from .clips import WORK
+from ..places import WORK, LocalPlace, Place
 
 try:
     import fcntl
@@ -21,21 +20,24 @@ PATIENCE = 15.0  # seconds for the children of a batch that was killed to end
 
 
 @contextlib.contextmanager
-def working_folder(folder: Path) -> Iterator[int]:
+def working_folder(place: Place) -> Iterator[list[int]]:
     """Make the folder of unfinished results, and keep other batches from it until the end of the block.
 
     Children that inherit the descriptor hold it too, so that nobody begins before those of a killed batch have ended.
 
     Args:
-        folder: output folder.
+        place: of the results; one that is not on this machine has no lock.
 
     Yields:
-        Descriptor of the lock.
+        Descriptors of the locks.
 
     Raises:
         OutputError: another batch works there, or it cannot be made.
     """
-    work = folder / WORK
+    if not isinstance(place, LocalPlace):
+        yield []
+        return
+    folder, work = place.folder, place.folder / WORK
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -50,7 +52,7 @@ def working_folder(folder: Path) -> Iterator[int]:
             raise OutputError(f"another batch works in {folder}: wait for it, or choose another output_dir")
         time.sleep(0.1)
     try:
-        yield lock
+        yield [lock]
     finally:
         with contextlib.suppress(OSError):  # it holds what was not finished
             work.rmdir()

@@ -7,12 +7,10 @@ record stands for results that are whole.
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -22,9 +20,8 @@ from typing import Any
 from ...analysis.scene import Scene
 from ...errors import OptionError, OutputError, SourceError
 from ...settings.checks import shown
-from ...sinks.files import make_parent, run_path
-from ...sinks.records.run_file import read_run
-from .clips import is_address
+from ...sinks.files import run_path
+from ..places import Place, is_address, is_stored, stored_identity
 
 KEY = "batch"  # of the record in NAME_run.json
 FILES = ("scene", "tracker_config")  # options that may name a file
@@ -110,11 +107,13 @@ def digest(path: str | os.PathLike) -> str:
 def identity_of(source: str) -> dict[str, Any]:
     """Return what tells whether a source is still the same: of a file size, time of change, beginning and end.
 
-    Of images it is their number, their sizes together and the newest change; of an address only the address.
+    Of images it is their number, their sizes together and the newest change; of an address that FFmpeg reads itself.
 
     Raises:
         SourceError: it cannot be read.
     """
+    if is_stored(source):
+        return stored_identity(source)
     if is_address(source):
         return {"address": hashlib.sha256(source.encode()).hexdigest()}
     try:
@@ -135,81 +134,67 @@ def identity_of(source: str) -> dict[str, Any]:
     return {"files": len(states), "bytes": sum(state.st_size for state in states), "changed": changed}
 
 
-def finished_row(row: Row, folder: Path, record: Mapping[str, Any], state: str) -> Row:
+def finished_row(row: Row, place: Place, record: Mapping[str, Any], state: str) -> Row:
     """Return the row of a video from the record of its results.
 
     Raises:
         KeyError: the record has no such value.
         TypeError: a value of it is of another type; ValueError and AttributeError likewise.
     """
-    files = {kind: str(folder / file) for kind, file in record["files"].items()}
+    files = {kind: place.path_of(file) for kind, file in record["files"].items()}
     numbers = int(record["frames"]), float(record["seconds"]), int(record["people"])
     return Row(row.name, row.source, state, *numbers, files=files)
 
 
-def earlier_row(row: Row, folder: Path, asked: Mapping[str, Any], identity: Mapping[str, Any]) -> Row | None:
+def earlier_row(row: Row, place: Place, asked: Mapping[str, Any], identity: Mapping[str, Any]) -> Row | None:
     """Return the row of a video that an earlier batch has done with the same options, model and input.
 
     Args:
         row: name and source.
-        folder: output folder.
+        place: of the results.
         asked: the options and the model.
         identity: of the input, see `identity_of`.
 
     Returns:
         The row; None if the video is to be tracked.
     """
-    path = run_path(folder, row.name)
     try:
-        record = read_run(path)[KEY] if path.is_file() else {}
-        if record.get("asked") != asked or record.get("input") != identity:
+        record = json.loads(place.read(_run_name(row.name)))[KEY]
+        if record["asked"] != asked or record["input"] != identity:
             return None
-        done = finished_row(row, folder, record, "unchanged")
-    except (SourceError, KeyError, TypeError, ValueError, AttributeError):
-        return None  # no file of a batch
-    return done if all(Path(file).exists() for file in done.files.values()) else None
+        done = finished_row(row, place, record, "unchanged")
+        return done if all(map(place.exists, record["files"].values())) else None
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return None  # no file, or none of a batch
 
 
-def publish(work: Path, folder: Path, name: str, record: Mapping[str, Any] | None) -> None:
+def publish(work: Path, place: Place, name: str, record: Mapping[str, Any] | None) -> None:
     """Move what a run has made to where it belongs, in place of what is there.
 
     Args:
         work: folder of the run.
-        folder: output folder, of the same file system.
+        place: of the results.
         name: of the run.
         record: to be kept in ``NAME_run.json`` once everything else is in its place; None for a run that is not whole.
 
     Raises:
         OutputError: a file cannot be moved.
     """
-    made_run, run = run_path(work, name), run_path(folder, name)
+    run = _run_name(name)
     try:
-        if made_run.is_file():
-            values = json.loads(made_run.read_text(encoding="utf-8"))
+        if (work / run).is_file():
+            values = json.loads((work / run).read_text(encoding="utf-8"))
             kept = {**values, KEY: dict(record)} if record is not None else values
-            made_run.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        moves = sorted((path for path in work.glob("*/*") if path != made_run), key=str)
-        if moves:
-            run.unlink(missing_ok=True)
-        for path in [*moves, *([made_run] if made_run.is_file() else [])]:
-            target = folder / path.relative_to(work)
-            make_parent(target)
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            path.replace(target)
-        shutil.rmtree(work)
+            (work / run).write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        made = sorted(path.relative_to(work).as_posix() for path in work.glob("*/*"))
+        if made:
+            place.remove(run)
+        for part in sorted(made, key=lambda part: part == run):  # the record comes last
+            place.take(work / part, part)
     except OSError as error:
-        raise OutputError(f"cannot move the results of {name} to {folder}: {error.strerror}") from error
+        reason = error.strerror or error
+        raise OutputError(f"cannot move the results of {name} to {place.root or 'this folder'}: {reason}") from error
 
 
-def clear(work: Path) -> None:
-    """Remove what a run that was killed has left.
-
-    Raises:
-        OutputError: it cannot be removed.
-    """
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(work)
-    except OSError as error:
-        raise OutputError(f"cannot remove {work}: {error.strerror}") from error
+def _run_name(name: str) -> str:
+    return run_path(Path(), name).as_posix()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import OutputError, printable
+from ..places import LocalPlace, Place
 from .records import Row
 
 FILE = "batch.jsonl"
@@ -22,13 +23,13 @@ class BatchResult:
         rows: one a video, in the order of the sources.
         seconds: wall time of the batch.
         jobs: how many videos were tracked at once.
-        path: ``batch.jsonl``, which has the rows.
+        path: path or address of ``batch.jsonl``, which has the rows.
     """
 
     rows: list[Row]
     seconds: float
     jobs: int
-    path: Path
+    path: str
 
     @property
     def failed(self) -> list[Row]:
@@ -55,7 +56,7 @@ class BatchResult:
         rate = f" ({frames / self.seconds:.1f} frames/s)" if frames and self.seconds > 0 else ""
         jobs = f", {self.jobs} at once" if self.jobs > 1 else ""
         lines.append(f"{len(self.rows)} videos in {self.seconds:.1f} s{rate}{jobs}: {', '.join(parts)}")
-        return "\n".join([*lines, f"  rows: {printable(str(self.path))}"])
+        return "\n".join([*lines, f"  rows: {printable(self.path)}"])
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -76,12 +77,15 @@ class RowsFile:
     """The file ``batch.jsonl``: it grows while the batch runs, and has all rows in order at the end.
 
     Args:
-        folder: existing output folder.
+        place: of the results. One that is not on this machine gets the rows at the end only.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
-        self._write(self.path, "", "w")
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.path = place.path_of(FILE)
+        self._grows = isinstance(place, LocalPlace)
+        if self._grows:
+            self.finish([])
 
     def add(self, row: Row) -> None:
         """Add the row of a video.
@@ -89,7 +93,12 @@ class RowsFile:
         Raises:
             OutputError: it cannot be written.
         """
-        self._write(self.path, _line(row), "a")
+        if self._grows:
+            try:
+                with Path(self.path).open("a", encoding="utf-8") as file:
+                    file.write(_line(row))
+            except OSError as error:
+                raise self._error(error) from error
 
     def finish(self, rows: list[Row]) -> None:
         """Write all rows anew.
@@ -97,16 +106,13 @@ class RowsFile:
         Raises:
             OutputError: they cannot be written.
         """
-        part = self.path.with_name(f".{FILE}.part")
-        self._write(part, "".join(map(_line, rows)), "w")
-        part.replace(self.path)
-
-    def _write(self, path: Path, content: str, mode: str) -> None:
         try:
-            with path.open(mode, encoding="utf-8") as file:
-                file.write(content)
+            self._place.write(FILE, "".join(map(_line, rows)))
         except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}; choose another output_dir") from error
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write {self.path}: {error.strerror or error}; choose another output_dir")
 
 
 def _line(row: Row) -> str:

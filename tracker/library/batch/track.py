@@ -20,8 +20,8 @@ from ...pipeline.interrupts import StopRequest
 from ...predictor import Predictor
 from ...settings.checks import check_flag, check_whole
 from ...settings.tracking import TRACKER_FILE
-from ...sinks.files import checked_folder
 from ...sinks.records.run_file import folder_digest
+from ..places import Place, open_place
 from .children import track_in_children
 from .clips import Clip, find_clips
 from .lock import working_folder
@@ -88,25 +88,25 @@ def track_batch(
     if jobs is not None:
         check_whole("jobs", jobs)
     check_flag("resume", resume)
-    folder = checked_folder(output_dir)
+    place = open_place(output_dir)
     chosen = {"model": model, "threads": threads, "backend": backend, "precision": precision, "input_size": input_size}
     told = plain_options({**chosen, **options})
     chosen, told = ({name: told.pop(name) for name in chosen}, told)
     _check_options(chosen, told)
-    clips = find_clips(sources, list_file, folder)
+    clips = find_clips(sources, list_file, place.root)
     path = find_model(model, progress)
     asked = _asked({**chosen, **told}, path)
     chosen["model"] = str(path)
-    tasks = [Task(Row(clip.name, clip.shown), clip.source, str(folder), told, asked) for clip in clips]
+    tasks = [Task(Row(clip.name, clip.shown), clip.source, place.root, told, asked) for clip in clips]
     jobs = min(jobs or (1 if told.get("use_gpu") else default_threads()), len(tasks))
     cores = max(default_threads() // jobs, 1)
     chosen["threads"] = threads or cores
-    with working_folder(folder) as lock:
+    with working_folder(place) as locks:
 
         def run(tasks: Sequence[Task], model: Mapping[str, Any], stopping: Callable[[], bool]) -> Iterator[Row]:
-            return track_in_children(tasks, jobs, cores, model, stopping, [lock])
+            return track_in_children(tasks, jobs, cores, model, stopping, locks)
 
-        return _run(clips, tasks, chosen, folder, resume, jobs, run, progress)
+        return _run(clips, tasks, chosen, place, resume, jobs, run, progress)
 
 
 def _check_options(model: Mapping[str, Any], options: Mapping[str, Any]) -> None:
@@ -133,7 +133,7 @@ def _run(
     clips: Sequence[Clip],
     tasks: Sequence[Task],
     model: Mapping[str, Any],
-    folder: Path,
+    place: Place,
     resume: bool,
     jobs: int,
     run: Runner,
@@ -142,7 +142,7 @@ def _run(
     started = time.monotonic()
     rows = {task.row.name: task.row for task in tasks}
     with StopRequest() as stop:
-        file = RowsFile(folder)
+        file = RowsFile(place)
         bar = _bar(len(tasks), progress)
         with bar:
 
@@ -155,7 +155,7 @@ def _run(
 
             todo = []
             for clip, task in zip(clips, tasks):
-                done = _known(clip, task, folder, resume)
+                done = _known(clip, task, place, resume)
                 if done:
                     note(done)
                 else:
@@ -168,7 +168,7 @@ def _run(
     return result
 
 
-def _known(clip: Clip, task: Task, folder: Path, resume: bool) -> Row | None:
+def _known(clip: Clip, task: Task, place: Place, resume: bool) -> Row | None:
     """Return the row of a video for which nothing is left to do."""
     row = task.row
     if clip.error:
@@ -176,7 +176,7 @@ def _known(clip: Clip, task: Task, folder: Path, resume: bool) -> Row | None:
     if not resume:
         return None
     try:
-        return earlier_row(row, folder, task.asked, identity_of(clip.source))
+        return earlier_row(row, place, task.asked, identity_of(clip.source))
     except SourceError as error:
         return Row(row.name, row.source, "failed", error=str(error))
 

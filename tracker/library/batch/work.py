@@ -11,8 +11,8 @@ from ...errors import SourceError, TrackingError
 from ...pipeline.result import TrackingResult
 from ...predictor import Predictor
 from ...sources import MAX_PIXELS, Source, open_source
-from .clips import WORK
-from .records import Row, clear, finished_row, identity_of, publish
+from ..places import local_copy, open_place
+from .records import Row, finished_row, identity_of, publish
 
 MODEL_OPTIONS = ("model", "threads", "backend", "precision", "input_size")
 
@@ -24,7 +24,7 @@ class Task:
     Attributes:
         row: name of its results, and the source as messages call it.
         source: path or address.
-        folder: output folder.
+        folder: output folder, or its address.
         options: of ``Predictor.mot_predict``.
         asked: what the record of the results tells of options and model.
     """
@@ -65,29 +65,28 @@ class Worker:
             KeyboardInterrupt: Ctrl-C; what was made is kept likewise.
             SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
-        row, folder = task.row, Path(task.folder)
-        work = folder / WORK / row.name
+        row = task.row
         try:
-            clear(work)
+            place = open_place(task.folder)
             identity = identity_of(task.source)
-            try:
-                with _opened(task) as source:
-                    result = self._predictor.mot_predict(source, output_dir=work, progress=False, **task.options)
-            except (TrackingError, KeyboardInterrupt, SystemExit):
-                if work.exists():
-                    publish(work, folder, row.name, None)
-                raise
-            record = _figures(result, work)
-            publish(work, folder, row.name, {"asked": task.asked, "input": identity, **record})
+            with place.work(row.name) as work:
+                try:
+                    with local_copy(task.source) as path, _opened(path, task) as source:
+                        result = self._predictor.mot_predict(source, output_dir=work, progress=False, **task.options)
+                except (TrackingError, KeyboardInterrupt, SystemExit):
+                    publish(work, place, row.name, None)
+                    raise
+                record = _figures(result, work)
+                publish(work, place, row.name, {"asked": task.asked, "input": identity, **record})
         except TrackingError as error:
             return Row(row.name, row.source, "failed", error=str(error))
-        return finished_row(row, folder, record, "tracked")
+        return finished_row(row, place, record, "tracked")
 
 
-def _opened(task: Task) -> Source:
+def _opened(path: str, task: Task) -> Source:
     chosen = {name: task.options.get(name) for name in ("frame_rate", "timeout", "max_pixels")}
     source = open_source(
-        task.source,
+        path,
         frame_rate=chosen["frame_rate"],
         with_audio=task.options.get("visualization", True),
         timeout=chosen["timeout"] or 10.0,

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.tracker.library.batch import stub
 from tracker import BatchResult, track_batch
 from tracker.errors import OptionError, OutputError
 from tracker.library.batch import children
+from tracker.library.places import open_place
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +44,7 @@ def states(result):
 
 
 def lines(result):
-    return [json.loads(line) for line in result.path.read_text().splitlines()]
+    return [json.loads(line) for line in Path(result.path).read_text().splitlines()]
 
 
 def files(folder):
@@ -137,7 +139,7 @@ def test_two_batches_do_not_work_in_one_folder(videos, tmp_path, monkeypatch):
     from tracker.library.batch import lock
 
     monkeypatch.setattr(lock, "PATIENCE", 0.2)
-    with lock.working_folder(tmp_path / "out"):
+    with lock.working_folder(open_place(tmp_path / "out")):
         with pytest.raises(OutputError, match="another batch works in"):
             batch(videos, tmp_path / "out")
         assert isinstance(batch(videos, tmp_path / "other"), BatchResult)
