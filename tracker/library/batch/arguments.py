@@ -38,6 +38,16 @@ def add_batch_arguments(parser: argparse.ArgumentParser, everything: bool) -> No
         "--jobs", type=int, metavar="N", help="videos tracked at once, sharing the cores (default: one a core)"
     )
     group.add_argument(
+        "--ray",
+        metavar="ADDRESS|auto|local",
+        help="share the videos out to the workers of a Ray cluster; --jobs is their number, one thread each by default",
+    )
+    group.add_argument(
+        "--parts",
+        metavar="LENGTH",
+        help="track longer videos in parts of this length at once, such as 10m, then joined; makes no annotated video",
+    )
+    group.add_argument(
         "--resume", action="store_true", help="leave out what is done with the same options, model and input"
     )
     add_reading_arguments(parser.add_argument_group("Input options", "How to read each video."), everything)

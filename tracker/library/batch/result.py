@@ -22,13 +22,11 @@ class BatchResult:
     Attributes:
         rows: one a video, in the order of the sources.
         seconds: wall time of the batch.
-        jobs: how many videos were tracked at once.
         path: path or address of ``batch.jsonl``, which has the rows.
     """
 
     rows: list[Row]
     seconds: float
-    jobs: int
     path: str
 
     @property
@@ -54,8 +52,7 @@ class BatchResult:
         parts = [f"{states[state]} {state}" for state in ("tracked", "unchanged", "failed", "left") if states[state]]
         frames = sum(row.frames for row in self.rows if row.state == "tracked")
         rate = f" ({frames / self.seconds:.1f} frames/s)" if frames and self.seconds > 0 else ""
-        jobs = f", {self.jobs} at once" if self.jobs > 1 else ""
-        lines.append(f"{len(self.rows)} videos in {self.seconds:.1f} s{rate}{jobs}: {', '.join(parts)}")
+        lines.append(f"{len(self.rows)} videos in {self.seconds:.1f} s{rate}: {', '.join(parts)}")
         return "\n".join([*lines, f"  rows: {printable(self.path)}"])
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from ...predictor import Predictor
 from ...settings.checks import check_flag, check_whole
 from ...settings.tracking import TRACKER_FILE
 from ...sinks.records.run_file import folder_digest
+from ..cluster.on_ray import import_ray, track_on_ray
+from ..parts.cuts import read_length
+from ..parts.run import check_options as check_parts
+from ..parts.run import track_in_parts
 from ..places import Place, open_place
 from .children import track_in_children
 from .clips import Clip, find_clips
@@ -32,8 +37,7 @@ from .work import Task
 logger = logging.getLogger(__name__)
 
 UNFIT = {"sinks": "give them to mot_predict, video by video", "from_device": "a camera has no end"}
-# tracks videos: tasks, arguments of Predictor, whether to stop; yields rows as they come
-Runner = Callable[[Sequence[Task], Mapping[str, Any], Callable[[], bool]], Iterator[Row]]
+Runner = Callable[..., Iterator[Row]]  # tracks tasks, with `model` and `stopping` as `track_in_children`
 
 
 def track_batch(
@@ -43,6 +47,8 @@ def track_batch(
     list_file: str | os.PathLike | None = None,
     jobs: int | None = None,
     resume: bool = False,
+    ray: str | None = None,
+    parts: float | str | None = None,
     model: str = "auto",
     threads: int | None = None,
     backend: str = "auto",
@@ -62,6 +68,10 @@ def track_batch(
         list_file: text file with further sources, one a line; ``-`` for standard input.
         jobs: videos tracked at once, in processes of their own, which share the cores out; None for as many as there
             are cores (one with ``use_gpu``).
+        ray: run on Ray: the address of a cluster, ``auto``, or ``local``; None for processes of this machine. Jobs are
+            then workers, by default as many as there is room for, with one thread each.
+        parts: length of the parts that longer videos are tracked in, at once, seconds or as ``10m``; None to track
+            every video in one piece. Parts get no annotated video.
         resume: leave out what an earlier batch has done with the same options, model and input.
         model: as for `Predictor`.
         threads: processor threads of the network of each job; None for an equal share of the cores.
@@ -93,20 +103,27 @@ def track_batch(
     told = plain_options({**chosen, **options})
     chosen, told = ({name: told.pop(name) for name in chosen}, told)
     _check_options(chosen, told)
+    length = None if parts is None else read_length(parts)
+    shared = None if length is None else check_parts(place, told)
     clips = find_clips(sources, list_file, place.root)
     path = find_model(model, progress)
-    asked = _asked({**chosen, **told}, path)
+    asked = {**_asked({**chosen, **told}, path), **({} if length is None else {"parts": length})}
     chosen["model"] = str(path)
     tasks = [Task(Row(clip.name, clip.shown), clip.source, place.root, told, asked) for clip in clips]
-    jobs = min(jobs or (1 if told.get("use_gpu") else default_threads()), len(tasks))
-    cores = max(default_threads() // jobs, 1)
-    chosen["threads"] = threads or cores
+    run: Runner
     with working_folder(place) as locks:
-
-        def run(tasks: Sequence[Task], model: Mapping[str, Any], stopping: Callable[[], bool]) -> Iterator[Row]:
-            return track_in_children(tasks, jobs, cores, model, stopping, locks)
-
-        return _run(clips, tasks, chosen, place, resume, jobs, run, progress)
+        if ray is None:
+            jobs = jobs or (1 if told.get("use_gpu") else default_threads())
+            jobs = jobs if length else min(jobs, len(tasks))
+            cores = max(default_threads() // jobs, 1)
+            chosen["threads"] = threads or cores
+            run = partial(track_in_children, jobs=jobs, cores=cores, held=locks)
+        else:
+            import_ray()
+            run = partial(track_on_ray, address=ray, jobs=jobs, threads=threads or 1)
+        if shared is not None and length is not None:
+            run = partial(track_in_parts, length=length, place=shared, resume=resume, run=run)
+        return _run(clips, tasks, chosen, place, resume, run, progress)
 
 
 def _check_options(model: Mapping[str, Any], options: Mapping[str, Any]) -> None:
@@ -135,7 +152,6 @@ def _run(
     model: Mapping[str, Any],
     place: Place,
     resume: bool,
-    jobs: int,
     run: Runner,
     progress: bool | None,
 ) -> BatchResult:
@@ -160,9 +176,9 @@ def _run(
                     note(done)
                 else:
                     todo.append(task)
-            for row in run(todo, model, lambda: stop.received is not None) if todo else ():
+            for row in run(todo, model=model, stopping=lambda: stop.received is not None) if todo else ():
                 note(row)
-        result = BatchResult([rows[task.row.name] for task in tasks], time.monotonic() - started, jobs, file.path)
+        result = BatchResult([rows[task.row.name] for task in tasks], time.monotonic() - started, file.path)
         file.finish(result.rows)
         stop.result = result
     return result

@@ -11,6 +11,7 @@ from ...errors import SourceError, TrackingError
 from ...pipeline.result import TrackingResult
 from ...predictor import Predictor
 from ...sources import MAX_PIXELS, Source, open_source
+from ..parts.cuts import Part, PartSource
 from ..places import local_copy, open_place
 from .records import Row, finished_row, identity_of, publish
 
@@ -27,6 +28,7 @@ class Task:
         folder: output folder, or its address.
         options: of ``Predictor.mot_predict``.
         asked: what the record of the results tells of options and model.
+        part: which part of the video, as the values of a `Part`; None for all of it.
     """
 
     row: Row
@@ -34,6 +36,7 @@ class Task:
     folder: str
     options: Mapping[str, Any] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
+    part: Mapping[str, Any] | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the task as a mapping of plain values."""
@@ -84,6 +87,10 @@ class Worker:
 
 
 def _opened(path: str, task: Task) -> Source:
+    if task.part is not None:
+        part = PartSource(Path(path), Part(**task.part), task.options.get("max_pixels") or MAX_PIXELS)
+        part.name = task.row.name
+        return part
     chosen = {name: task.options.get(name) for name in ("frame_rate", "timeout", "max_pixels")}
     source = open_source(
         path,

@@ -1,7 +1,7 @@
 """``batch`` with made-up walkers in place of the network, in this process and, started with ``child``, in its children.
 
-A video whose name has ``deadly`` kills the process that tracks it; ``mortal`` does so at the first attempt only.
-Seconds a forward pass takes are the environment variable STUB_SECONDS.
+A video whose name has ``deadly`` kills the process that tracks it, in the middle; ``mortal`` does so at the first
+attempt only. Seconds a forward pass takes are the environment variable STUB_SECONDS.
 """
 
 import os
@@ -15,13 +15,24 @@ from tracker.library.batch import children, work
 PROGRAM = ("-m", "tests.tracker.library.batch.stub", "child")
 
 
+class Deadly(Walkers):
+    def __init__(self, marker, every_time):
+        super().__init__()
+        self.marker, self.every_time = marker, every_time
+
+    def start(self, preprocessed):
+        if self.count == 3 and (self.every_time or not self.marker.exists()):
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().start(preprocessed)
+
+
 class StubWorker(work.Worker):
     def do(self, task):
-        died = Path(task.folder).parent / f"{task.row.name}.died"
-        if "deadly" in task.row.name or ("mortal" in task.row.name and not died.exists()):
-            died.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        self._predictor = work.Predictor(detector=Walkers())  # which counts its frames
+        name, detector = task.row.name, Walkers()  # a new one, for it counts its frames
+        if "deadly" in name or "mortal" in name:
+            detector = Deadly(Path(task.folder).parent / f"{name}.died", "deadly" in name)
+        self._predictor = work.Predictor(detector=detector)
         return super().do(task)
 
 
