@@ -46,6 +46,7 @@ CONTENTS = (
     "tools/quantize.py",
     "tools/quantization/*.py",
     "requirements-quantize.txt",
+    "requirements-ray.txt",
 )
 
 

@@ -20,6 +20,8 @@ from .cameras.status import CamerasResult
 from .errors import TrackingError
 from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
+from .library.batch.arguments import HELP, USAGE, add_batch_arguments, run_batch
+from .library.batch.result import BatchResult
 from .option_groups import add_group, add_group_arguments
 from .options import (
     add_config_arguments,
@@ -167,6 +169,7 @@ COMMANDS = {
         _add_export_arguments,
         _export,
     ),
+    "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
 }
 DEFAULT = "track"
 EVENTS_ALONE = "-"  # as --events: standard output is for events, and the result goes to standard error
@@ -205,8 +208,9 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
         The result, to be printed: its text is a summary, or one JSON object with ``--json``.
 
     Raises:
-        SystemExit: 1 after an error, 2 for wrong arguments, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; the
-            cause is one line on stderr. With ``--json`` the object of a run that was interrupted is printed before.
+        SystemExit: 1 after an error or if a video of a batch failed, 2 for wrong arguments, 130 after Ctrl-C, 143 after
+            SIGTERM, 129 after SIGHUP; the cause is one line on stderr. With ``--json`` the object of a run that was
+            interrupted is printed before.
 
     With ``--events -`` nothing but events goes to standard output: ``sys.stdout`` is standard error from then on.
     """
@@ -223,7 +227,11 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
     finally:
         if arguments.get("events") == EVENTS_ALONE:
             sys.stdout = sys.stderr  # what prints the result, which PaddleHub may be, leaves the events alone
-    return JsonText(result) if as_json else result
+    text = JsonText(result) if as_json else result
+    if isinstance(result, BatchResult) and result.failed:
+        print_result(text)
+        raise SystemExit(1)
+    return text
 
 
 def _run_in_order(
@@ -253,6 +261,8 @@ def _run_in_order(
 
 
 def _what_is_left(result: Any) -> str:
+    if isinstance(result, BatchResult):
+        return f": {len(result.left)} of {len(result.rows)} videos are left; --resume goes on with them"
     if not isinstance(result, (TrackingResult, CamerasResult)):  # the second Ctrl-C, or one before the run
         return ""
     made = isinstance(result, CamerasResult) or result.files

@@ -129,6 +129,16 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
         "them, and those in FILE win",
     )
     add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
+    add_reading_arguments(group, everything)
+
+
+def add_reading_arguments(group: argparse._ActionsContainer, everything: bool = True) -> None:
+    """Add the flags that say how to read a source.
+
+    Args:
+        group: A parser or a group of arguments.
+        everything: Whether help shows the rarely needed ones too.
+    """
     group.add_argument(
         "--frame_rate",
         type=float,

@@ -86,7 +86,7 @@ class Predictor:
 
     def mot_predict(
         self,
-        video_stream: str | int | os.PathLike,
+        video_stream: str | int | os.PathLike | Source,
         output_dir: str | os.PathLike = "",
         visualization: bool = True,
         draw_threshold: float = 0.5,
@@ -119,7 +119,7 @@ class Predictor:
 
         Args:
             video_stream: video file, folder of images, glob, MOTChallenge sequence folder, http or rtsp URL; with
-                from_device the number of a camera.
+                from_device the number of a camera. A source that is open already is read to its end.
             output_dir: folder of the results; '' is the current one.
             visualization: whether to make the annotated video.
             draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all. The default is the
