@@ -23,6 +23,7 @@ FLOORS = (
     {"evaluation", "analysis"},
     {"privacy"},
     {"options", "pipeline"},
+    {"option_groups", "job"},
     {"predictor", "exports"},
     {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names

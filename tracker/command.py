@@ -17,6 +17,7 @@ from typing import Any
 from .errors import TrackingError
 from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
+from .option_groups import add_group_arguments
 from .options import (
     add_config_arguments,
     add_input_arguments,
@@ -72,6 +73,7 @@ def _add_track_arguments(parser: argparse.ArgumentParser, everything: bool) -> N
     add_input_arguments(parser.add_argument_group("Input options", "What to track."), everything)
     add_config_arguments(parser.add_argument_group("Config options", "Model, device and results."))
     add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."), everything)
+    add_group_arguments(parser, everything)
 
 
 def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:

@@ -5,29 +5,29 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
-from .association.base import SequenceTracker, check_association
+from .association.base import check_association
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
 from .detection.detector import Model
 from .errors import OptionError
+from .job import Job
 from .models.locate import find_model
+from .option_groups import take_groups
 from .options import split
 from .pipeline.outputs import OutputOptions
 from .pipeline.result import TrackingResult
 from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
-from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
-from .privacy.cover import Cover, Hiding, check_threshold, read_hiding
+from .privacy.cover import Hiding, check_threshold, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
@@ -36,33 +36,6 @@ from .sinks.files import checked_folder
 from .sources import MAX_PIXELS, open_source
 from .sources.opening import readable_again
 from .structures import SequenceInfo
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The options of one run, checked before a camera is opened or a model loaded.
-
-    Attributes:
-        outputs: the files to write; None for none.
-        sinks: the user's own sinks.
-        runtime: backend, precision, device and threads of the network.
-        thresholds: thresholds of detection in place of the model's own.
-        config: settings of the association.
-        given: names of the settings that somebody asked for; of the others those that the model states are used.
-        progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
-        hiding: who is hidden before any sink gets a frame; None for nobody.
-        delay: whether a frame may wait for what later ones tell of people in it.
-    """
-
-    outputs: OutputOptions | None
-    sinks: Sequence[Sink]
-    runtime: RuntimeOptions
-    thresholds: dict[str, Any]
-    config: TrackerConfig
-    given: frozenset[str]
-    progress: bool | None = None
-    hiding: Hiding | None = None
-    delay: bool = False
 
 
 class Predictor:
@@ -173,8 +146,8 @@ class Predictor:
             progress: show a progress bar; None for when stderr is a terminal.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
             tracker_config: YAML file of settings as in ``config/tracker.yml``, which take precedence over those there.
-            options: thresholds of detection and association by name, explained in ``config/tracker.yml`` and the
-                README; they take precedence over tracker_config.
+            options: thresholds of detection and association, explained in ``config/tracker.yml``, which take precedence
+                over tracker_config; and options of `LiveOptions` and its like. The README explains all.
 
         Returns:
             The files and figures of the run; iterating it gives the tracks frame by frame.
@@ -187,7 +160,6 @@ class Predictor:
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
             SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
-        hiding = read_hiding(anonymise, only, except_)
         asking = (_scene(scene), read_start(start), interval, language, trails, readable_again(video_stream), private)
         outputs = OutputOptions(checked_folder(output_dir), visualization, draw_threshold, refine, *asking)
         check_whole("skip_frames", skip_frames)
@@ -292,9 +264,10 @@ class Predictor:
         tracker_config: str | os.PathLike | None,
         options: dict[str, Any],
         progress: bool | None = None,
-    ) -> _Job:
+    ) -> Job:
         """Check all options, before a camera is opened or a model loaded."""
-        thresholds, settings = split(options)
+        groups, others = take_groups(options)
+        thresholds, settings = split(others)
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
@@ -307,33 +280,13 @@ class Predictor:
         if check_sinks(sinks) and outputs and outputs.private:
             raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
         named = frozenset({**given, **settings})
-        return _Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding)
+        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, groups=groups)
 
-    def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
+    def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
-        stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
-        config = job.config.override({name: value for name, value in stated.items() if name not in job.given})
-        times, recorders, renderers, claim, scene = StageTimes(), [], [], None, None
-        if job.outputs:
-            scene = job.outputs.scene
-            about = {
-                "model": detector.name,
-                "backend": detector.backend,
-                "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
-                "anonymise": asdict(job.hiding) if job.hiding else None,
-            }
-            at_end = partial(dict[str, Any], stage_seconds=times.seconds)
-            recorders = job.outputs.recorders(config.refine, about, at_end, detector.folder)
-            renderers = job.outputs.renderers(times, detector.high_conf_thres)
-            claim = job.outputs.claim()
-        tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        cover = Cover(job.hiding, info, job.delay) if job.hiding else None
-        every_sink, least_people = [*renderers, *job.sinks], job.outputs.least_people if job.outputs else 0
-        return SequenceRun(
-            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
-        )
+        return job.sequence_run(info, detector)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         check_process()  # before the lock, which a fork may have left closed
