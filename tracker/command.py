@@ -80,7 +80,7 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
     source, video_stream = arguments.pop("source"), arguments.pop("video_stream")
     if (source is None) == (video_stream is None):
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE")
-    chosen = ("model", "threads", "backend", "precision", "input_size")
+    chosen = ("model", "threads", "backend", "precision", "input_size", "device")
     predictor.change_model(*(arguments.pop(name) for name in chosen))
     return predictor.mot_predict(video_stream if source is None else source, **arguments)
 
