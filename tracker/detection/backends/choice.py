@@ -59,7 +59,8 @@ def _refusal(runtime: RuntimeOptions) -> str:
     asked = "use_gpu" if runtime.device == "auto" and runtime.use_gpu else f"device {device}"
     if runtime.backend != "auto" and device not in BACKENDS[runtime.backend].devices:
         others = " or ".join(name for name, backend in BACKENDS.items() if device in backend.devices)
-        where = "the processor" if BACKENDS[runtime.backend].devices == ("cpu",) else "other devices"
+        able_on = BACKENDS[runtime.backend].devices
+        where = "the processor" if able_on == ("cpu",) else " and ".join(able_on)
         return f"backend {runtime.backend} runs on {where}: leave {asked} off, or take backend {others}"
     able = {name: backend for name, backend in BACKENDS.items() if runtime.precision in backend.precisions}
     without = (
