@@ -86,7 +86,7 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | 
     source, video_stream, sources = (arguments.pop(name) for name in ("source", "video_stream", "sources"))
     if [source, video_stream, sources].count(None) != 2:
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE")
-    chosen = ("model", "threads", "backend", "precision", "input_size")
+    chosen = ("model", "threads", "backend", "precision", "input_size", "device")
     predictor.change_model(*(arguments.pop(name) for name in chosen))
     if sources is None:
         return predictor.mot_predict(video_stream if source is None else source, **arguments)
