@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..analysis.events import EventList
 from ..analysis.measures.crossings import IN, OUT, CrossingCounter
 from ..analysis.measures.visits import VisitLog
 from ..analysis.measures.zone_counts import CrowdWatch
@@ -155,10 +158,16 @@ class SceneOverlay:
 
     Args:
         scene: what is drawn.
+        tell: called with every event, a mapping as `EventList` makes it; None for nobody who listens.
+        start: clock time of the first frame, for the events; None where it is not known.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(
+        self, scene: Scene, tell: Callable[[dict[str, Any]], None] | None = None, start: datetime | None = None
+    ) -> None:
         self._scene = scene
+        self._tell = tell
+        self._start = start
 
     def open(self, info: SequenceInfo) -> None:
         """Begin a sequence.
@@ -173,7 +182,17 @@ class SceneOverlay:
         self._crossings = CrossingCounter(scene.lines, size)
         self._visits = VisitLog(scene.zones, size)
         self._inside = CrowdWatch(scene.zones)
+        self._events = EventList(scene, Recording(info.name, size, info.frame_rate, info.skip_frames, self._start))
         self._counts = {(line, direction): 0 for line in range(len(scene.lines)) for direction in (IN, OUT)}
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """Return line, name of the direction and count so far, of every line and direction."""
+        names = [(name, {IN: line.in_name, OUT: line.out_name}) for name, line in self._scene.lines.items()]
+        return [(names[line][0], names[line][1][direction], count) for (line, direction), count in self._counts.items()]
+
+    def inside(self) -> list[tuple[str, int]]:
+        """Return the people inside every zone."""
+        return [(name, self._inside.inside[number]) for number, name in enumerate(self._scene.zones)]
 
     def draw(self, canvas: np.ndarray, frame: Frame, tracks: Tracks) -> None:
         """Count what a frame tells, and draw the scene into its picture.
@@ -183,15 +202,36 @@ class SceneOverlay:
             frame: of the run, in order.
             tracks: the people in sight.
         """
+        self.count(frame, tracks)
+        self.paint(canvas)
+
+    def count(self, frame: Frame, tracks: Tracks) -> None:
+        """Count what a frame tells.
+
+        Args:
+            frame: of the run, in order.
+            tracks: the people in sight.
+        """
         observations, now = observe(self._clock, frame, tracks)
         if len(observations) and self._regions:
             feet = observations[:, 3] + observations[:, 5] / 2, observations[:, 4] + observations[:, 6]
             observations = observations[self._regions.keep(*feet)]
         movement = self._trajectories.update(observations, now)
-        for crossed in self._crossings.update(movement):
+        crossings, visits = self._crossings.update(movement), self._visits.update(movement, {})
+        for crossed in crossings:
             if not crossed.half:
                 self._counts[crossed.line, crossed.direction] += 1
-        self._inside.update(self._visits.update(movement, {}), now)
+        crowds = self._inside.update(visits, now)
+        if self._tell:
+            for event in self._events.of(movement, {}, crossings, visits, crowds):
+                self._tell(event)
+
+    def paint(self, canvas: np.ndarray) -> None:
+        """Draw the scene, with the counts so far.
+
+        Args:
+            canvas: [H, W, 3] uint8 BGR, drawn into.
+        """
         scale = np.array([canvas.shape[1], canvas.shape[0]], float)
         lines = [
             DrawnLine(
@@ -203,7 +243,7 @@ class SceneOverlay:
             for number, (name, line) in enumerate(self._scene.lines.items())
         ]
         zones = [
-            DrawnZone(f"{name} {self._inside.inside[number]}", np.array(zone.points) * scale)
-            for number, (name, zone) in enumerate(self._scene.zones.items())
+            DrawnZone(f"{name} {inside}", np.array(self._scene.zones[name].points) * scale)
+            for name, inside in self.inside()
         ]
         draw_scene(canvas, lines, zones, [np.array(polygon) * scale for polygon in self._scene.ignore])
