@@ -21,6 +21,7 @@ from .options import (
     add_config_arguments,
     add_input_arguments,
     add_language_argument,
+    add_model_arguments,
     add_private_argument,
     add_threshold_arguments,
     add_time_arguments,
@@ -30,6 +31,11 @@ from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
+from .web.serve import Served, add_serve_arguments, serve
+from .web.viewing import add_view_arguments, viewing
+
+
+CHOSEN = ("model", "threads", "backend", "precision", "input_size")  # of the model, and how it is run
 
 
 class UsageError(Exception):
@@ -70,7 +76,9 @@ class JsonText:
 
 def _add_track_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     add_input_arguments(parser.add_argument_group("Input options", "What to track."), everything)
-    add_config_arguments(parser.add_argument_group("Config options", "Model, device and results."))
+    config = parser.add_argument_group("Config options", "Model, device and results.")
+    add_config_arguments(config)
+    add_view_arguments(config)
     add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."), everything)
 
 
@@ -78,9 +86,10 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult:
     source, video_stream = arguments.pop("source"), arguments.pop("video_stream")
     if (source is None) == (video_stream is None):
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE")
-    chosen = ("model", "threads", "backend", "precision", "input_size")
-    predictor.change_model(*(arguments.pop(name) for name in chosen))
-    return predictor.mot_predict(video_stream if source is None else source, **arguments)
+    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
+    source = video_stream if source is None else source
+    with viewing(source, arguments) as sinks:
+        return predictor.mot_predict(source, sinks=sinks, **arguments)
 
 
 def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
@@ -129,6 +138,16 @@ def _export(predictor: Predictor, arguments: dict[str, Any]) -> ExportResult:
     return export(arguments.pop("text"), **arguments)
 
 
+def _add_serve_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
+    add_serve_arguments(parser, everything)
+    add_model_arguments(parser.add_argument_group("Model options", "What tracks."))
+
+
+def _serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
+    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
+    return serve(predictor, arguments)
+
+
 COMMANDS = {
     "track": Command(
         "Follow the pedestrians in a video: every person gets a number that stays.",
@@ -147,6 +166,12 @@ COMMANDS = {
         f"TEXT --to {'|'.join(FORMATS)} [--video VIDEO] [options]",
         _add_export_arguments,
         _export,
+    ),
+    "serve": Command(
+        "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them.",
+        "[--port PORT] [--sources FILE] [options]",
+        _add_serve_arguments,
+        _serve,
     ),
 }
 DEFAULT = "track"
