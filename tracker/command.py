@@ -34,7 +34,6 @@ from .predictor import Predictor
 from .web.serve import Served, add_serve_arguments, serve
 from .web.viewing import add_view_arguments, viewing
 
-
 CHOSEN = ("model", "threads", "backend", "precision", "input_size")  # of the model, and how it is run
 
 

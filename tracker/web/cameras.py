@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from ..sinks.base import Sink
 from ..sources.opening import readable_again
 from ..structures import Frame, SequenceInfo, Tracks
 from .live import LiveSink
+from .scenes import CameraEasel
 from .site import Site, without_paths
 
 KEYS = ("name", "source", "scene", "options")
@@ -116,6 +118,12 @@ class _Stop:
         return {}
 
 
+def _file_name(name: str) -> str:
+    """Return a name as a file can have it, different for different names."""
+    plain = "".join(c if c.isalnum() else "_" for c in name)[:60]
+    return plain if plain == name else f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 class CameraRuns:
     """Tracks cameras while its ``with`` block runs, each in a thread of its own, and shows them on a page.
 
@@ -126,18 +134,22 @@ class CameraRuns:
         options: of all cameras, such as the folder of the results; a camera's own go before.
     """
 
-    def __init__(
-        self, predictor: Predictor, cameras: Sequence[Camera], site: Site, options: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, predictor: Predictor, cameras: Sequence[Camera], site: Site, options: Mapping[str, Any]) -> None:
         self._predictor, self._cameras, self._options = predictor, cameras, options
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._sinks = {}
+        self._scenes: dict[str, Scene | None] = {}
         for camera in cameras:
+            file = camera.scene_file or Path(options["output_dir"]) / "scenes" / f"{_file_name(camera.name)}.yml"
+            drawn = camera.scene is None and file.exists()  # on the page of an earlier server
+            self._scenes[camera.name] = scene = load_scene(file) if drawn else camera.scene
             live = isinstance(camera.source, int) or readable_again(camera.source) is None
-            sink = LiveSink(camera.name, camera.scene, site.events, live, camera.name)
+            sink = LiveSink(camera.name, scene, site.events, live, camera.name)
             sink.private = bool(camera.options.get("private"))
             self._sinks[camera.name] = site.live[camera.name] = sink
+            if not sink.private:
+                site.easels[f"camera:{camera.name}"] = CameraEasel(sink, file)
 
     def __enter__(self) -> CameraRuns:
         for camera in self._cameras:
@@ -154,8 +166,12 @@ class CameraRuns:
     def _run(self, camera: Camera) -> None:
         sink = self._sinks[camera.name]
         sinks: list[Sink] = [] if sink.private else [sink, _Stop(self._stop)]
-        options = {"visualization": False, "progress": False, "from_device": isinstance(camera.source, int)}
-        options |= {**self._options, "scene": camera.scene, **camera.options}
+        options: dict[str, Any] = {
+            "visualization": False,
+            "progress": False,
+            "from_device": isinstance(camera.source, int),
+        }
+        options |= {**self._options, "scene": self._scenes[camera.name], **camera.options}
         try:
             self._predictor.mot_predict(str(camera.source), sinks=sinks, **options)
             sink.close()

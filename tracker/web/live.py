@@ -98,7 +98,8 @@ class LiveSink:
         self.newest: Moment | None = None
         self._events = events
         self._live = live
-        self._state, self._error = "waiting", None
+        self._state = "waiting"
+        self._error: str | None = None
         self._overlay: SceneOverlay | None = None
         self._times: deque[float] = deque(maxlen=256)
         self._counting = threading.Lock()

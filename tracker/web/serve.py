@@ -121,13 +121,17 @@ def serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
     from .cameras import CameraRuns, read_cameras
     from .guard import Access
     from .server import PageServer
+    from .videos.videos import Videos
 
     cameras = read_cameras(Path(arguments["sources"])) if arguments["sources"] else []
     site = Site(limits=limits)
-    options = {"output_dir": folder / "cameras", "use_gpu": arguments["use_gpu"]}
+    gpu = {"use_gpu": arguments["use_gpu"]}
+    site.videos = Videos(predictor, folder / "videos", limits, gpu, arguments["allow_sources"])
+    runs = CameraRuns(predictor, cameras, site, {"output_dir": folder / "cameras", **gpu})
     access = Access.on(host, token, arguments["name"])
     with StopRequest() as stop, ExitStack() as stack:
-        stack.enter_context(CameraRuns(predictor, cameras, site, options))
+        stack.enter_context(site.videos)
+        stack.enter_context(runs)
         server = stack.enter_context(PageServer(site, host, arguments["port"], access))
         while stop.received is None:
             time.sleep(LOOK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class Site:
         easels: pictures that a scene is drawn on, by name; those of videos come and go beside them.
         limits: what visitors may take.
         single: whether the page serves one task only, such as drawing a scene, and ends with it.
+        done: is set when that task is.
     """
 
     title: str = "Pedestrians"
@@ -63,11 +65,16 @@ class Site:
     easels: dict[str, Easel] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     single: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
 
     @property
     def parts(self) -> list[str]:
         """Names of the parts that this page has."""
-        shown = {"live": bool(self.live), "videos": self.videos is not None, "draw": bool(self.easels)}
+        shown = {
+            "live": bool(self.live),
+            "videos": self.videos is not None,
+            "draw": bool(self.easels) or self.videos is not None,
+        }
         return [name for name, there in shown.items() if there]
 
 

@@ -61,4 +61,5 @@ def metrics(site: TheSite) -> PlainTextResponse:
 def about(site: TheSite) -> dict[str, Any]:
     """Return title, parts and limits."""
     limits = {name: getattr(site.limits, name) for name in ("max_upload", "max_length", "max_queue")}
+    limits["allow_sources"] = bool(site.videos and site.videos.allow_sources)
     return {"title": site.title, "parts": site.parts, "limits": limits, "single": site.single}
