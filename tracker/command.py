@@ -31,6 +31,7 @@ from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
+from .web.drawing import Drawn, add_scene_arguments, draw_scene_file
 from .web.serve import Served, add_serve_arguments, serve
 from .web.viewing import add_view_arguments, viewing
 
@@ -137,6 +138,10 @@ def _export(predictor: Predictor, arguments: dict[str, Any]) -> ExportResult:
     return export(arguments.pop("text"), **arguments)
 
 
+def _draw_scene(predictor: Predictor, arguments: dict[str, Any]) -> Drawn:
+    return draw_scene_file(arguments)
+
+
 def _add_serve_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     add_serve_arguments(parser, everything)
     add_model_arguments(parser.add_argument_group("Model options", "What tracks."))
@@ -165,6 +170,12 @@ COMMANDS = {
         f"TEXT --to {'|'.join(FORMATS)} [--video VIDEO] [options]",
         _add_export_arguments,
         _export,
+    ),
+    "scene": Command(
+        "Draw a scene, lines, zones and regions, with the mouse on a page; or write a frame with a grid of fractions.",
+        "SOURCE [--output FILE | --snapshot PICTURE]",
+        add_scene_arguments,
+        _draw_scene,
     ),
     "serve": Command(
         "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them.",

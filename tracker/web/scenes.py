@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import yaml
 
 from ..analysis.scene import Scene, load_scene
-from ..errors import OptionError, OutputError, SourceError
+from ..errors import OptionError, OutputError
 from ..settings.files import read_mapping
 from ..sources import open_source
 from .counting import count
@@ -208,8 +208,10 @@ class SourceEasel:
     Args:
         source: as for `open_source`.
         path: file of the scene.
-        text: MOT text to count in, if it exists.
         from_device: whether the source is the number of a camera.
+
+    Attributes:
+        text_file: MOT text to count in, if it exists.
 
     Raises:
         SourceError: the source cannot be read.
@@ -217,8 +219,9 @@ class SourceEasel:
 
     note = "saved"
 
-    def __init__(self, source: str, path: Path, text: Path | None = None, from_device: bool = False) -> None:
-        self._source, self._path, self._text, self._from_device = source, path, text, from_device
+    def __init__(self, source: str, path: Path, from_device: bool = False) -> None:
+        self._source, self._path, self._from_device = source, path, from_device
+        self.text_file: Path | None = None
         with open_source(source, from_device) as opened:
             self.title, self.live = opened.name, opened.live
             frames = None if opened.live else opened.frame_count
@@ -241,15 +244,4 @@ class SourceEasel:
 
     def text(self) -> Path | None:
         """Return the text, if it is there."""
-        return self._text if self._text is not None and self._text.is_file() else None
-
-
-def span_of(path: Path, seconds: float) -> float:
-    """Return in how many seconds of a video a frame may be chosen.
-
-    Raises:
-        SourceError: the file is gone.
-    """
-    if not path.is_file():
-        raise SourceError("the video is no longer there")
-    return min(MOST_SECONDS, seconds)
+        return self.text_file if self.text_file is not None and self.text_file.is_file() else None
