@@ -24,6 +24,7 @@ FLOORS = (
     {"privacy"},
     {"options", "pipeline"},
     {"predictor", "exports"},
+    {"web"},
     {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names
 )

@@ -31,9 +31,9 @@ from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
-from .web.drawing import Drawn, add_scene_arguments, draw_scene_file
-from .web.serve import Served, add_serve_arguments, serve
-from .web.viewing import add_view_arguments, viewing
+from .web.commands.scene import Drawn, add_scene_arguments, draw_scene_file
+from .web.commands.serve import Served, add_serve_arguments, serve
+from .web.commands.viewing import add_view_arguments, viewing
 
 CHOSEN = ("model", "threads", "backend", "precision", "input_size")  # of the model, and how it is run
 

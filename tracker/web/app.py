@@ -14,8 +14,9 @@ from starlette.types import ASGIApp
 
 from ..errors import TrackingError
 from .guard import Access, Guard
+from .limits import Busy, NotThere, without_paths
 from .routes import draw, live, pages, videos
-from .site import Busy, NotThere, Site, without_paths
+from .site import Site
 
 STATIC = Path(__file__).parent / "static"
 

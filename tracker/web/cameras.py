@@ -19,9 +19,10 @@ from ..settings.files import read_mapping
 from ..sinks.base import Sink
 from ..sources.opening import readable_again
 from ..structures import Frame, SequenceInfo, Tracks
-from .live import LiveSink
-from .scenes import CameraEasel
-from .site import Site, without_paths
+from .limits import without_paths
+from .live.sink import LiveSink
+from .scenes.easels import CameraEasel
+from .site import Site
 
 KEYS = ("name", "source", "scene", "options")
 

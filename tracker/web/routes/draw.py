@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from ..scenes import Easel, count_drawn, read_drawn, scene_text
-from ..site import NotThere, Site
+from ..limits import NotThere
+from ..scenes.easels import Easel, count_drawn, read_drawn, scene_text
+from ..site import Site
 from ..videos.results import easel_of
 from .common import TheSite
 

@@ -11,9 +11,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from ..live import LiveSink
-from ..pictures import BOUNDARY, Pictures
-from ..site import Busy, NotThere, Site
+from ..limits import Busy, NotThere
+from ..live.pictures import BOUNDARY, Pictures
+from ..live.sink import LiveSink
+from ..site import Site
 from .common import TheSite
 
 LOOK = 0.2  # seconds between two looks for new events

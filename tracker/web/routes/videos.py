@@ -11,8 +11,9 @@ from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
-from ..scenes import scene_text
-from ..site import NotThere, Site
+from ..limits import NotThere
+from ..scenes.easels import scene_text
+from ..site import Site
 from ..videos import results
 from ..videos.videos import THUMB, Videos
 from .common import TheSite

@@ -11,9 +11,9 @@ from ...analysis.scene import Scene, load_scene
 from ...pipeline.analyse import analyse
 from ...sinks.draw import track_color
 from ...sinks.files import answers_path, text_path, video_path
-from ..counting import count
-from ..scenes import MOST_SECONDS, frame_at, scene_text
-from ..site import NotThere
+from ..limits import NotThere
+from ..scenes.counting import count
+from ..scenes.easels import MOST_SECONDS, frame_at, scene_text
 from .store import Video
 from .videos import CLIP, STEM, Videos
 

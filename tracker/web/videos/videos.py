@@ -16,8 +16,8 @@ from ...errors import OptionError, OutputError, SourceError, TrackingError
 from ...predictor import Predictor
 from ...sources import open_source
 from ...structures import Frame, SequenceInfo, Tracks
-from ..live import encoded
-from ..site import Busy, Limits, NotThere, without_paths
+from ..limits import Busy, Limits, NotThere, without_paths
+from ..live.sink import encoded
 from .containers import HEAD, KINDS, is_video
 from .fetching import check_address, fetch
 from .store import CANCELLED, DONE, FAILED, QUEUED, RUNNING, Store, Video

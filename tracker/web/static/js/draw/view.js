@@ -16,7 +16,7 @@ export function drawView(main, { site, rest }) {
     const easels = await ask("/api/easels");
     if (over) return;
     const key = rest[0] && easels.some((easel) => easel.key === rest[0]) ? rest[0] : easels[0]?.key;
-    const choice = h("select", { id: "easel", onchange: (event) => (location.hash = `#/draw/${encodeURIComponent(event.target.value)}`) },
+    const choice = h("select", { id: "easel", "aria-label": t("draw_on"), onchange: (event) => (location.hash = `#/draw/${encodeURIComponent(event.target.value)}`) },
       easels.map((easel) => h("option", { value: easel.key, selected: easel.key === key }, easel.title)));
     const chooser = easels.length > 1 ? h("label", { class: "choose" }, h("span", { class: "soft" }, t("draw_on")), choice) : h("span", { class: "soft" }, easels[0]?.title || "");
     const head = h("div", { class: "head" }, h("h1", {}, t("draw")), h("div", { class: "grow" }, chooser));

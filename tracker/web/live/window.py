@@ -9,10 +9,10 @@ from pathlib import Path
 
 import cv2
 
-from ..analysis.scene import Scene
-from ..errors import OptionError
-from ..structures import Frame, SequenceInfo, Tracks
-from .live import LONGEST_SIDE, LiveSink
+from ...analysis.scene import Scene
+from ...errors import OptionError
+from ...structures import Frame, SequenceInfo, Tracks
+from .sink import LONGEST_SIDE, LiveSink
 
 ESCAPE = 27
 

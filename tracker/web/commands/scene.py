@@ -11,12 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..analysis.scene import load_scene
-from ..errors import OptionError, OutputError
-from ..pipeline.interrupts import StopRequest
-from ..settings.checks import check_whole, shown
-from ..sinks.files import make_parent, text_path
-from ..sources import open_source
+from ...analysis.scene import load_scene
+from ...errors import OptionError, OutputError
+from ...pipeline.interrupts import StopRequest
+from ...settings.checks import check_whole, shown
+from ...sinks.files import make_parent, text_path
+from ...sources import open_source
 from .viewing import LOCAL
 
 LOOK = 0.2  # seconds between two looks whether the scene is drawn
@@ -86,10 +86,10 @@ def draw_scene_file(arguments: dict[str, Any]) -> Drawn:
     if path.exists():
         load_scene(path)
     check_whole("port", arguments["port"], 0, 65535)
-    from .guard import Access
-    from .scenes import SourceEasel
-    from .server import PageServer
-    from .site import Site
+    from ..guard import Access
+    from ..scenes.easels import SourceEasel
+    from ..server import PageServer
+    from ..site import Site
 
     easel = SourceEasel(source, path, from_device)
     easel.text_file = text_path(Path(arguments["output_dir"]), easel.title)

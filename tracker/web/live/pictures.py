@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from .live import LiveSink
+from .sink import LiveSink
 
 PER_SECOND = 10  # pictures, at most
 NAP = 0.02  # seconds between two looks for a new frame

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import yaml
 
-from ..analysis.scene import Scene, load_scene
-from ..errors import OptionError, OutputError
-from ..settings.files import read_mapping
-from ..sources import open_source
+from ...analysis.scene import Scene, load_scene
+from ...errors import OptionError, OutputError
+from ...settings.files import read_mapping
+from ...sources import open_source
+from ..limits import Busy, NotThere
+from ..live.sink import LiveSink, encoded
 from .counting import count
-from .live import LiveSink, encoded
-from .site import Busy, NotThere
 
 MOST_POINTS = 2000  # of a scene that a visitor sends: whether a polygon cuts itself takes time that grows fast
 MOST_SECONDS = 60.0  # from the beginning of a video, in which a frame to draw on may be chosen

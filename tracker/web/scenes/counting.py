@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.analysis import SceneAnalysis, Step
-from ..analysis.recording import Recording
-from ..analysis.scene import Scene
-from ..errors import OptionError
-from ..pipeline.analyse import record_path
-from ..sinks.files import run_path, times_path
-from ..sinks.mot_text import FRAME, SCORE, read_portions
-from ..sinks.records.run_file import read_run
-from ..sinks.records.times import Clock, read_times
+from ...analysis.analysis import SceneAnalysis, Step
+from ...analysis.recording import Recording
+from ...analysis.scene import Scene
+from ...errors import OptionError
+from ...pipeline.analyse import record_path
+from ...sinks.files import run_path, times_path
+from ...sinks.mot_text import FRAME, SCORE, read_portions
+from ...sinks.records.run_file import read_run
+from ...sinks.records.times import Clock, read_times
 
 
 def count(text: Path, scene: Scene) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..analysis.scene import Scene
-from ..pipeline.answers import SceneOverlay
-from ..sinks.draw import draw_tracks
-from ..structures import Frame, SequenceInfo, Tracks
+from ...analysis.scene import Scene
+from ...pipeline.answers import SceneOverlay
+from ...sinks.draw import draw_tracks
+from ...structures import Frame, SequenceInfo, Tracks
 
 LONGEST_SIDE = 1280  # pixels of a picture that is shown
 QUALITY = 80  # of its JPEG

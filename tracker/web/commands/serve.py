@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import OptionError
-from ..pipeline.interrupts import StopRequest
-from ..predictor import Predictor
-from ..settings.checks import check_whole, shown
-from ..sinks.files import checked_folder
-from .site import Limits, Site
+from ...errors import OptionError
+from ...pipeline.interrupts import StopRequest
+from ...predictor import Predictor
+from ...settings.checks import check_whole, shown
+from ...sinks.files import checked_folder
+from ..limits import Limits
 from .viewing import LOCAL
 
 LEAST_TOKEN = 8  # characters
@@ -118,10 +118,11 @@ def serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
     limits = Limits(**{limit.name: arguments[limit.name] for limit in dataclasses.fields(Limits)})
     folder = checked_folder(arguments["output_dir"])
     # only now: a wrong argument is told before a second is spent on imports
-    from .cameras import CameraRuns, read_cameras
-    from .guard import Access
-    from .server import PageServer
-    from .videos.videos import Videos
+    from ..cameras import CameraRuns, read_cameras
+    from ..guard import Access
+    from ..server import PageServer
+    from ..site import Site
+    from ..videos.videos import Videos
 
     cameras = read_cameras(Path(arguments["sources"])) if arguments["sources"] else []
     site = Site(limits=limits)
