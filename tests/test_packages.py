@@ -26,6 +26,7 @@ FLOORS = (
     {"option_groups", "job"},
     {"predictor", "exports"},
     {"cameras", "library"},
+    {"web"},
     {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names
 )

@@ -28,6 +28,7 @@ from .options import (
     add_flag,
     add_input_arguments,
     add_language_argument,
+    add_model_arguments,
     add_private_argument,
     add_threshold_arguments,
     add_time_arguments,
@@ -37,6 +38,11 @@ from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
+from .web.commands.scene import Drawn, add_scene_arguments, draw_scene_file
+from .web.commands.serve import Served, add_serve_arguments, serve
+from .web.commands.viewing import add_view_arguments, viewing
+
+CHOSEN = ("model", "threads", "backend", "precision", "input_size", "device")  # of the model, and how it is run
 
 
 class UsageError(Exception):
@@ -77,7 +83,9 @@ class JsonText:
 
 def _add_track_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     add_input_arguments(parser.add_argument_group("Input options", "What to track."), everything)
-    add_config_arguments(parser.add_argument_group("Config options", "Model, device and results."))
+    config = parser.add_argument_group("Config options", "Model, device and results.")
+    add_config_arguments(config)
+    add_view_arguments(config)
     add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."), everything)
     add_group_arguments(parser, everything)
 
@@ -86,10 +94,11 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | 
     source, video_stream, sources = (arguments.pop(name) for name in ("source", "video_stream", "sources"))
     if [source, video_stream, sources].count(None) != 2:
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE")
-    chosen = ("model", "threads", "backend", "precision", "input_size", "device")
-    predictor.change_model(*(arguments.pop(name) for name in chosen))
+    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
     if sources is None:
-        return predictor.mot_predict(video_stream if source is None else source, **arguments)
+        source = video_stream if source is None else source
+        with viewing(source, arguments) as sinks:
+            return predictor.mot_predict(source, sinks=sinks, **arguments)
     result = run_cameras(predictor, read_cameras(sources), **arguments)
     if result.failed:
         names = ", ".join(one.name for one in result.failed)
@@ -150,6 +159,20 @@ def _export(predictor: Predictor, arguments: dict[str, Any]) -> ExportResult:
     return export(arguments.pop("text"), **arguments)
 
 
+def _draw_scene(predictor: Predictor, arguments: dict[str, Any]) -> Drawn:
+    return draw_scene_file(arguments)
+
+
+def _add_serve_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
+    add_serve_arguments(parser, everything)
+    add_model_arguments(parser.add_argument_group("Model options", "What tracks."))
+
+
+def _serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
+    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
+    return serve(predictor, arguments)
+
+
 COMMANDS = {
     "track": Command(
         "Follow the pedestrians in a video: every person gets a number that stays.",
@@ -170,6 +193,18 @@ COMMANDS = {
         _export,
     ),
     "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
+    "scene": Command(
+        "Draw a scene, lines, zones and regions, with the mouse on a page; or write a frame with a grid of fractions.",
+        "SOURCE [--output FILE | --snapshot PICTURE]",
+        add_scene_arguments,
+        _draw_scene,
+    ),
+    "serve": Command(
+        "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them.",
+        "[--port PORT] [--sources FILE] [options]",
+        _add_serve_arguments,
+        _serve,
+    ),
 }
 DEFAULT = "track"
 EVENTS_ALONE = "-"  # as --events: standard output is for events, and the result goes to standard error

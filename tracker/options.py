@@ -168,8 +168,8 @@ def add_reading_arguments(group: argparse._ActionsContainer, everything: bool = 
     )
 
 
-def add_config_arguments(group: argparse._ActionsContainer) -> None:
-    """Add the flags that say what to run and what to write."""
+def add_model_arguments(group: argparse._ActionsContainer) -> None:
+    """Add the flags that say which model runs, and on what."""
     group.add_argument(
         "--model",
         default="auto",
@@ -179,6 +179,11 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
     add_flag(group, "--use_gpu", "run the network on the first GPU")
     group.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")
     add_backend_arguments(group)
+
+
+def add_config_arguments(group: argparse._ActionsContainer) -> None:
+    """Add the flags that say what to run and what to write."""
+    add_model_arguments(group)
     group.add_argument(
         "--output_dir",
         default="mot_result",

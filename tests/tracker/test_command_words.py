@@ -12,7 +12,7 @@ COMMON_OPTIONS = """
     video_stream from_device frame_rate skip_frames model use_gpu threads backend precision device input_size output_dir
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
-    progress json association conf_thres min_box_area score_threshold help help_all
+    preview show progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
     timeout max_pixels nms_threshold nms_top_k keep_top_k vertical_ratio
