@@ -10,11 +10,11 @@ from tests.helpers.hub import NAME, error_line
 
 COMMON_OPTIONS = """
     sources
-    video_stream from_device frame_rate skip_frames model use_gpu threads backend precision input_size output_dir
+    video_stream from_device frame_rate skip_frames model use_gpu threads backend precision device input_size output_dir
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
     events webhook webhook_secret_file cooldown
-    progress json association conf_thres min_box_area score_threshold help help_all
+    preview show progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
     timeout max_pixels nms_threshold nms_top_k keep_top_k vertical_ratio
@@ -23,6 +23,7 @@ OTHER_OPTIONS = """
     det_thresh track_buffer tracked_thresh r_tracked_thresh unconfirmed_thresh
     refine_relink_seconds refine_relink_quantile refine_relink_ratio refine_relink_speed refine_motion_seconds
     reconnect give_up rtsp_transport max_lag realtime split keep
+    people_count heat_interval
     refine_ghost_seconds refine_ghost_quantile refine_fill_seconds refine_fill_support refine_smooth_seconds
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,6 +42,7 @@ class Step:
         zone_counts: of the intervals that are over.
         people: who went out of sight.
         floor: places on the floor.
+        heat_parts: numbers of the intervals for heat maps that are over, and their maps.
         events: all that happened, as mappings of plain values.
     """
 
@@ -52,6 +53,7 @@ class Step:
     zone_counts: list[ZoneCount] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     floor: list[FloorPoint] = field(default_factory=list)
+    heat_parts: list[tuple[int, np.ndarray]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -69,10 +71,12 @@ class SceneAnalysis:
         scene: what is asked.
         recording: size of the picture, frame rate and the like.
         picture: gives the best picture of an identity, as a path for `Person.picture`.
+        staff: identities that are told of, but counted nowhere.
 
     Attributes:
         scene: as given.
         recording: as given.
+        staff: as given.
         floor: tells places in metres; None without a plane.
         plan: the plan of that floor; None without a plane.
         heat: where people stood.
@@ -85,14 +89,18 @@ class SceneAnalysis:
     """
 
     def __init__(
-        self, scene: Scene, recording: Recording, picture: Callable[[int], str | None] = lambda _: None
+        self,
+        scene: Scene,
+        recording: Recording,
+        picture: Callable[[int], str | None] = lambda _: None,
+        staff: Sequence[int] = (),
     ) -> None:
-        self.scene, self.recording = scene, recording
+        self.scene, self.recording, self.staff = scene, recording, sorted(staff)
         size = recording.size
         self.floor = Floor(scene.plane, size) if scene.plane else None
         self.plan = FloorPlan(self.floor) if self.floor else None
         self.regions = Regions(scene, size)
-        self.heat, self.health = HeatMap(size), HealthLog(size)
+        self.heat, self.health = HeatMap(size, recording.heat_interval), HealthLog(size)
         self.crossings = CrossingCounter(scene.lines, size)
         self.counts = CountIntervals(scene.lines, recording.interval)
         self.people = PeopleLog(scene.still, self.floor is not None, picture)
@@ -166,6 +174,16 @@ class SceneAnalysis:
                 made.append((name, word, tally.count, *tally.range()))
         return made
 
+    @property
+    def plane_error(self) -> float | None:
+        """How well the plane fits its points, metres; None without one, or for a guess."""
+        return None if self.floor is None or self.floor.guessed else round(self.floor.error, 4)
+
+    @property
+    def people_counted(self) -> int:
+        """Number of identities so far, without staff."""
+        return sum(person.id not in self.staff for person in self.people.everybody())
+
     def warnings(self) -> list[str]:
         """Return what may be wrong with the scene, a sentence each."""
         made = []
@@ -179,7 +197,9 @@ class SceneAnalysis:
                         f"line {name} is nearer to the border than half a box ({half:.0f} pixels): people are seen on "
                         "one side of it only for moments, or never; move it inwards"
                     )
-        if self.floor and self.floor.error > POOR:
+        if self.floor and self.floor.guessed:
+            made.append(f"{self.floor}; ways and speeds may be off by a third")
+        elif self.floor and self.floor.error > POOR:
             made.append(f"the plane fits its points only to {self.floor.error:.2f} m: check points and metres")
         return made
 
@@ -187,13 +207,14 @@ class SceneAnalysis:
         points, step = movement.points, Step()
         self._points += len(points)
         self._heights += int(np.rint(100 * points[:, HEIGHT]).sum())
-        self.heat.update(movement)
         self.health.update(movement)
+        counted = movement.without(self.staff)
+        self.heat.update(counted)
         people = self.people.update(self._seconds.update(movement))
         new_things = {track: thing for track, thing in people.still.items() if track not in self._still}
         self._still |= new_things
         self.things |= {thing[3] for thing in new_things.values()}
-        events = self._visits.update(movement, self._still)
+        events = self._visits.update(counted, self._still)
         crowds = self.crowds.update(events, self.end)
         self._count(movement, crossed, events, step)
         step.people, step.floor = people.gone, people.floor
@@ -208,7 +229,7 @@ class SceneAnalysis:
 
     def _crossed(self, movement: Movement) -> list[Crossed]:
         """Return the crossings that points settle; one that lies before the recording is told at its beginning."""
-        crossed = self.crossings.update(movement)
+        crossed = self.crossings.update(movement.without(self.staff))
         if self._longer is None:
             return crossed
         return [
@@ -221,6 +242,9 @@ class SceneAnalysis:
         horizon = movement.horizon if movement.end is None else -np.inf
         step.counts, step.ranges = self.counts.update(crossed, horizon)
         step.zone_counts = self._zone_counts.update(events, crossed, horizon - GRACE)
+        # the time until somebody appears again is spent where they were seen before
+        over = movement.horizon - 1000 * self.scene.memory if movement.end is None else np.inf
+        step.heat_parts = list(self.heat.parts(over, movement.end))
         if movement.end is not None:
             counts, ranges = self.counts.close(movement.end)
             step.counts += counts

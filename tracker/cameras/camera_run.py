@@ -13,7 +13,7 @@ from ..job import Job
 from ..pipeline.result import TrackingResult
 from ..pipeline.sequence import SequenceRun
 from ..predictor import Predictor
-from ..settings.delivery import DeliveryOptions
+from ..settings.groups.delivery import DeliveryOptions
 from ..sinks.base import Sink
 from ..sources import Source
 from ..sources.live.connection import Waiting

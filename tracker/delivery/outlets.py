@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..settings.delivery import DeliveryOptions, read_cooldown, read_secret
+from ..errors import OptionError
+from ..settings.groups.delivery import DeliveryOptions, read_cooldown, read_secret
 from .event_file import EventFile
 from .hub import EventHub, Outlet
 
@@ -24,4 +25,12 @@ def make_hub(options: DeliveryOptions) -> EventHub:
 
         path = options.webhook_secret_file
         outlets.append(Webhook(options.webhook, read_secret("webhook_secret_file", path) if path else None))
+    if options.mqtt:
+        try:
+            from .mqtt import Mqtt
+        except ImportError as error:
+            raise OptionError("mqtt needs the package paho-mqtt: pip install -r requirements-mqtt.txt") from error
+        path = options.mqtt_password_file
+        password = read_secret("mqtt_password_file", path) if path else None
+        outlets.append(Mqtt(options.mqtt, password, options.mqtt_discovery))
     return EventHub(outlets, read_cooldown(options.cooldown))

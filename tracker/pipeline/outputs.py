@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,21 @@ from ..delivery.hub import Tell
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
-from ..settings.checks import check_flag, check_number
+from ..settings.checks import check_flag, check_installed, check_number
+from ..settings.groups.answers import AnswerOptions
 from ..settings.refinement import RefineSettings
-from ..sinks.annotated_video import Overlay, VideoSink
+from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
 from ..sinks.base import Sink
 from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
 from ..sinks.records.run_file import RunSink
 from ..sinks.records.times import TimesSink
 from ..sinks.trails import Trails
+from .answering.overlay import SceneOverlay
 from .answering.past import Past
 from .answering.scene_answers import Asked
-from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
+from .answers import AnswersSink, RefinedAnswersSink
 from .timing import StageTimes
-
-DRAW_THRESHOLD = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +52,10 @@ class OutputOptions:
         trails: length of the ways drawn into the video, seconds.
         video: file that the frames come from, for pictures of what refinement changes; None if it cannot be read again.
         private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures, no report.
+        answers: what of the answers to the scene is made on request.
 
     Raises:
-        OptionError: a value is of the wrong type or out of its range.
+        OptionError: a value is of the wrong type or out of its range, or a package that it needs is not installed.
     """
 
     folder: Path
@@ -68,10 +69,12 @@ class OutputOptions:
     trails: float = 0.0
     video: Path | None = None
     private: bool = False
+    answers: AnswerOptions = field(default_factory=AnswerOptions)
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
-        check_flag("refine", self.refine)
+        if check_flag("refine", self.refine):
+            check_installed("refine", "scipy")
         check_number("draw_threshold", self.draw_threshold, 0, 1)
         check_interval(self.interval)
         check_language(self.language)
@@ -123,7 +126,7 @@ class OutputOptions:
         if self.refine:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
-            asked = Asked(self.scene, self.language)
+            asked = Asked(self.scene, self.language, options=self.answers)
             sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private, past, tell))
             if self.refine:
                 video = self.video

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,15 @@ class PrivateAnswers:
         folder: of the files.
         scene: lines, zones and regions.
         recording: what is known of the recording.
+        staff: identities that are counted nowhere.
 
     Raises:
         OptionError: see `check_private`.
         OutputError: in all methods: a file cannot be written.
     """
 
-    def __init__(self, folder: Path, scene: Scene, recording: Recording) -> None:
-        self.analysis = SceneAnalysis(scene, recording)
+    def __init__(self, folder: Path, scene: Scene, recording: Recording, staff: Sequence[int] = ()) -> None:
+        self.analysis = SceneAnalysis(scene, recording, staff=staff)
         self._files = PrivateFiles(folder, self.analysis)
 
     def write(

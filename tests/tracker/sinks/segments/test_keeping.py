@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tests.tracker.sinks.test_claim import leave_part
-from tracker.settings.segments import Keep
+from tracker.settings.groups.segments import Keep
 from tracker.sinks.claim import RunFiles
 from tracker.sinks.segments.keeping import Keeper, finish_killed
 

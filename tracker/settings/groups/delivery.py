@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from ..errors import OptionError
-from .checks import check_number, check_settings, setting, shown
+from ...errors import OptionError
+from ..checks import check_number, check_settings, flag, setting, shown
 
 EVENT_KINDS = (
     *("appeared", "ended", "crossed", "entered", "left", "loitering", "crowd", "still"),
     *("recognised", "stream_lost", "stream_back", "segment"),
 )
+
+
+MQTT_EXAMPLE = "mqtt|mqtts://USER@HOST/PREFIX"
 
 
 def split_address(name: str, value: Any, example: str, needs_port: bool = False) -> SplitResult:
@@ -37,6 +40,24 @@ def split_address(name: str, value: Any, example: str, needs_port: bool = False)
     if not good or parts is None:
         raise OptionError(f"{name} must be an address such as {example} (what was given is not shown)")
     return parts
+
+
+def mqtt_prefix(path: str) -> str:
+    """Return the prefix of topics that the path of an MQTT address gives.
+
+    Raises:
+        OptionError: No topic can begin like that.
+    """
+    prefix = unquote(path).strip("/") or "tracker"
+    if any(sign in prefix for sign in "+#\0") or not prefix.isprintable() or len(prefix.encode()) > 1000:
+        raise OptionError(f"the path of mqtt must be a topic, without + and #, not {shown(prefix)}")
+    return prefix
+
+
+def _check_mqtt(name: str, value: Any) -> None:
+    if value is not None:
+        parts = split_address(name, value, MQTT_EXAMPLE)
+        mqtt_prefix(f"{parts.path}#" if "#" in value or "?" in value else parts.path)
 
 
 def _address(example: str, needs_port: bool = False) -> Callable[[str, Any], None]:
@@ -82,6 +103,9 @@ class DeliveryOptions:
         cooldown: Seconds for which a kind of event is told once only at a place, such as ``crowd=60,loitering=30``.
         webhook: Address that every event is posted to.
         webhook_secret_file: File of the secret that the posts are signed with.
+        mqtt: Address of an MQTT broker that gets events and counts.
+        mqtt_password_file: File of the password for it.
+        mqtt_discovery: Whether Home Assistant is told of the counts.
 
     Raises:
         OptionError: A value is not accepted.
@@ -102,16 +126,33 @@ class DeliveryOptions:
     webhook_secret_file: str | None = setting(
         None, "file of the secret that posts are signed with, in the header X-Signature", _check_path, kind=str
     )
+    mqtt: str | None = setting(
+        None,
+        "MQTT broker that gets events and counts, such as mqtt://USER@HOST:1883/PREFIX, or mqtts for TLS",
+        _check_mqtt,
+        kind=str,
+    )
+    mqtt_password_file: str | None = setting(
+        None, "file of the broker's password, which others then do not see in the command", _check_path, kind=str
+    )
+    mqtt_discovery: bool = flag(False, "let Home Assistant find the counts as sensors of one device")
 
     def __post_init__(self) -> None:
         check_settings(self)
+        parts = split_address("mqtt", self.mqtt, MQTT_EXAMPLE) if self.mqtt else None
+        if self.mqtt_discovery and not parts:
+            raise OptionError("mqtt_discovery tells Home Assistant of counts at a broker: give mqtt too")
+        if self.mqtt_password_file and not (parts and parts.username):
+            raise OptionError("mqtt_password_file is of a user of a broker: give mqtt://USER@HOST/PREFIX too")
+        if self.mqtt_password_file and parts and parts.password:
+            raise OptionError("mqtt has a password already: leave it out, or mqtt_password_file")
         if self.webhook_secret_file and not self.webhook:
             raise OptionError("webhook_secret_file signs what is posted to a webhook: give webhook too")
 
     @property
     def tells_of_people(self) -> bool:
         """Whether anybody is told of single people, by events or by pictures."""
-        return any((self.events, self.webhook))
+        return any((self.events, self.webhook, self.mqtt))
 
 
 def read_secret(name: str, path: str) -> bytes:
