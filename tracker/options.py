@@ -122,6 +122,12 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
         "the number of a camera",
     )
     group.add_argument("--video_stream", metavar="SOURCE", help="another way to give SOURCE")
+    group.add_argument(
+        "--sources",
+        metavar="FILE",
+        help="YAML file of several cameras in place of SOURCE, as demo/cameras.yml; the other options are for all of "
+        "them, and those in FILE win",
+    )
     add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
     group.add_argument(
         "--frame_rate",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
 from .association.base import check_association
+from .delivery.hub import Tell
+from .delivery.outlets import make_hub
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
@@ -29,11 +32,13 @@ from .pipeline.stream import StreamTracker
 from .pipeline.track import track_source
 from .privacy.cover import Hiding, check_threshold, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
+from .settings.groups.answers import AnswerOptions
+from .settings.groups.delivery import DeliveryOptions
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sinks.files import checked_folder
-from .sources import MAX_PIXELS, open_source
+from .sources import MAX_PIXELS, Source, open_source
 from .sources.opening import readable_again
 from .structures import SequenceInfo
 
@@ -168,16 +173,27 @@ class Predictor:
         hiding = read_hiding(anonymise, only, except_)
         job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
-        source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels, job.live)
-        with source:
+        asked = (video_stream, from_device, frame_rate, visualization, timeout, max_pixels, job.live)
+        reading = partial(open_source, *asked)
+        return self._follow(job, reading, start is None, skip_frames, progress)
+
+    def _follow(
+        self, job: Job, reading: Callable[..., Source], begins_now: bool, skip_frames: int, progress: bool | None
+    ) -> TrackingResult:
+        """Open a source, by `open_source` with what was asked for, and track it."""
+        with job.events, self._open(reading, job.events.tell if job.events.wanted else None) as source:
+            job.events.camera = source.name
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
             if source.live:
                 job = replace(job, source=source)
-            if source.live and start is None:
-                job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
+            if source.live and begins_now and job.outputs:
+                job = replace(job, outputs=replace(job.outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
+
+    def _open(self, reading: Callable[..., Source], tell: Tell | None) -> Source:
+        return reading(tell=tell)
 
     def stream_mode(
         self,
@@ -269,6 +285,8 @@ class Predictor:
     ) -> Job:
         """Check all options, before a camera is opened or a model loaded."""
         groups, others = take_groups(options)
+        if outputs:
+            outputs = replace(outputs, answers=groups[AnswerOptions])
         thresholds, settings = split(others)
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
@@ -281,8 +299,11 @@ class Predictor:
             check_threshold(thresholds.get("score", 0))
         if check_sinks(sinks) and outputs and outputs.private:
             raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
+        if outputs and outputs.private and groups[DeliveryOptions].tells_of_people:
+            raise OptionError("private tells nobody of single people: leave events, webhook and mqtt out")
         named = frozenset({**given, **settings})
-        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, groups=groups)
+        hub = make_hub(groups[DeliveryOptions])
+        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, False, groups, hub)
 
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector

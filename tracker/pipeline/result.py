@@ -14,6 +14,7 @@ from ..analysis.files import RowList, Table
 from ..analysis.rows import Count, Crossing, Person, Visit
 from ..errors import OutputError, SourceError, printable
 from ..sinks.mot_text import HEIGHT, ID, LEFT, SCORE, read_frames, read_table
+from ..sinks.segments.segment import Segment
 from ..structures import FrameTracks
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class TrackingResult:
         files: the files written, by kind: ``text``, ``video``, ``refined``, and those of your own sinks.
         skip_frames: every N-th frame was tracked, the first included.
         first_frame: number of the first frame of the source; 1 but for images of a sequence that are named otherwise.
+        segments: of a run whose files were cut, the newest hundred that are finished, in order; ``files`` are those of
+            the last one. A frame has the numbers of the run here and begins with 1 in the files of each segment.
+        segment_count: number of segments in all.
+        delivery: how many events were ``sent`` and ``lost``, by the option that asked for it, as ``webhook``.
         source_seconds: seconds of the source from the first frame to the end of the last one tracked.
         lag_p50: seconds from the arrival of a frame of a live source to its result that half of the frames did not
             take longer than; None for other sources.
@@ -85,6 +90,9 @@ class TrackingResult:
     files: dict[str, Path] = field(default_factory=dict)
     skip_frames: int = 1
     first_frame: int = 1
+    segments: tuple[Segment, ...] = ()
+    segment_count: int = 1
+    delivery: dict[str, dict[str, int]] = field(default_factory=dict)
     source_seconds: float = 0.0
     lag_p50: float | None = None
     lag_p95: float | None = None
@@ -112,29 +120,44 @@ class TrackingResult:
     def __iter__(self) -> Iterator[FrameTracks]:
         """Iterate over the frames from the first to the last one tracked, those without people included.
 
-        Frames that ``skip_frames`` left out are not.
+        Frames that ``skip_frames`` left out are not. Of a run whose files were cut these are the frames of `segments`.
 
         Raises:
             OutputError: there is no text file, or it was removed or changed since.
         """
         if not self.frames:
             return
-        path, expected = self._text(), self.first_frame
+        for path, first, last, shift in self._texts():
+            yield from self._read(path, first, last, shift)
+
+    def _read(self, path: Path, expected: int, last: int, shift: int) -> Iterator[FrameTracks]:
+        """Yield the frames of a text, whose numbers are lower than those of the run by a shift."""
         try:
             for number, rows in read_frames(path):
-                if not expected <= number <= self.last_frame:
-                    raise SourceError(f"{path}: frame {number} where one of {expected} to {self.last_frame} may come")
+                if not expected <= number + shift <= last:
+                    low, high = expected - shift, last - shift
+                    raise SourceError(f"{path}: frame {number} where one of {low} to {high} may come")
+                number += shift
                 yield from self._empty(expected, number)
                 yield FrameTracks(number, rows[:, ID].astype(np.int64), rows[:, LEFT : HEIGHT + 1], rows[:, SCORE])
                 expected = number + 1
         except SourceError as error:
             raise OutputError(f"cannot read the tracks back from {error}") from error
-        yield from self._empty(expected, self.last_frame + 1)
+        yield from self._empty(expected, last + 1)
 
-    def _text(self) -> Path:
-        if self.text_path is None:
+    def _texts(self) -> list[tuple[Path, int, int, int]]:
+        """Return each text with its first and last frame in the run, and what its own numbers are lower by."""
+        if not self.segments:
+            return [(self._text(self.files), self.first_frame, self.last_frame, 0)]
+        return [
+            (self._text(one.files), one.first_frame, one.last_frame, one.first_frame - one.first_in_text)
+            for one in self.segments
+        ]
+
+    def _text(self, files: dict[str, Path]) -> Path:
+        if "text" not in files:
             raise OutputError(f"the run of {self.name} wrote no MOT text to read its tracks from")
-        return self.text_path
+        return files["text"]
 
     def _empty(self, start: int, stop: int) -> Iterator[FrameTracks]:
         """Yield the tracked frames of a range without people."""
@@ -154,7 +177,11 @@ class TrackingResult:
         except ImportError as error:
             raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
         names = ["frame", "id", "left", "top", "width", "height", "score"]
-        table = read_table(self._text()) if self.frames else np.zeros((0, len(names)))
+        tables = [np.zeros((0, len(names)))]
+        for path, _, _, shift in self._texts() if self.frames else ():
+            tables.append(read_table(path))
+            tables[-1][:, 0] += shift
+        table = np.concatenate(tables)
         frame = pandas.DataFrame(table, columns=names)
         return frame.astype({"frame": int, "id": int})
 
@@ -234,6 +261,8 @@ class TrackingResult:
             lines.append(f"  answers: {self.files['answers']}")
         if "report" in self.files:
             lines.append(f"  report: {self.files['report']}")
+        if self.segments:
+            lines.append(f"  segments: {self.segment_count}, the last one {self.segments[-1].name}")
         if self.lag_p50 is not None and self.lag_p95 is not None:
             lines.append(f"  lag: {self.lag_p50:.2f} s for half of the frames, {self.lag_p95:.2f} s for 95 %")
         if self.realtime_skip is not None:
@@ -244,6 +273,9 @@ class TrackingResult:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:
             lines.append(f"  {self.dropped} frames were dropped, for they came too fast")
+        for receiver, number in self.delivery.items():
+            lost = f", {number['lost']} lost" if number["lost"] else ""
+            lines.append(f"  {receiver}: {number['sent']} sent{lost}")
         return "\n".join(map(printable, lines))
 
 

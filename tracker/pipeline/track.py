@@ -53,7 +53,9 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
         with Stages() as stages, run:
             size, merge = (1, partial(_drop_waiting, run)) if source.live else (PREFETCH, None)
             frames = stages.prefetch(_read(source, run), size, merge)
-            preprocessed = stages.prefetch(_preprocess(frames, run), halted=lambda: stop.received is not None)
+            preprocessed = stages.prefetch(
+                _preprocess(frames, run), halted=lambda: stop.received is not None or run.is_stopped
+            )
             started = stages.prefetch(_start(preprocessed, run), run.detector.max_in_flight)
             try:
                 for frame, tracks in stages.prefetch(_track(started, run)):

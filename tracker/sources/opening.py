@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from ..errors import OptionError, SourceError
 from ..settings.checks import check_positive, check_whole, shown
-from ..settings.live import LiveOptions
+from ..settings.groups.live import LiveOptions
 from .base import MAX_PIXELS, Source
 from .container import check_scheme, open_address, open_file
 from .images import ImageFolder, ImageSource, find_images, is_image, natural_order

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import OptionError
-from .checks import check_flag, check_number, check_settings, choice, flag, number, setting, shown
+from ...errors import OptionError
+from ..checks import check_flag, check_number, check_settings, choice, flag, number, setting, shown
 
 TRANSPORTS = ("tcp", "udp")
 
