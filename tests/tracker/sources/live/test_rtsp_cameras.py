@@ -11,7 +11,7 @@ import cv2
 import pytest
 
 from tracker.errors import SourceError
-from tracker.settings.live import LiveOptions
+from tracker.settings.groups.live import LiveOptions
 from tracker.sources import open_source
 from tracker.sources.live import reconnecting
 
