@@ -150,7 +150,7 @@ class Predictor:
                 those of the source.
             frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
                 ones are dated by their arrival, with this as the rate to expect. Videos with time stamps keep them.
-            timeout: seconds to wait for a URL.
+            timeout: seconds to wait for a URL; after so many without a picture a camera or stream is lost.
             max_pixels: width times height that a picture may have; larger ones are not decoded.
             progress: show a progress bar; None for when stderr is a terminal.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
