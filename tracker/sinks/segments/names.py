@@ -107,7 +107,8 @@ def is_segment(folder: Path, stem: str, name: str) -> bool:
 
 
 def _paths(folder: Path, stem: str) -> Iterator[Path]:
-    files = [path_of(folder, stem) for path_of in (run_path, times_path, refined_path, people_path, text_path, video_path)]
+    paths_of = (run_path, times_path, refined_path, people_path, text_path, video_path)
+    files = [path_of(folder, stem) for path_of in paths_of]
     answers = [answers_path(folder, stem), answers_path(folder, f"{stem}_refined")]
     yield from (path for path in (*files, *answers) if path.exists() or path.is_symlink())
 
