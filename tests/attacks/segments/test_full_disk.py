@@ -46,4 +46,4 @@ def test_a_full_disk(small_disk, caplog, keep, scene):
         with av.open(str(path)) as container:
             assert sum(1 for _ in container.decode(video=0))
     newest = f"cam_T{FRAMES // 10 // 3 * 3:06d}"
-    assert videos and any(path.name.startswith(newest) for path in videos) == bool(keep) or (keep and scene)
+    assert (videos and any(path.name.startswith(newest) for path in videos) == bool(keep)) or (keep and scene)
