@@ -308,7 +308,7 @@ class Predictor:
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
-            detector = self._load(job.runtime, job.progress).detector(job.thresholds)
+            detector = self._load(job.runtime, job.progress).detector(job.thresholds, remember=True)
         return job.sequence_run(info, detector)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
