@@ -66,7 +66,7 @@ def test_the_newest_frame_with_all_the_sound_then_the_end():
 
 
 @pytest.mark.parametrize(
-    ("error", "refused"), [(SourceError("no"), False), (RefusedError("no"), True), (OSError("no"), False)]
+    ("error", "refused"), [(SourceError("no"), False), (RefusedError("no"), True), (OSError(5, "no"), False)]
 )
 def test_what_fails_is_a_loss(error, refused):
     def opener():
