@@ -47,6 +47,7 @@ class CameraRun(Predictor):
             predictor.backend,
             predictor.precision,
             input_size=predictor.input_size,
+            device=predictor.device,
             detector=predictor.detector,
         )
         self.camera = camera
