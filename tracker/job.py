@@ -19,12 +19,14 @@ from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
 from .privacy.cover import Cover, Hiding
-from .settings.live import LiveOptions
+from .settings.groups.live import LiveOptions
+from .settings.groups.people import PeopleOptions
+from .settings.groups.segments import SegmentOptions
 from .settings.runtime import RuntimeOptions
-from .settings.segments import SegmentOptions
 from .settings.tracking import TrackerConfig
 from .sinks.base import Sink
 from .sinks.claim import RunFiles
+from .sinks.records.people import PeopleSink
 from .sinks.records.status import StatusSink
 from .sinks.segments.names import SEGMENT
 from .sinks.segments.plan import SegmentPlan
@@ -53,7 +55,7 @@ class Job:
         source: the source, where it is live; None for others.
 
     Raises:
-        OptionError: a private run is cut into segments that are shorter than its intervals.
+        OptionError: options contradict each other.
     """
 
     outputs: OutputOptions | None
@@ -75,6 +77,10 @@ class Job:
             raise OptionError(
                 f"private counts by intervals of {self.outputs.interval:g} s: split {self.segments.split} is shorter"
             )
+        if self._saves_embeddings and not self.outputs:
+            raise OptionError("save_embeddings has no place without output_dir: give that too")
+        if self._saves_embeddings and self.outputs and self.outputs.private:
+            raise OptionError("private keeps nothing of what people look like: leave save_embeddings out")
 
     @property
     def live(self) -> LiveOptions:
@@ -85,6 +91,10 @@ class Job:
     def segments(self) -> SegmentOptions:
         """How the files are cut and kept."""
         return self.groups.get(SegmentOptions, SegmentOptions())
+
+    @property
+    def _saves_embeddings(self) -> bool:
+        return self.groups.get(PeopleOptions, PeopleOptions()).save_embeddings
 
     def sequence_run(self, info: SequenceInfo, detector: Detector) -> SequenceRun:
         """Return the run of a sequence with these options.
@@ -112,8 +122,11 @@ class Job:
             }
 
             def made(outputs: OutputOptions, more: Mapping[str, Any], past: Past | None, tell: Tell | None) -> Outputs:
+                recorders = outputs.recorders(config.refine, {**about, **more}, at_end, detector.folder, past, tell)
+                if self._saves_embeddings:
+                    recorders.append(PeopleSink(outputs.folder, detector.name, config.longest_memory))
                 return Outputs(
-                    outputs.recorders(config.refine, {**about, **more}, at_end, detector.folder, past, tell),
+                    recorders,
                     outputs.renderers(times, detector.high_conf_thres),
                     outputs.claim(),
                 )

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .options import add_flag
-from .settings.answers import AnswerOptions
-from .settings.delivery import DeliveryOptions
-from .settings.live import LiveOptions
-from .settings.segments import SegmentOptions
+from .settings.groups.answers import AnswerOptions
+from .settings.groups.delivery import DeliveryOptions
+from .settings.groups.live import LiveOptions
+from .settings.groups.people import PeopleOptions
+from .settings.groups.segments import SegmentOptions
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ GROUPS = {  # by the title that help gives them
     "Camera options": Group(LiveOptions, "How cameras and streams are read."),
     "Long runs": Group(SegmentOptions, "How the files of long runs are cut and kept."),
     "Delivery options": Group(DeliveryOptions, "Who is told what happens, while it happens.", common=True),
+    "People options": Group(PeopleOptions, "What is kept of what people look like.", common=True),
 }
 _GROUP_OF = {field.name: group.kind for group in GROUPS.values() for field in dataclasses.fields(group.kind)}
 

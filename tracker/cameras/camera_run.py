@@ -13,7 +13,7 @@ from ..job import Job
 from ..pipeline.result import TrackingResult
 from ..pipeline.sequence import SequenceRun
 from ..predictor import Predictor
-from ..settings.delivery import DeliveryOptions
+from ..settings.groups.delivery import DeliveryOptions
 from ..sinks.base import Sink
 from ..sources import Source
 from ..sources.live.connection import Waiting
@@ -47,6 +47,7 @@ class CameraRun(Predictor):
             predictor.backend,
             predictor.precision,
             input_size=predictor.input_size,
+            device=predictor.device,
             detector=predictor.detector,
         )
         self.camera = camera

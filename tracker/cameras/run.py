@@ -15,7 +15,7 @@ from ..detection.backends.network import thread_count
 from ..errors import OptionError
 from ..pipeline.interrupts import StopRequest
 from ..predictor import Predictor
-from ..settings.delivery import DeliveryOptions
+from ..settings.groups.delivery import DeliveryOptions
 from ..sinks.base import Sink
 from .camera_run import CameraRun
 from .config import Camera, check_names

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ..settings.delivery import MQTT_EXAMPLE, mqtt_prefix, split_address
+from ..settings.groups.delivery import MQTT_EXAMPLE, mqtt_prefix, split_address
 from .hub import Event
 from .sender import QUEUE, Sender
 

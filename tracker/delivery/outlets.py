@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import OptionError
-from ..settings.delivery import DeliveryOptions, read_cooldown, read_secret
+from ..settings.groups.delivery import DeliveryOptions, read_cooldown, read_secret
 from .event_file import EventFile
 from .hub import EventHub, Outlet
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import requests
 
-from ..settings.delivery import split_address
+from ..settings.groups.delivery import split_address
 from .hub import Event
 from .sender import QUEUE, Sender
 

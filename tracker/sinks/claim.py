@@ -18,6 +18,7 @@ from .files import (
     is_at,
     make_parent,
     part_path,
+    people_path,
     refined_path,
     run_path,
     text_path,
@@ -109,7 +110,7 @@ class RunFiles:
 
     def _beside(self, name: str) -> list[Path]:
         """Return what a run keeps beside its text from the first frame on."""
-        return [path_of(self._folder, name) for path_of in (run_path, times_path, answers_path)]
+        return [path_of(self._folder, name) for path_of in (run_path, times_path, people_path, answers_path)]
 
     def _take(self, name: str, new: bool) -> bool:
         """Lock the files of a name; return False if another run has them, or if they shall be new and are not."""

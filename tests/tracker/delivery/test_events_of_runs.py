@@ -15,7 +15,7 @@ from tracker.delivery.webhook import Webhook
 from tracker.errors import OptionError, OutputError
 from tracker.pipeline.interrupts import result_of
 from tracker.predictor import Predictor
-from tracker.settings.delivery import EVENT_KINDS
+from tracker.settings.groups.delivery import EVENT_KINDS
 
 
 @pytest.fixture(scope="module")

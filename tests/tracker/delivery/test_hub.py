@@ -11,7 +11,7 @@ from tests.tracker.delivery.receivers import made_event
 from tracker.delivery.hub import EventHub
 from tracker.delivery.sender import Sender
 from tracker.errors import OptionError, OutputError
-from tracker.settings.delivery import DeliveryOptions
+from tracker.settings.groups.delivery import DeliveryOptions
 
 
 class Kept(Sender):

@@ -14,7 +14,7 @@ from tracker.delivery.hub import EventHub
 from tracker.delivery.outlets import make_hub
 from tracker.errors import OptionError
 from tracker.predictor import Predictor
-from tracker.settings.delivery import DeliveryOptions
+from tracker.settings.groups.delivery import DeliveryOptions
 
 PREFIX = "front/street"
 QUICK = (0.05, 0.05)  # seconds between tries

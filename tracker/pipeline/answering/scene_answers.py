@@ -20,7 +20,7 @@ from ...analysis.scene import Scene
 from ...analysis.trajectories import ID
 from ...delivery.hub import Tell
 from ...errors import OutputError
-from ...settings.answers import AnswerOptions
+from ...settings.groups.answers import AnswerOptions
 from ...sinks.files import answers_path
 from ...sinks.pictures.scene_pictures import (
     BACKGROUND,

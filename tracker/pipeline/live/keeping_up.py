@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...settings.live import LiveOptions
+from ...settings.groups.live import LiveOptions
 from ...sources import Source
 from ...structures import Frame
 from .lag import Lag

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from ...settings.segments import Keep
+from ...settings.groups.segments import Keep
 from ..files import final_path, part_path, run_path, text_path, video_path
 from ..video import holds_pictures
 from .names import SegmentFiles, find_segments, is_segment

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import TrackingError
-from ...settings.segments import Keep
+from ...settings.groups.segments import Keep
 from ...structures import Frame, SequenceInfo, Tracks
 from ..mot_text import MotTextSink
 from .full_disk import Sparing, has_room, is_full

@@ -15,7 +15,7 @@ from tracker.pipeline.outputs import OutputOptions
 from tracker.pipeline.sequence import SequenceRun
 from tracker.pipeline.timing import StageTimes
 from tracker.pipeline.track import track_source
-from tracker.settings.live import LiveOptions
+from tracker.settings.groups.live import LiveOptions
 from tracker.settings.tracking import TrackerConfig
 from tracker.sinks.records.status import StatusSink
 from tracker.structures import Frame, SequenceInfo

@@ -18,7 +18,7 @@ from tests.tracker.sources.live.http_camera import (
     transport_stream,
 )
 from tracker.errors import OptionError, SourceError
-from tracker.settings.live import LiveOptions
+from tracker.settings.groups.live import LiveOptions
 from tracker.sources import open_source
 from tracker.sources.live import reconnecting
 

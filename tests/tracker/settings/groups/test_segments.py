@@ -3,7 +3,7 @@
 import pytest
 
 from tracker.errors import OptionError
-from tracker.settings.segments import Keep, SegmentOptions, read_duration, read_keep
+from tracker.settings.groups.segments import Keep, SegmentOptions, read_duration, read_keep
 
 
 @pytest.mark.parametrize(

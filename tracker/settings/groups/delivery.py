@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ..errors import OptionError
-from .checks import check_number, check_settings, flag, setting, shown
+from ...errors import OptionError
+from ..checks import check_number, check_settings, flag, setting, shown
 
 EVENT_KINDS = (
     *("appeared", "ended", "crossed", "entered", "left", "loitering", "crowd", "still"),

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import OptionError
-from .checks import LARGEST, check_settings, setting, shown
+from ...errors import OptionError
+from ..checks import LARGEST, check_settings, setting, shown
 
 DAY = 86_400.0  # seconds
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
