@@ -25,7 +25,8 @@ FLOORS = (
     {"options", "pipeline"},
     {"option_groups", "job"},
     {"predictor", "exports"},
-    {"cameras"},
+    {"cameras", "library"},
+    {"web"},
     {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names
 )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .errors import SourceError as SourceError
     from .errors import TrackingError as TrackingError
     from .exports.export import export as export
+    from .library.batch.result import BatchResult as BatchResult
+    from .library.batch.track import track_batch as track_batch
     from .pipeline.analyse import analyse as analyse
     from .pipeline.result import TrackingResult as TrackingResult
     from .predictor import Predictor as Predictor
@@ -53,6 +55,8 @@ else:  # not for type checkers, to which any name would then be one of the packa
         "SourceError": "errors",
         "TrackingError": "errors",
         "export": "exports.export",
+        "BatchResult": "library.batch.result",
+        "track_batch": "library.batch.track",
         "analyse": "pipeline.analyse",
         "TrackingResult": "pipeline.result",
         "Predictor": "predictor",

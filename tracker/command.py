@@ -20,12 +20,15 @@ from .cameras.status import CamerasResult
 from .errors import TrackingError
 from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
+from .library.batch.arguments import HELP, USAGE, add_batch_arguments, run_batch
+from .library.batch.result import BatchResult
 from .option_groups import add_group, add_group_arguments
 from .options import (
     add_config_arguments,
     add_flag,
     add_input_arguments,
     add_language_argument,
+    add_model_arguments,
     add_private_argument,
     add_threshold_arguments,
     add_time_arguments,
@@ -35,6 +38,11 @@ from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
+from .web.commands.scene import Drawn, add_scene_arguments, draw_scene_file
+from .web.commands.serve import Served, add_serve_arguments, serve
+from .web.commands.viewing import add_view_arguments, viewing
+
+CHOSEN = ("model", "threads", "backend", "precision", "input_size", "device")  # of the model, and how it is run
 
 
 class UsageError(Exception):
@@ -75,7 +83,9 @@ class JsonText:
 
 def _add_track_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     add_input_arguments(parser.add_argument_group("Input options", "What to track."), everything)
-    add_config_arguments(parser.add_argument_group("Config options", "Model, device and results."))
+    config = parser.add_argument_group("Config options", "Model, device and results.")
+    add_config_arguments(config)
+    add_view_arguments(config)
     add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."), everything)
     add_group_arguments(parser, everything)
 
@@ -84,10 +94,13 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | 
     source, video_stream, sources = (arguments.pop(name) for name in ("source", "video_stream", "sources"))
     if [source, video_stream, sources].count(None) != 2:
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE")
-    chosen = ("model", "threads", "backend", "precision", "input_size")
-    predictor.change_model(*(arguments.pop(name) for name in chosen))
+    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
     if sources is None:
-        return predictor.mot_predict(video_stream if source is None else source, **arguments)
+        source = video_stream if source is None else source
+        with viewing(source, arguments) as sinks:
+            return predictor.mot_predict(source, sinks=sinks, **arguments)
+    if arguments.pop("preview") is not None or arguments.pop("show"):
+        raise UsageError("--preview and --show are for one SOURCE: serve --sources FILE shows several cameras")
     result = run_cameras(predictor, read_cameras(sources), **arguments)
     if result.failed:
         names = ", ".join(one.name for one in result.failed)
@@ -148,6 +161,20 @@ def _export(predictor: Predictor, arguments: dict[str, Any]) -> ExportResult:
     return export(arguments.pop("text"), **arguments)
 
 
+def _draw_scene(predictor: Predictor, arguments: dict[str, Any]) -> Drawn:
+    return draw_scene_file(arguments)
+
+
+def _add_serve_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
+    add_serve_arguments(parser, everything)
+    add_model_arguments(parser.add_argument_group("Model options", "What tracks."))
+
+
+def _serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
+    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
+    return serve(predictor, arguments)
+
+
 COMMANDS = {
     "track": Command(
         "Follow the pedestrians in a video: every person gets a number that stays.",
@@ -166,6 +193,19 @@ COMMANDS = {
         f"TEXT --to {'|'.join(FORMATS)} [--video VIDEO] [options]",
         _add_export_arguments,
         _export,
+    ),
+    "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
+    "scene": Command(
+        "Draw a scene, lines, zones and regions, with the mouse on a page; or write a frame with a grid of fractions.",
+        "SOURCE [--output FILE | --snapshot PICTURE]",
+        add_scene_arguments,
+        _draw_scene,
+    ),
+    "serve": Command(
+        "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them.",
+        "[--port PORT] [--sources FILE] [options]",
+        _add_serve_arguments,
+        _serve,
     ),
 }
 DEFAULT = "track"
@@ -205,8 +245,9 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
         The result, to be printed: its text is a summary, or one JSON object with ``--json``.
 
     Raises:
-        SystemExit: 1 after an error, 2 for wrong arguments, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; the
-            cause is one line on stderr. With ``--json`` the object of a run that was interrupted is printed before.
+        SystemExit: 1 after an error or if a video of a batch failed, 2 for wrong arguments, 130 after Ctrl-C, 143 after
+            SIGTERM, 129 after SIGHUP; the cause is one line on stderr. With ``--json`` the object of a run that was
+            interrupted is printed before.
 
     With ``--events -`` nothing but events goes to standard output: ``sys.stdout`` is standard error from then on.
     """
@@ -223,7 +264,11 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
     finally:
         if arguments.get("events") == EVENTS_ALONE:
             sys.stdout = sys.stderr  # what prints the result, which PaddleHub may be, leaves the events alone
-    return JsonText(result) if as_json else result
+    text = JsonText(result) if as_json else result
+    if isinstance(result, BatchResult) and result.failed:
+        print_result(text)
+        raise SystemExit(1)
+    return text
 
 
 def _run_in_order(
@@ -253,6 +298,8 @@ def _run_in_order(
 
 
 def _what_is_left(result: Any) -> str:
+    if isinstance(result, BatchResult):
+        return f": {len(result.left)} of {len(result.rows)} videos are left; --resume goes on with them"
     if not isinstance(result, (TrackingResult, CamerasResult)):  # the second Ctrl-C, or one before the run
         return ""
     made = isinstance(result, CamerasResult) or result.files

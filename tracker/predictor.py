@@ -56,6 +56,8 @@ class Predictor:
         input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
             ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
             longer, in proportion to their area.
+        device: what the network runs on: ``cpu``, ``cuda``, ``tensorrt``, ``directml``, ``coreml``, or ``auto``, the
+            processor, or the GPU with use_gpu. Paddle has ``cuda`` only, onnxruntime all that its build has.
         detector: a detector of your own in place of a model; `FunctionDetector` makes one of a function. The other
             arguments, ``use_gpu`` and the thresholds of detection then have no effect.
 
@@ -71,6 +73,7 @@ class Predictor:
         precision: str = "auto",
         *,
         input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
         detector: Detector | None = None,
     ) -> None:
         if detector is not None:
@@ -80,13 +83,14 @@ class Predictor:
         self.backend = backend
         self.precision = precision
         self.input_size = input_size
+        self.device = device
         self.detector = detector
         self._loaded: dict[RuntimeOptions, Model] = {}
         self._loading = threading.Lock()
 
     def mot_predict(
         self,
-        video_stream: str | int | os.PathLike,
+        video_stream: str | int | os.PathLike | Source,
         output_dir: str | os.PathLike = "",
         visualization: bool = True,
         draw_threshold: float = 0.5,
@@ -119,7 +123,7 @@ class Predictor:
 
         Args:
             video_stream: video file, folder of images, glob, MOTChallenge sequence folder, http or rtsp URL; with
-                from_device the number of a camera.
+                from_device the number of a camera. A source that is open already is read to its end.
             output_dir: folder of the results; '' is the current one.
             visualization: whether to make the annotated video.
             draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all. The default is the
@@ -264,13 +268,19 @@ class Predictor:
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(
-        self, model: str, threads: int | None, backend: str, precision: str, input_size: str | Sequence[int] = "auto"
+        self,
+        model: str,
+        threads: int | None,
+        backend: str,
+        precision: str,
+        input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
     ) -> None:
         """Change the model, or how it is run, from the next use on; the arguments are those of the class."""
-        chosen = (model, threads, backend, precision, input_size)
-        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size):
+        chosen = (model, threads, backend, precision, input_size, device)
+        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size, self.device):
             self._loaded = {}
-            self.model, self.threads, self.backend, self.precision, self.input_size = chosen
+            self.model, self.threads, self.backend, self.precision, self.input_size, self.device = chosen
 
     def _job(
         self,
@@ -292,7 +302,9 @@ class Predictor:
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
         size = parse_input_size(self.input_size)
-        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads, input_size=size)
+        runtime = RuntimeOptions(
+            self.backend, self.precision, use_gpu, self.threads, input_size=size, device=self.device
+        )
         if self.detector is None:
             choose_backends(runtime)
         if hiding:
@@ -308,7 +320,7 @@ class Predictor:
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
-            detector = self._load(job.runtime, job.progress).detector(job.thresholds)
+            detector = self._load(job.runtime, job.progress).detector(job.thresholds, remember=True)
         return job.sequence_run(info, detector)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:

@@ -6,6 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
@@ -65,6 +66,7 @@ class Source(ABC):
         start_time: time of the first frame in the input's own clock, in seconds, known once it was read; sound is
             dated by that clock.
         pixel_aspect: width of a pixel over its height, known once the first frame was read; rarely other than 1.
+        path: file or folder that it can be read from again; None for a camera, an address or a glob.
         audio_stream: sound of the input, template for copying its packets; None without, and after `close`.
     """
 
@@ -83,6 +85,7 @@ class Source(ABC):
         self.skipped = 0
         self.start_time = 0.0
         self.pixel_aspect = Fraction(1)
+        self.path: Path | None = None
         self.audio_stream: av.AudioStream | None = None
         self.label = label
         self._frames: Generator[Frame, None, None] | None = None

@@ -41,7 +41,7 @@ MOST_CAMERAS = 9999  # OpenCV gives higher numbers another meaning
 
 
 def open_source(
-    video_stream: str | int | os.PathLike,
+    video_stream: str | int | os.PathLike | Source,
     from_device: bool = False,
     frame_rate: float | None = None,
     with_audio: bool = False,
@@ -57,7 +57,8 @@ def open_source(
 
     Args:
         video_stream: path of a video, an image, a folder of images or a MOTChallenge sequence folder (seqinfo.ini);
-            glob pattern of images; URL; or, when `from_device`, the index of a camera.
+            glob pattern of images; URL; or, when `from_device`, the index of a camera. A source that is open already is
+            returned as it is.
         from_device: read from the camera of that index.
         frame_rate: frames per second of a source without time stamps: images, raw streams. Of a camera or live stream
             without stamps, whose frames are dated by their arrival, it is the rate to expect. Videos keep their stamps.
@@ -81,6 +82,8 @@ def open_source(
         frame_rate = check_positive("frame_rate", frame_rate)
     check_positive("timeout", timeout)
     check_whole("max_pixels", max_pixels, 1, MOST_PIXELS)
+    if isinstance(video_stream, Source):
+        return video_stream
     if isinstance(video_stream, bool) or not isinstance(video_stream, (str, int, os.PathLike)):
         raise OptionError(f"video_stream must be a path, a URL or a camera index, got {type(video_stream).__name__}")
     text = str(video_stream) if isinstance(video_stream, int) else os.fsdecode(video_stream)
@@ -97,20 +100,18 @@ def open_source(
     if live and live.reconnect and (there or not is_url):
         raise OptionError(f"reconnect is for cameras and addresses, and {shown(text)} is neither: leave it out")
     if there:
-        if path.is_dir():
-            return _open_images(find_images(path), text, frame_rate, max_pixels)
-        if is_image(path):
-            return ImageSource([path], repr(text), path.stem, frame_rate, max_pixels=max_pixels)
-        container = open_file(path, repr(text), max_pixels, timeout)
-        return VideoSource(container, repr(text), path.stem, frame_rate, with_audio, max_pixels=max_pixels)
+        source = _open_path(path, text, frame_rate, with_audio, timeout, max_pixels)
+        source.path = path
+        return source
     if is_url:
-        check_scheme(text, _shown_url(text))
+        label = repr(shown_address(text))
+        check_scheme(text, label)
         transport = live.rtsp_transport if live else "tcp"
 
         def opener() -> Source:
             return _open_url(text, frame_rate, with_audio, timeout, max_pixels, transport)
 
-        return _kept(opener, _shown_url(text), live, timeout, tell, waiting)
+        return _kept(opener, label, live, timeout, tell, waiting)
     if glob.has_magic(text):
         # Path.glob refuses absolute patterns.
         matches = (Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207
@@ -122,6 +123,17 @@ def open_source(
         return _open_images(images, text, frame_rate, max_pixels)
     hint = f"; for camera {text} pass from_device=True (--from_device)" if _is_index(text) else ""
     raise SourceError(f"{text!r} does not exist: check the path{hint}")
+
+
+def _open_path(
+    path: Path, text: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int
+) -> Source:
+    if path.is_dir():
+        return _open_images(find_images(path), text, frame_rate, max_pixels)
+    if is_image(path):
+        return ImageSource([path], repr(text), path.stem, frame_rate, max_pixels=max_pixels)
+    container = open_file(path, repr(text), max_pixels, timeout)
+    return VideoSource(container, repr(text), path.stem, frame_rate, with_audio, max_pixels=max_pixels)
 
 
 def _exists(path: Path) -> bool:
@@ -169,24 +181,23 @@ def _words(segment: str) -> list[str]:
     return [word for word in re.split(r"[&;,]|_(?=[A-Za-z]+=)", segment) if _CHOICE.fullmatch(word)]
 
 
-def _shown_url(url: str) -> str:
-    """Return what messages call an address."""
-    # Everything up to the last @ may belong to the password, and what follows ? may be a token.
-    address, query, _ = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")
-    without_password = address.replace("://", "://***@") if "@" in url else address
-    return repr(without_password + ("?..." if query else ""))
-
-
 def _open_url(
     url: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int, transport: str
 ) -> Source:
-    scheme, label = url.partition("://")[0].lower(), _shown_url(url)
+    scheme, label = url.partition("://")[0].lower(), repr(shown_address(url))
     video_name, camera_name = _url_names(url)
     container = open_address(url, label, max_pixels, timeout, transport)
     # A web camera may come by http as well: what has no end is live.
     live = scheme in LIVE_SCHEMES or container.duration is None
     name = camera_name if live else video_name
     return VideoSource(container, label, name, frame_rate, with_audio, live, max_pixels)
+
+
+def shown_address(url: str) -> str:
+    """Return an address without what may be a password or a token."""
+    # Everything up to the last @ may belong to the password, and what follows ? may be a token.
+    address, query, _ = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")
+    return (address.replace("://", "://***@") if "@" in url else address) + ("?..." if query else "")
 
 
 def _kept(
@@ -225,8 +236,10 @@ def _open_images(images: ImageFolder, text: str, frame_rate: float | None, max_p
     return ImageSource(images.files, repr(text), _file_name(name) or "images", rate, images.numbers, max_pixels)
 
 
-def readable_again(source: str | int | os.PathLike) -> Path | None:
+def readable_again(source: str | int | os.PathLike | Source) -> Path | None:
     """Return the file or folder that a source is, which can be read again; None for a camera, an address or a glob."""
+    if isinstance(source, Source):
+        return source.path
     try:
         return Path(source) if isinstance(source, (str, os.PathLike)) and Path(source).exists() else None
     except (OSError, ValueError):  # no name that a file could have
