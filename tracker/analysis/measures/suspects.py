@@ -91,11 +91,13 @@ class SuspectLog:
         amid &= (points[:, TOP] > 0) & (points[:, LEFT] > 0) & (points[:, LEFT] + points[:, WIDTH] < width)
         new = np.append(True, points[1:, TRACK] != points[:-1, TRACK])
         at = new.nonzero()[0]
-        places = np.concatenate([np.full((1, 2), np.nan), points[:-1][:, [X, FOOT]]])  # of the points before
-        for row, track in zip(at.tolist(), points[at, TRACK].astype(int).tolist()):
-            before = self._last.get(track)
-            places[row] = (before.x, before.foot) if before else (np.nan, np.nan)
-        way = np.linalg.norm(points[:, [X, FOOT]] - places, axis=1)
+        ends = np.append(at[1:], len(points)) - 1
+        tracks = points[at, TRACK].astype(int).tolist()
+        known = [self._last.get(track) for track in tracks]
+        way = np.empty(len(points))  # from the point before
+        way[1:] = np.hypot(*np.diff(points[:, [X, FOOT]], axis=0).T)
+        before = np.array([(seen.x, seen.foot) if seen else (np.nan, np.nan) for seen in known])
+        way[at] = np.hypot(*(points[at][:, [X, FOOT]] - before).T)
         seconds = points[:, STEP] / 1000
         jumped = (points[:, STEP] > 0) & (points[:, STEP] <= UNSEEN)
         jumped &= way > points[:, HEIGHT] * (LEAP[0] + LEAP[1] * seconds)
@@ -107,11 +109,9 @@ class SuspectLog:
         for point, inside in zip(points[points[:, STEP] < 0], amid[points[:, STEP] < 0].tolist()):
             if inside and point[MS] > 0:
                 self._new.append(_seen(point, inside, point[MS]))
-        ends = np.append(at[1:], len(points)) - 1
-        for first, last in zip(at.tolist(), ends.tolist()):
-            before = self._last.get(int(points[last, TRACK]))
-            begin = before.first if before else float(points[first, MS])
-            self._last[int(points[last, TRACK])] = _seen(points[last], bool(amid[last]), begin)
+        begins = points[at, MS].tolist()
+        for track, seen, begin, point, inside in zip(tracks, known, begins, points[ends], amid[ends].tolist()):
+            self._last[track] = _seen(point, inside, seen.first if seen else begin)
 
     def _find(self, seen: _Seen, made: list) -> None:
         """Look for somebody lost who may have been found under another number, the nearest of them."""
@@ -134,5 +134,5 @@ class SuspectLog:
 
 
 def _seen(point: np.ndarray, amid: bool, first: float) -> _Seen:
-    ms, x, foot, height = point[[MS, X, FOOT, HEIGHT]].tolist()
-    return _Seen(int(point[ID]), ms, x, foot, height, int(point[FRAME]), amid, first)
+    row = point.tolist()
+    return _Seen(int(row[ID]), row[MS], row[X], row[FOOT], row[HEIGHT], int(row[FRAME]), amid, first)
