@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .options import add_flag
-from .settings.answers import AnswerOptions
-from .settings.live import LiveOptions
+from .settings.groups.answers import AnswerOptions
+from .settings.groups.delivery import DeliveryOptions
+from .settings.groups.live import LiveOptions
+from .settings.groups.people import PeopleOptions
+from .settings.groups.segments import SegmentOptions
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Group:
 GROUPS = {  # by the title that help gives them
     "Answer options": Group(AnswerOptions, "What of the answers to a scene is made on request."),
     "Camera options": Group(LiveOptions, "How cameras and streams are read."),
+    "Long runs": Group(SegmentOptions, "How the files of long runs are cut and kept."),
+    "Delivery options": Group(DeliveryOptions, "Who is told what happens, while it happens.", common=True),
+    "People options": Group(PeopleOptions, "What is kept of what people look like.", common=True),
 }
 _GROUP_OF = {field.name: group.kind for group in GROUPS.values() for field in dataclasses.fields(group.kind)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,11 @@ from .recording import Recording
 from .regions import Regions
 from .rows import Count, Crossing, FloorPoint, Person, Range, Suspect, Visit, ZoneCount
 from .scene import Scene
-from .trajectories import FRAME, HEIGHT, SCORE, TOP, WIDTH, Movement, Trajectories
+from .trajectories import COLUMNS, FRAME, HEIGHT, MS, SCORE, TOP, WIDTH, Movement, Trajectories
 from .trajectories import LEFT as LEFT_SIDE
+
+_FIRST = np.full(COLUMNS, -np.inf)  # least values of the point of a crossing, which may lie in the segment before
+_FIRST[[MS, FRAME]] = 0, 1
 
 
 @dataclass
@@ -115,6 +118,7 @@ class SceneAnalysis:
         self._zone_counts = ZoneIntervals(scene.zones, scene.lines, recording.interval)
         self._still: dict[int, tuple[float, int, float, int]] = {}
         self._events = EventList(scene, recording)
+        self._longer: Trajectories | None = None  # with what was seen before the recording, for its crossings
         self._points, self._heights = 0, 0  # pixels, in hundredths: whole numbers add up to the same in any order
 
     def update(self, observations: np.ndarray, now: float) -> Step:
@@ -130,7 +134,21 @@ class SceneAnalysis:
         """
         observations = self.keep(observations)
         self.end = max(self.end, now)
-        return self._take(self._trajectories.update(observations, now))
+        movement = self._trajectories.update(observations, now)
+        longer = self._longer.update(observations, now) if self._longer else movement
+        return self._take(movement, self._crossed(longer))
+
+    def go_on_from(self, observations: np.ndarray) -> None:
+        """Take what was seen just before the recording, of which it is one segment.
+
+        Whoever crosses a line where the segments meet is then counted here, if it could not be known before. All else
+        begins anew.
+
+        Args:
+            observations: as for `update`, with times below 0.
+        """
+        self._longer = Trajectories(self.scene.memory)
+        self.crossings.update(self._longer.update(self.keep(observations), 0.0))
 
     def keep(self, observations: np.ndarray) -> np.ndarray:
         """Return the observations, [N, 8], of those who are asked about: not where the scene leaves people out."""
@@ -139,9 +157,16 @@ class SceneAnalysis:
         x = observations[:, LEFT_SIDE] + observations[:, WIDTH] / 2
         return observations[self.regions.keep(x, observations[:, TOP] + observations[:, HEIGHT])]
 
-    def close(self) -> Step:
-        """Return what is left once the recording is over."""
-        return self._take(self._trajectories.close(self.end))
+    def close(self, is_followed: bool = False) -> Step:
+        """Return what is left once the recording is over.
+
+        Args:
+            is_followed: whether another segment goes on from this one, to which crossings are left that only its frames
+                could settle.
+        """
+        movement = self._trajectories.close(self.end)
+        longer = self._longer.close(self.end) if self._longer else movement
+        return self._take(movement, [] if is_followed else self._crossed(longer))
 
     @property
     def totals(self) -> list[tuple[str, str, int, int, int]]:
@@ -182,7 +207,7 @@ class SceneAnalysis:
             made.append(f"the plane fits its points only to {self.floor.error:.2f} m: check points and metres")
         return made
 
-    def _take(self, movement: Movement) -> Step:
+    def _take(self, movement: Movement, crossed: list[Crossed]) -> Step:
         points, step = movement.points, Step()
         self._points += len(points)
         self._heights += int(np.rint(100 * points[:, HEIGHT]).sum())
@@ -194,7 +219,6 @@ class SceneAnalysis:
         new_things = {track: thing for track, thing in people.still.items() if track not in self._still}
         self._still |= new_things
         self.things |= {thing[3] for thing in new_things.values()}
-        crossed = self.crossings.update(counted)
         events = self._visits.update(counted, self._still)
         crowds = self.crowds.update(events, self.end)
         self._count(movement, crossed, events, step)
@@ -207,6 +231,16 @@ class SceneAnalysis:
         for track in movement.ended[:, 0].astype(int).tolist():
             self._still.pop(track, None)
         return step
+
+    def _crossed(self, movement: Movement) -> list[Crossed]:
+        """Return the crossings that points settle; one that lies before the recording is told at its beginning."""
+        crossed = self.crossings.update(movement.without(self.staff))
+        if self._longer is None:
+            return crossed
+        return [
+            replace(one, ms=max(one.ms, 0.0), point=None if one.point is None else np.maximum(one.point, _FIRST))
+            for one in crossed
+        ]
 
     def _count(self, movement: Movement, crossed: list[Crossed], events: list[ZoneEvent], step: Step) -> None:
         """Add to the counts, and take the rows of the intervals that are over."""

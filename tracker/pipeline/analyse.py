@@ -23,8 +23,8 @@ from ..analysis.report.words import check_language
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
 from ..privacy.counts import check_private
-from ..settings.answers import AnswerOptions
 from ..settings.checks import check_choice, check_flag, check_positive, check_whole, shown
+from ..settings.groups.answers import AnswerOptions
 from ..sinks.annotated_video import DRAW_THRESHOLD, VideoSink
 from ..sinks.files import answers_path, run_path, times_path
 from ..sinks.mot_text import FRAME, HEIGHT, LEFT, SCORE, read_mot, read_portions

@@ -7,11 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 from ..analysis.recording import Recording
+from ..delivery.hub import Tell
 from ..sinks.files import answers_path, refined_path, run_path, text_path
 from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
 from .answering.overlay import observe
+from .answering.past import Past
 from .answering.private_answers import AnyAnswers, PrivateAnswers
 from .answering.scene_answers import Asked, SceneAnswers
 
@@ -27,6 +29,8 @@ class AnswersSink:
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
         private: whether nothing but counts is written, see `PrivateFiles`.
+        past: what the segment before has seen; None for a run that is one whole.
+        tell: called with every event, once the files have it; not in a private run. None for nobody.
     """
 
     name = "answers"
@@ -38,12 +42,18 @@ class AnswersSink:
         interval: float = 60.0,
         start: datetime | None = None,
         private: bool = False,
+        past: Past | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._output_dir = output_dir
         self._asked = asked
         self._interval = interval
         self._start = start
         self._private = private
+        self._past = past
+        self._base = 0.0  # milliseconds of the run
+        self._size = (0, 0)
+        self._tell = tell
         self._clock: Clock
         self._answers: AnyAnswers
 
@@ -61,17 +71,27 @@ class AnswersSink:
             self._answers = PrivateAnswers(answers, self._asked.scene, recording)
         else:
             text, about = text_path(folder, name), run_path(folder, name)
-            self._answers = SceneAnswers(answers, self._asked, recording, text, about, with_frames=True)
+            self._answers = SceneAnswers(
+                answers, self._asked, recording, text, about, with_frames=True, tell=self._tell
+            )
+        self._base, self._size = round(1000 * info.start), info.size
+        if self._past:
+            if self._past.holder is not None:
+                self._answers.analysis.go_on_from(self._past.before(self._base, self._size))
+            self._past.holder = self
         if self._answers.analysis.floor:
             logger.info("%s", self._answers.analysis.floor)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
-        self._answers.write(*observe(self._clock, frame, tracks), frame, tracks)
+        observations, now = observe(self._clock, frame, tracks)
+        if self._past:
+            self._past.add(observations, self._base, self._size)
+        self._answers.write(observations, now, frame, tracks)
 
     def close(self) -> dict[str, Path]:
         """Write what is left, and return the folder, as ``answers``, and the report, if any, as ``report``."""
-        return self._answers.close()
+        return self._answers.close(self._past is not None and self._past.holder is not self)
 
 
 class RefinedAnswersSink:

@@ -12,11 +12,12 @@ from typing import Any
 from ..analysis.answers import check_interval
 from ..analysis.report.words import check_language
 from ..analysis.scene import Scene
+from ..delivery.hub import Tell
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
-from ..settings.answers import AnswerOptions
-from ..settings.checks import check_flag, check_number
+from ..settings.checks import check_flag, check_installed, check_number
+from ..settings.groups.answers import AnswerOptions
 from ..settings.refinement import RefineSettings
 from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
 from ..sinks.base import Sink
@@ -26,6 +27,7 @@ from ..sinks.records.run_file import RunSink
 from ..sinks.records.times import TimesSink
 from ..sinks.trails import Trails
 from .answering.overlay import SceneOverlay
+from .answering.past import Past
 from .answering.scene_answers import Asked
 from .answers import AnswersSink, RefinedAnswersSink
 from .timing import StageTimes
@@ -53,7 +55,7 @@ class OutputOptions:
         answers: what of the answers to the scene is made on request.
 
     Raises:
-        OptionError: a value is of the wrong type or out of its range.
+        OptionError: a value is of the wrong type or out of its range, or a package that it needs is not installed.
     """
 
     folder: Path
@@ -71,7 +73,8 @@ class OutputOptions:
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
-        check_flag("refine", self.refine)
+        if check_flag("refine", self.refine):
+            check_installed("refine", "scipy")
         check_number("draw_threshold", self.draw_threshold, 0, 1)
         check_interval(self.interval)
         check_language(self.language)
@@ -86,9 +89,14 @@ class OutputOptions:
         """Numbers of people below this are told as 0."""
         return FEW if self.private else 0
 
+    @property
+    def is_rendered(self) -> bool:
+        """Whether frames are drawn."""
+        return self.visualization and not self.private
+
     def claim(self) -> RunFiles:
         """Return the claim of one run on its files."""
-        return RunFiles(self.folder, self.visualization and not self.private, not self.private)
+        return RunFiles(self.folder, self.is_rendered, not self.private)
 
     def recorders(
         self,
@@ -96,6 +104,8 @@ class OutputOptions:
         about: Mapping[str, Any] | None = None,
         at_end: Callable[[], Mapping[str, Any]] = dict,
         model: Path | None = None,
+        past: Past | None = None,
+        tell: Tell | None = None,
     ) -> list[Sink]:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
@@ -104,6 +114,8 @@ class OutputOptions:
             about: what ``mot_results/NAME_run.json`` tells of the run; None for no such file.
             at_end: called at the end of the run; returns what is known then only.
             model: folder of the model; None for none.
+            past: what the answers to one segment hand on to those to the next; None for a run that is one whole.
+            tell: called with every event that the scene makes; None for nobody who listens.
         """
         if self.private:
             logger.info("private: nothing is kept but counts, of %d people and more", FEW)
@@ -115,7 +127,7 @@ class OutputOptions:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
             asked = Asked(self.scene, self.language, options=self.answers)
-            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private))
+            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private, past, tell))
             if self.refine:
                 video = self.video
                 if video and about and about.get("anonymise"):
@@ -131,7 +143,7 @@ class OutputOptions:
             times: counts how long drawing takes.
             high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
-        if self.private or not self.visualization:
+        if not self.is_rendered:
             return []
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores

@@ -39,10 +39,10 @@ class PrivateAnswers:
         """Take the next frames, see `SceneAnswers.write`; nothing is made of the frame itself."""
         self._files.write(self.analysis.update(observations, now))
 
-    def close(self) -> dict[str, Path]:
-        """Write what is left, and return the folder, as ``answers``."""
+    def close(self, is_followed: bool = False) -> dict[str, Path]:
+        """Write what is left, see `SceneAnswers.close`, and return the folder, as ``answers``."""
         try:
-            self._files.write(self.analysis.close())
+            self._files.write(self.analysis.close(is_followed))
         finally:
             made = self._files.close()
         return made

@@ -18,8 +18,9 @@ from ...analysis.report.page import write_report
 from ...analysis.rows import Crossing
 from ...analysis.scene import Scene
 from ...analysis.trajectories import ID
+from ...delivery.hub import Tell
 from ...errors import OutputError
-from ...settings.answers import AnswerOptions
+from ...settings.groups.answers import AnswerOptions
 from ...sinks.files import answers_path
 from ...sinks.pictures.scene_pictures import (
     BACKGROUND,
@@ -66,6 +67,7 @@ class SceneAnswers:
             made are kept, as far as they still hold.
         edits: corrections that the tracks went through, by whose names people are told.
         borrow: whether pictures that are there already can be those of the run; without, they are removed.
+        tell: called with every event, once the files have it; None for nobody.
 
     Raises:
         OutputError: in all methods: a file cannot be read or written.
@@ -81,9 +83,11 @@ class SceneAnswers:
         with_frames: bool,
         edits: Edits | None = None,
         borrow: bool = True,
+        tell: Tell | None = None,
     ) -> None:
         edits = edits or Edits()
         recording = replace(recording, heat_interval=asked.options.heat_seconds)
+        self._tell = tell
         self._folder, self._asked, self._text, self._run = folder, asked, text, run
         # where the run of the text has its answers, with their pictures
         in_run = borrow and text.parent.name == "mot_results"
@@ -122,14 +126,17 @@ class SceneAnswers:
             self._pictures.update(frame, tracks, now, self.analysis.keep(observations)[:, ID:])
         self._take(self.analysis.update(observations, now))
 
-    def close(self) -> dict[str, Path]:
+    def close(self, is_followed: bool = False) -> dict[str, Path]:
         """Write what is left, and the report.
+
+        Args:
+            is_followed: whether another segment goes on from this one.
 
         Returns:
             The folder, as ``answers``, and the report, as ``report``.
         """
         try:
-            self._take(self.analysis.close())
+            self._take(self.analysis.close(is_followed))
             if self._pictures:
                 self._pictures.close()
             else:
@@ -143,6 +150,9 @@ class SceneAnswers:
 
     def _take(self, step: Step) -> None:
         self._files.write(step)
+        if self._tell:
+            for event in step.events:
+                self._tell(event)
         if self._pictures:
             for row in step.crossings:
                 self._pictures.crossed(row.id, row.line, row.seconds, row.x, row.y)

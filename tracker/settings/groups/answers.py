@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import OptionError
-from .checks import check_settings, setting, shown, whole
+from ...errors import OptionError
+from ..checks import check_settings, setting, shown, whole
 from .durations import read_duration
 
 LEAST_HEAT = 10.0  # seconds
