@@ -35,6 +35,7 @@ CONTENTS = (
     "config/jde_*.yml",
     "config/tracker.yml",
     "tracker/**/*.py",
+    "tracker/web/static/**/*",
     "demo/pedestrians_vis.jpg",
     "demo/report.png",
     "demo/scene.yml",

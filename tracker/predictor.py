@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,22 +13,27 @@ from typing import Any
 
 from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
-from .association.base import SequenceTracker, check_association
+from .association.base import check_association
+from .delivery.hub import Tell
+from .delivery.outlets import make_hub
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
 from .detection.detector import Model
 from .errors import OptionError
+from .job import Job
 from .models.locate import find_model
+from .option_groups import take_groups
 from .options import split
 from .pipeline.outputs import OutputOptions
 from .pipeline.result import TrackingResult
 from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
-from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
-from .privacy.cover import Cover, Hiding, check_threshold, read_hiding
+from .privacy.cover import Hiding, check_threshold, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
+from .settings.groups.answers import AnswerOptions
+from .settings.groups.delivery import DeliveryOptions
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
@@ -36,33 +41,6 @@ from .sinks.files import checked_folder
 from .sources import MAX_PIXELS, Source, open_source
 from .sources.opening import readable_again
 from .structures import SequenceInfo
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The options of one run, checked before a camera is opened or a model loaded.
-
-    Attributes:
-        outputs: the files to write; None for none.
-        sinks: the user's own sinks.
-        runtime: backend, precision, device and threads of the network.
-        thresholds: thresholds of detection in place of the model's own.
-        config: settings of the association.
-        given: names of the settings that somebody asked for; of the others those that the model states are used.
-        progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
-        hiding: who is hidden before any sink gets a frame; None for nobody.
-        delay: whether a frame may wait for what later ones tell of people in it.
-    """
-
-    outputs: OutputOptions | None
-    sinks: Sequence[Sink]
-    runtime: RuntimeOptions
-    thresholds: dict[str, Any]
-    config: TrackerConfig
-    given: frozenset[str]
-    progress: bool | None = None
-    hiding: Hiding | None = None
-    delay: bool = False
 
 
 class Predictor:
@@ -78,6 +56,8 @@ class Predictor:
         input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
             ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
             longer, in proportion to their area.
+        device: what the network runs on: ``cpu``, ``cuda``, ``tensorrt``, ``directml``, ``coreml``, or ``auto``, the
+            processor, or the GPU with use_gpu. Paddle has ``cuda`` only, onnxruntime all that its build has.
         detector: a detector of your own in place of a model; `FunctionDetector` makes one of a function. The other
             arguments, ``use_gpu`` and the thresholds of detection then have no effect.
 
@@ -93,6 +73,7 @@ class Predictor:
         precision: str = "auto",
         *,
         input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
         detector: Detector | None = None,
     ) -> None:
         if detector is not None:
@@ -102,6 +83,7 @@ class Predictor:
         self.backend = backend
         self.precision = precision
         self.input_size = input_size
+        self.device = device
         self.detector = detector
         self._loaded: dict[RuntimeOptions, Model] = {}
         self._loading = threading.Lock()
@@ -168,13 +150,13 @@ class Predictor:
                 those of the source.
             frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
                 ones are dated by their arrival, with this as the rate to expect. Videos with time stamps keep them.
-            timeout: seconds to wait for a URL.
+            timeout: seconds to wait for a URL; after so many without a picture a camera or stream is lost.
             max_pixels: width times height that a picture may have; larger ones are not decoded.
             progress: show a progress bar; None for when stderr is a terminal.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
             tracker_config: YAML file of settings as in ``config/tracker.yml``, which take precedence over those there.
-            options: thresholds of detection and association by name, explained in ``config/tracker.yml`` and the
-                README; they take precedence over tracker_config.
+            options: thresholds of detection and association, explained in ``config/tracker.yml``, which take precedence
+                over tracker_config; and options of `LiveOptions` and its like. The README explains all.
 
         Returns:
             The files and figures of the run; iterating it gives the tracks frame by frame.
@@ -195,14 +177,27 @@ class Predictor:
         hiding = read_hiding(anonymise, only, except_)
         job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
-        source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
-        with source:
+        asked = (video_stream, from_device, frame_rate, visualization, timeout, max_pixels, job.live)
+        reading = partial(open_source, *asked)
+        return self._follow(job, reading, start is None, skip_frames, progress)
+
+    def _follow(
+        self, job: Job, reading: Callable[..., Source], begins_now: bool, skip_frames: int, progress: bool | None
+    ) -> TrackingResult:
+        """Open a source, by `open_source` with what was asked for, and track it."""
+        with job.events, self._open(reading, job.events.tell if job.events.wanted else None) as source:
+            job.events.camera = source.name
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
-            if source.live and start is None:
-                job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
+            if source.live:
+                job = replace(job, source=source)
+            if source.live and begins_now and job.outputs:
+                job = replace(job, outputs=replace(job.outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
+
+    def _open(self, reading: Callable[..., Source], tell: Tell | None) -> Source:
+        return reading(tell=tell)
 
     def stream_mode(
         self,
@@ -273,13 +268,19 @@ class Predictor:
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(
-        self, model: str, threads: int | None, backend: str, precision: str, input_size: str | Sequence[int] = "auto"
+        self,
+        model: str,
+        threads: int | None,
+        backend: str,
+        precision: str,
+        input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
     ) -> None:
         """Change the model, or how it is run, from the next use on; the arguments are those of the class."""
-        chosen = (model, threads, backend, precision, input_size)
-        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size):
+        chosen = (model, threads, backend, precision, input_size, device)
+        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size, self.device):
             self._loaded = {}
-            self.model, self.threads, self.backend, self.precision, self.input_size = chosen
+            self.model, self.threads, self.backend, self.precision, self.input_size, self.device = chosen
 
     def _job(
         self,
@@ -291,48 +292,36 @@ class Predictor:
         tracker_config: str | os.PathLike | None,
         options: dict[str, Any],
         progress: bool | None = None,
-    ) -> _Job:
+    ) -> Job:
         """Check all options, before a camera is opened or a model loaded."""
-        thresholds, settings = split(options)
+        groups, others = take_groups(options)
+        if outputs:
+            outputs = replace(outputs, answers=groups[AnswerOptions])
+        thresholds, settings = split(others)
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
         size = parse_input_size(self.input_size)
-        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads, input_size=size)
+        runtime = RuntimeOptions(
+            self.backend, self.precision, use_gpu, self.threads, input_size=size, device=self.device
+        )
         if self.detector is None:
             choose_backends(runtime)
         if hiding:
             check_threshold(thresholds.get("score", 0))
         if check_sinks(sinks) and outputs and outputs.private:
             raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
+        if outputs and outputs.private and groups[DeliveryOptions].tells_of_people:
+            raise OptionError("private tells nobody of single people: leave events, webhook and mqtt out")
         named = frozenset({**given, **settings})
-        return _Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding)
+        hub = make_hub(groups[DeliveryOptions])
+        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, False, groups, hub)
 
-    def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
+    def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
-            detector = self._load(job.runtime, job.progress).detector(job.thresholds)
-        stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
-        config = job.config.override({name: value for name, value in stated.items() if name not in job.given})
-        times, recorders, renderers, claim, scene = StageTimes(), [], [], None, None
-        if job.outputs:
-            scene = job.outputs.scene
-            about = {
-                "model": detector.name,
-                "backend": detector.backend,
-                "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
-                "anonymise": asdict(job.hiding) if job.hiding else None,
-            }
-            at_end = partial(dict[str, Any], stage_seconds=times.seconds)
-            recorders = job.outputs.recorders(config.refine, about, at_end, detector.folder)
-            renderers = job.outputs.renderers(times, detector.high_conf_thres)
-            claim = job.outputs.claim()
-        tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        cover = Cover(job.hiding, info, job.delay) if job.hiding else None
-        every_sink, least_people = [*renderers, *job.sinks], job.outputs.least_people if job.outputs else 0
-        return SequenceRun(
-            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
-        )
+            detector = self._load(job.runtime, job.progress).detector(job.thresholds, remember=True)
+        return job.sequence_run(info, detector)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         check_process()  # before the lock, which a fork may have left closed

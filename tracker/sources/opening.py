@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import glob
+import logging
+import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ..errors import OptionError, SourceError
 from ..settings.checks import check_positive, check_whole, shown
+from ..settings.groups.live import LiveOptions
 from .base import MAX_PIXELS, Source
-from .camera import CameraSource
-from .container import open_address, open_file
+from .container import check_scheme, open_address, open_file
 from .images import ImageFolder, ImageSource, find_images, is_image, natural_order
+from .live.camera import CameraSource
+from .live.connection import Waiting
+from .live.reconnecting import Patience, ReconnectingSource, Tell, open_patiently
 from .video import VideoSource
+
+logger = logging.getLogger(__name__)
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp"})
 
@@ -39,6 +47,9 @@ def open_source(
     with_audio: bool = False,
     timeout: float = 10.0,
     max_pixels: int = MAX_PIXELS,
+    live: LiveOptions | None = None,
+    tell: Tell | None = None,
+    waiting: Waiting | None = None,
 ) -> Source:
     """Open a video, camera, URL or folder of images.
 
@@ -55,12 +66,16 @@ def open_source(
         timeout: seconds that a URL, or a playlist without an end, may send nothing, at the opening and later.
         max_pixels: width times height that a picture may have. Larger images are skipped, larger videos refused, before
             they are decoded.
+        live: how cameras and streams are read, and whether they are opened again when they are lost; None for once.
+        tell: gets the events of a source that is opened again, see `ReconnectingSource`.
+        waiting: waits while a source is away; halting it, from any thread, ends the opening and the reading.
 
     Returns:
         The opened source.
 
     Raises:
-        OptionError: an argument has the wrong type or is out of its range.
+        OptionError: an argument has the wrong type or is out of its range, or reconnect is asked for where nothing can
+            be lost.
         SourceError: the source is missing or cannot be read.
     """
     if frame_rate is not None:
@@ -73,19 +88,30 @@ def open_source(
         raise OptionError(f"video_stream must be a path, a URL or a camera index, got {type(video_stream).__name__}")
     text = str(video_stream) if isinstance(video_stream, int) else os.fsdecode(video_stream)
     if from_device:
-        return CameraSource(_camera_index(text), frame_rate)
+        number = _camera_index(text)
+        return _kept(lambda: CameraSource(number, frame_rate), f"camera {number}", live, timeout, tell, waiting)
     if isinstance(video_stream, int):
         raise SourceError(f"{text} is not a path: for camera {text} pass from_device=True (--from_device)")
     if not text:
         raise SourceError("video_stream is empty: give a video, a folder of images, a URL or a camera index")
 
-    path = Path(text)
-    if _exists(path):
+    path, is_url = Path(text), re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text)
+    there = _exists(path)
+    if live and live.reconnect and (there or not is_url):
+        raise OptionError(f"reconnect is for cameras and addresses, and {shown(text)} is neither: leave it out")
+    if there:
         source = _open_path(path, text, frame_rate, with_audio, timeout, max_pixels)
         source.path = path
         return source
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
-        return _open_url(text, frame_rate, with_audio, timeout, max_pixels)
+    if is_url:
+        label = repr(shown_address(text))
+        check_scheme(text, label)
+        transport = live.rtsp_transport if live else "tcp"
+
+        def opener() -> Source:
+            return _open_url(text, frame_rate, with_audio, timeout, max_pixels, transport)
+
+        return _kept(opener, label, live, timeout, tell, waiting)
     if glob.has_magic(text):
         # Path.glob refuses absolute patterns.
         matches = (Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207
@@ -155,11 +181,12 @@ def _words(segment: str) -> list[str]:
     return [word for word in re.split(r"[&;,]|_(?=[A-Za-z]+=)", segment) if _CHOICE.fullmatch(word)]
 
 
-def _open_url(url: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int) -> Source:
-    scheme = url.partition("://")[0].lower()
+def _open_url(
+    url: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int, transport: str
+) -> Source:
+    scheme, label = url.partition("://")[0].lower(), repr(shown_address(url))
     video_name, camera_name = _url_names(url)
-    label = repr(shown_address(url))
-    container = open_address(url, label, max_pixels, timeout)
+    container = open_address(url, label, max_pixels, timeout, transport)
     # A web camera may come by http as well: what has no end is live.
     live = scheme in LIVE_SCHEMES or container.duration is None
     name = camera_name if live else video_name
@@ -171,6 +198,26 @@ def shown_address(url: str) -> str:
     # Everything up to the last @ may belong to the password, and what follows ? may be a token.
     address, query, _ = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")
     return (address.replace("://", "://***@") if "@" in url else address) + ("?..." if query else "")
+
+
+def _kept(
+    opener: Callable[[], Source],
+    label: str,
+    live: LiveOptions | None,
+    timeout: float,
+    tell: Tell | None,
+    waiting: Waiting | None,
+) -> Source:
+    """Open a camera or an address, and wrap it so that it is opened again when it is lost, where that is wanted."""
+    if live is None or live.reconnect is False:
+        return opener()
+    patience = Patience(timeout, math.inf if live.give_up is None else live.give_up)
+    source = open_patiently(opener, patience, label, waiting) if live.reconnect else opener()
+    if source.endless:
+        return ReconnectingSource(source, opener, patience, tell, waiting)
+    if live.reconnect:
+        logger.warning("%s has an end: it is read once", label)
+    return source
 
 
 def _camera_index(text: str) -> int:
