@@ -14,6 +14,7 @@
     python tools/benchmark.py pipeline --video VIDEO --model full --original
                                            the same beside the original module's way
     python tools/benchmark.py analysis     answers to a scene: a live frame, and an hour's text by the command
+    python tools/benchmark.py batch        many clips, shared out to processes in one way and another
     python tools/benchmark.py startup      fresh processes: imports, help, first result
 
 More people, frames or runs: see --help of the part. --json FILE keeps the figures, --chart FILE.png draws them.
@@ -32,6 +33,7 @@ from tools.answers import speed
 from tools.benchmarks import forward, machine, memory, pipeline, startup, tracker
 from tools.benchmarks.figures import check_chart, draw_chart
 from tools.cli import run_tool, write_json
+from tools.library import batch_speed
 from tracker.errors import OutputError
 
 PARTS = {
@@ -40,6 +42,7 @@ PARTS = {
     "forward": (forward, "networks alone"),
     "pipeline": (pipeline, "from video to video"),
     "analysis": (speed, "answers to a scene"),
+    "batch": (batch_speed, "many clips at once"),
     "startup": (startup, "fresh processes"),
 }
 

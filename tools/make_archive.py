@@ -47,6 +47,7 @@ CONTENTS = (
     "tools/quantize.py",
     "tools/quantization/*.py",
     "requirements-quantize.txt",
+    "requirements-ray.txt",
 )
 
 

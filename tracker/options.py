@@ -122,7 +122,23 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
         "the number of a camera",
     )
     group.add_argument("--video_stream", metavar="SOURCE", help="another way to give SOURCE")
-    _add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
+    group.add_argument(
+        "--sources",
+        metavar="FILE",
+        help="YAML file of several cameras in place of SOURCE, as demo/cameras.yml; the other options are for all of "
+        "them, and those in FILE win",
+    )
+    add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
+    add_reading_arguments(group, everything)
+
+
+def add_reading_arguments(group: argparse._ActionsContainer, everything: bool = True) -> None:
+    """Add the flags that say how to read a source.
+
+    Args:
+        group: A parser or a group of arguments.
+        everything: Whether help shows the rarely needed ones too.
+    """
     group.add_argument(
         "--frame_rate",
         type=float,
@@ -160,7 +176,7 @@ def add_model_arguments(group: argparse._ActionsContainer) -> None:
         help="auto: the full model if it is cached or can be downloaded, else the compact one; full; compact; or the "
         "path of a .pdparams file or of an inference folder (default: %(default)s)",
     )
-    _add_flag(group, "--use_gpu", "run the network on the first GPU")
+    add_flag(group, "--use_gpu", "run the network on the first GPU")
     group.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")
     add_backend_arguments(group)
 
@@ -178,7 +194,7 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         metavar="FILE",
         help="YAML file of tracker settings, which win over those of config/tracker.yml; flags win over both",
     )
-    _add_flag(group, "--visualization", "make the annotated video", default=True)
+    add_flag(group, "--visualization", "make the annotated video", default=True)
     group.add_argument(
         "--draw_threshold",
         type=float,
@@ -186,7 +202,7 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         help="draw tracks with at least this score, 0 to 1; the text always has all (default: %(default)g, or the "
         "model's own conf_thres where that is lower)",
     )
-    _add_flag(group, "--refine", "also write NAME_refined.txt: tracks joined, completed and smoothed at the end")
+    add_flag(group, "--refine", "also write NAME_refined.txt: tracks joined, completed and smoothed at the end")
     group.add_argument(
         "--scene",
         metavar="FILE",
@@ -202,7 +218,7 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
         help="draw into the video where everybody walked in the last so many seconds (default: %(default)g, none)",
     )
     add_privacy_arguments(group)
-    _add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
+    add_flag(group, "--progress", "show a progress bar (default: when in a terminal)", default=None)
     group.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
 
 
@@ -248,7 +264,7 @@ def add_privacy_arguments(group: argparse._ActionsContainer) -> None:
 
 def add_private_argument(group: argparse._ActionsContainer) -> None:
     """Add the flag that keeps counts only."""
-    _add_flag(
+    add_flag(
         group,
         "--private",
         "keep nothing but counts of the scene: no video, no text, no pictures, no report, no identities, intervals of "
@@ -297,7 +313,7 @@ def add_threshold_arguments(group: argparse._ActionsContainer, everything: bool 
     for name, option in {**TRACKER, **DETECTION}.items():
         help = option.help if everything or name in COMMON else argparse.SUPPRESS
         if option.kind is bool:
-            _add_flag(group, f"--{name}", help, default=None)
+            add_flag(group, f"--{name}", help, default=None)
         else:
             group.add_argument(f"--{name}", type=option.kind, help=help, metavar=option.kind.__name__.upper())
     for name in RETIRED:
@@ -311,7 +327,8 @@ class _RetiredOption(argparse.Action):
         drop_retired({self.dest: value})
 
 
-def _add_flag(group: argparse._ActionsContainer, name: str, text: str, default: bool | None = False) -> None:
+def add_flag(group: argparse._ActionsContainer, name: str, text: str, default: bool | None = False) -> None:
+    """Add a flag that is True by itself, or has True or False behind it; a default of None is told by the text."""
     if default is not None:
         text += f" (default: {default})"
     group.add_argument(name, type=boolean, nargs="?", const=True, default=default, metavar="True|False", help=text)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,56 +13,34 @@ from typing import Any
 
 from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
-from .association.base import SequenceTracker, check_association
+from .association.base import check_association
+from .delivery.hub import Tell
+from .delivery.outlets import make_hub
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
 from .detection.detector import Model
 from .errors import OptionError
+from .job import Job
 from .models.locate import find_model
+from .option_groups import take_groups
 from .options import split
 from .pipeline.outputs import OutputOptions
 from .pipeline.result import TrackingResult
 from .pipeline.sequence import SequenceRun
 from .pipeline.stream import StreamTracker
-from .pipeline.timing import StageTimes
 from .pipeline.track import track_source
-from .privacy.cover import Cover, Hiding, check_threshold, read_hiding
+from .privacy.cover import Hiding, check_threshold, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
+from .settings.groups.answers import AnswerOptions
+from .settings.groups.delivery import DeliveryOptions
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sinks.files import checked_folder
-from .sources import MAX_PIXELS, open_source
+from .sources import MAX_PIXELS, Source, open_source
 from .sources.opening import readable_again
 from .structures import SequenceInfo
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The options of one run, checked before a camera is opened or a model loaded.
-
-    Attributes:
-        outputs: the files to write; None for none.
-        sinks: the user's own sinks.
-        runtime: backend, precision, device and threads of the network.
-        thresholds: thresholds of detection in place of the model's own.
-        config: settings of the association.
-        given: names of the settings that somebody asked for; of the others those that the model states are used.
-        progress: whether to show a bar while a model is downloaded; None for when stderr is a terminal.
-        hiding: who is hidden before any sink gets a frame; None for nobody.
-        delay: whether a frame may wait for what later ones tell of people in it.
-    """
-
-    outputs: OutputOptions | None
-    sinks: Sequence[Sink]
-    runtime: RuntimeOptions
-    thresholds: dict[str, Any]
-    config: TrackerConfig
-    given: frozenset[str]
-    progress: bool | None = None
-    hiding: Hiding | None = None
-    delay: bool = False
 
 
 class Predictor:
@@ -108,7 +86,7 @@ class Predictor:
 
     def mot_predict(
         self,
-        video_stream: str | int | os.PathLike,
+        video_stream: str | int | os.PathLike | Source,
         output_dir: str | os.PathLike = "",
         visualization: bool = True,
         draw_threshold: float = 0.5,
@@ -141,7 +119,7 @@ class Predictor:
 
         Args:
             video_stream: video file, folder of images, glob, MOTChallenge sequence folder, http or rtsp URL; with
-                from_device the number of a camera.
+                from_device the number of a camera. A source that is open already is read to its end.
             output_dir: folder of the results; '' is the current one.
             visualization: whether to make the annotated video.
             draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all. The default is the
@@ -173,8 +151,8 @@ class Predictor:
             progress: show a progress bar; None for when stderr is a terminal.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
             tracker_config: YAML file of settings as in ``config/tracker.yml``, which take precedence over those there.
-            options: thresholds of detection and association by name, explained in ``config/tracker.yml`` and the
-                README; they take precedence over tracker_config.
+            options: thresholds of detection and association, explained in ``config/tracker.yml``, which take precedence
+                over tracker_config; and options of `LiveOptions` and its like. The README explains all.
 
         Returns:
             The files and figures of the run; iterating it gives the tracks frame by frame.
@@ -187,7 +165,6 @@ class Predictor:
             KeyboardInterrupt: Ctrl-C; the files are complete to the last finished frame, its ``result`` tells them.
             SystemExit: 143 after SIGTERM, 129 after SIGHUP, likewise.
         """
-        hiding = read_hiding(anonymise, only, except_)
         asking = (_scene(scene), read_start(start), interval, language, trails, readable_again(video_stream), private)
         outputs = OutputOptions(checked_folder(output_dir), visualization, draw_threshold, refine, *asking)
         check_whole("skip_frames", skip_frames)
@@ -196,14 +173,27 @@ class Predictor:
         hiding = read_hiding(anonymise, only, except_)
         job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
-        source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
-        with source:
+        asked = (video_stream, from_device, frame_rate, visualization, timeout, max_pixels, job.live)
+        reading = partial(open_source, *asked)
+        return self._follow(job, reading, start is None, skip_frames, progress)
+
+    def _follow(
+        self, job: Job, reading: Callable[..., Source], begins_now: bool, skip_frames: int, progress: bool | None
+    ) -> TrackingResult:
+        """Open a source, by `open_source` with what was asked for, and track it."""
+        with job.events, self._open(reading, job.events.tell if job.events.wanted else None) as source:
+            job.events.camera = source.name
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
-            if source.live and start is None:
-                job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
+            if source.live:
+                job = replace(job, source=source)
+            if source.live and begins_now and job.outputs:
+                job = replace(job, outputs=replace(job.outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
+
+    def _open(self, reading: Callable[..., Source], tell: Tell | None) -> Source:
+        return reading(tell=tell)
 
     def stream_mode(
         self,
@@ -292,9 +282,12 @@ class Predictor:
         tracker_config: str | os.PathLike | None,
         options: dict[str, Any],
         progress: bool | None = None,
-    ) -> _Job:
+    ) -> Job:
         """Check all options, before a camera is opened or a model loaded."""
-        thresholds, settings = split(options)
+        groups, others = take_groups(options)
+        if outputs:
+            outputs = replace(outputs, answers=groups[AnswerOptions])
+        thresholds, settings = split(others)
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
@@ -306,34 +299,17 @@ class Predictor:
             check_threshold(thresholds.get("score", 0))
         if check_sinks(sinks) and outputs and outputs.private:
             raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
+        if outputs and outputs.private and groups[DeliveryOptions].tells_of_people:
+            raise OptionError("private tells nobody of single people: leave events, webhook and mqtt out")
         named = frozenset({**given, **settings})
-        return _Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding)
+        hub = make_hub(groups[DeliveryOptions])
+        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, False, groups, hub)
 
-    def _sequence_run(self, info: SequenceInfo, job: _Job) -> SequenceRun:
+    def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds)
-        stated = getattr(detector, "tracker_settings", {"conf_thres": detector.high_conf_thres})
-        config = job.config.override({name: value for name, value in stated.items() if name not in job.given})
-        times, recorders, renderers, claim, scene = StageTimes(), [], [], None, None
-        if job.outputs:
-            scene = job.outputs.scene
-            about = {
-                "model": detector.name,
-                "backend": detector.backend,
-                "options": {**asdict(config), **job.thresholds, "scene": scene.to_mapping() if scene else None},
-                "anonymise": asdict(job.hiding) if job.hiding else None,
-            }
-            at_end = partial(dict[str, Any], stage_seconds=times.seconds)
-            recorders = job.outputs.recorders(config.refine, about, at_end, detector.folder)
-            renderers = job.outputs.renderers(times, detector.high_conf_thres)
-            claim = job.outputs.claim()
-        tracker = SequenceTracker(config, info.frame_rate, times.stage)
-        cover = Cover(job.hiding, info, job.delay) if job.hiding else None
-        every_sink, least_people = [*renderers, *job.sinks], job.outputs.least_people if job.outputs else 0
-        return SequenceRun(
-            info, detector, tracker, recorders, every_sink, times, claim, scene, cover, least_people=least_people
-        )
+        return job.sequence_run(info, detector)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         check_process()  # before the lock, which a fork may have left closed

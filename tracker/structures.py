@@ -22,6 +22,7 @@ class Frame:
         image: [H, W, 3] uint8, BGR, upright (rotation metadata applied).
         audio: compressed audio packets read since the frame before; empty unless the source was asked for them.
         pixel_aspect: width of a pixel over its height; the detector is given the picture with square ones.
+        arrived: when a live source brought it, by `time.monotonic`; None where frames do not come in real time.
     """
 
     index: int
@@ -29,6 +30,7 @@ class Frame:
     image: np.ndarray
     audio: tuple[av.Packet, ...] = field(default=(), repr=False)
     pixel_aspect: Fraction = Fraction(1)
+    arrived: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,21 @@ class Detections:
 
 
 @dataclass(frozen=True)
+class Recognised:
+    """Somebody who came back and has an earlier number again.
+
+    Attributes:
+        was: the earlier number, which the person has from this frame on.
+        now: the number that the person has had since they came back.
+        similarity: cosine of what they looked like before and after.
+    """
+
+    was: int
+    now: int
+    similarity: float
+
+
+@dataclass(frozen=True)
 class Tracks:
     """The people in sight in one frame.
 
@@ -68,12 +85,17 @@ class Tracks:
         boxes: [N, 4] float64 left, top, width, height in pixels of the original image; parts may lie outside of it.
         scores: [N] float64 confidence of the detection, 0 to 1.
         embeddings: [N, D] float32, L2-normalised, averaged over each track so far; None where the association has none.
+        looks: [N, D] float32, L2-normalised, the embedding of this frame's detection alone; zeros where none was
+            computed; None where the association has none.
+        recognised: those whose number changes to an earlier one in this frame.
     """
 
     ids: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
     embeddings: np.ndarray | None = None
+    looks: np.ndarray | None = None
+    recognised: tuple[Recognised, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

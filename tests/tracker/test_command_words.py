@@ -20,6 +20,8 @@ OTHER_OPTIONS = """
     confirm_evidence max_evidence camera_motion appearance_weight reid_sigma max_speed
     det_thresh track_buffer tracked_thresh r_tracked_thresh unconfirmed_thresh
     refine_relink_seconds refine_relink_quantile refine_relink_ratio refine_relink_speed refine_motion_seconds
+    reconnect give_up rtsp_transport max_lag realtime split keep
+    people_count heat_interval
     refine_ghost_seconds refine_ghost_quantile refine_fill_seconds refine_fill_support refine_smooth_seconds
 """
 

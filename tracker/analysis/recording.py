@@ -20,6 +20,7 @@ class Recording:
         skip_frames: every N-th frame was tracked.
         start: clock time of the first frame; None where it is not known.
         interval: length of the intervals that are counted by, seconds.
+        heat_interval: length of the intervals that have a heat map each, seconds; 0 for none.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Recording:
     skip_frames: int = 1
     start: datetime | None = None
     interval: float = 60.0
+    heat_interval: float = 0.0
 
     @property
     def period(self) -> float:

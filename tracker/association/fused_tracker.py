@@ -45,6 +45,7 @@ class FusedTrackTable(Table):
     scores: np.ndarray  # [N] of the last detection
     track_scores: np.ndarray  # [N] sum of the scores of all detections, each less the neutral score
     seen: np.ndarray  # [N] time of the last detection in frame periods
+    found: np.ndarray  # [N] int64: which of the measurements of that frame it was
     confirmed: np.ndarray  # [N] bool: taken for a person
 
     @classmethod
@@ -58,6 +59,7 @@ class FusedTrackTable(Table):
             scores=np.zeros(0),
             track_scores=np.zeros(0),
             seen=np.zeros(0),
+            found=np.zeros(0, np.int64),
             confirmed=np.zeros(0, bool),
         )
 
@@ -138,7 +140,7 @@ class FusedTracker:
         born = (high & matching.unmatched_detections).nonzero()[0]
         if len(born):
             self._table = self._table.append(self._births(measurements, born))
-        return self._output()
+        return self._output(measurements)
 
     def _predict(self, warp: np.ndarray | None, dimension: int) -> FusedTrackTable:
         """Return the tracks that may be in this frame, brought to its time.
@@ -226,7 +228,7 @@ class FusedTracker:
         )
         np.maximum(table.mean[:, 2:4], MIN_BOX_SIZE, out=table.mean[:, 2:4])
         table.scores[rows] = scores
-        table.seen[rows] = self._clock.now
+        table.seen[rows], table.found[rows] = self._clock.now, which
         track_scores = table.track_scores[rows] + scores - self._neutral_score
         # bounded below too: who was seen with low confidence for long is soon shown again once that rises
         table.track_scores[rows] = np.minimum(np.maximum(track_scores, -self._confirm_score), self._max_track_score)
@@ -258,6 +260,7 @@ class FusedTracker:
             scores=measurements.scores[which],
             track_scores=track_scores,
             seen=np.full(len(which), self._clock.now),
+            found=which,
             confirmed=(track_scores >= 0) & self._clock.begins,
         )
 
@@ -268,7 +271,7 @@ class FusedTracker:
         if not keep.all():
             self._table = self._table.take(keep)
 
-    def _output(self) -> Tracks:
+    def _output(self, measurements: FusedMeasurements) -> Tracks:
         table, config = self._table, self.config
         boxes = ltrb_to_ltwh(table.corners())
         width, height = boxes[:, 2], boxes[:, 3]
@@ -281,7 +284,9 @@ class FusedTracker:
         first = rows[table.ids[rows] == 0]
         table.ids[first] = self.num_identities + 1 + np.arange(len(first))
         self.num_identities += len(first)
-        return Tracks(table.ids[rows], boxes[rows], table.scores[rows], table.embeddings[rows])
+        sure = table.scores[rows, None] > config.conf_thres
+        looks = np.where(sure, measurements.embeddings[table.found[rows]], np.float32(0))
+        return Tracks(table.ids[rows], boxes[rows], table.scores[rows], table.embeddings[rows], looks)
 
 
 def _apply_warp(table: FusedTrackTable, warp: np.ndarray) -> None:

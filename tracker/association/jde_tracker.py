@@ -38,6 +38,7 @@ class JDETrackTable(Table):
     scores: np.ndarray  # [N]
     start: np.ndarray  # [N] time of birth in frame periods
     seen: np.ndarray  # [N] time of the last detection in frame periods
+    found: np.ndarray  # [N] int64: which of the measurements of that frame it was
     tracked: np.ndarray  # [N] bool
     confirmed: np.ndarray  # [N] bool
     expired: np.ndarray  # [N] bool
@@ -55,6 +56,7 @@ class JDETrackTable(Table):
             scores=np.zeros(0),
             start=np.zeros(0),
             seen=np.zeros(0),
+            found=np.zeros(0, np.int64),
             tracked=flags,
             confirmed=flags,
             expired=flags,
@@ -133,7 +135,7 @@ class JDETracker:
 
         born = self._births(measurements, unmatched[measurements.scores[unmatched] >= self.config.det_thresh])
         self._retire(tracked_before, gone, born)
-        return self._output()
+        return self._output(measurements)
 
     def _predict(self, rows: np.ndarray) -> None:
         table = self._table
@@ -156,7 +158,7 @@ class JDETracker:
         # a track that comes back keeps its old score until the next frame, as in the reference
         steady = table.tracked[rows]
         table.scores[rows[steady]] = measurements.scores[which[steady]]
-        table.seen[rows] = self._clock.now
+        table.seen[rows], table.found[rows] = self._clock.now, which
         table.tracked[rows] = True
         table.confirmed[rows] = True
 
@@ -189,6 +191,7 @@ class JDETracker:
             scores=measurements.scores[which],
             start=np.full(count, self._clock.now),
             seen=np.full(count, self._clock.now),
+            found=which,
             tracked=np.ones(count, bool),
             confirmed=np.full(count, self._clock.begins),
             expired=np.zeros(count, bool),
@@ -212,7 +215,7 @@ class JDETracker:
         keep = ~_duplicates(table, len(steady) + len(newborn) + len(again))
         self._table = table if keep.all() else table.take(keep)
 
-    def _output(self) -> Tracks:
+    def _output(self, measurements: JDEMeasurements) -> Tracks:
         table, config = self._table, self.config
         rows = np.flatnonzero(table.tracked & table.confirmed)
         boxes = xyah_to_ltwh(table.mean[rows, :4])
@@ -223,7 +226,8 @@ class JDETracker:
         rows = rows[plausible]
         self.num_identities += int((~table.shown[rows]).sum())
         table.shown[rows] = True
-        return Tracks(table.ids[rows], boxes[plausible], table.scores[rows], table.embeddings[rows])
+        looks = measurements.embeddings[table.found[rows]]
+        return Tracks(table.ids[rows], boxes[plausible], table.scores[rows], table.embeddings[rows], looks)
 
 
 def _duplicates(table: JDETrackTable, count: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,25 @@ from typing import Any
 from ..analysis.answers import check_interval
 from ..analysis.report.words import check_language
 from ..analysis.scene import Scene
+from ..delivery.hub import Tell
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
 from ..settings.checks import check_flag, check_number
+from ..settings.groups.answers import AnswerOptions
 from ..settings.refinement import RefineSettings
-from ..sinks.annotated_video import Overlay, VideoSink
+from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
 from ..sinks.base import Sink
 from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
 from ..sinks.records.run_file import RunSink
 from ..sinks.records.times import TimesSink
 from ..sinks.trails import Trails
+from .answering.overlay import SceneOverlay
+from .answering.past import Past
 from .answering.scene_answers import Asked
-from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
+from .answers import AnswersSink, RefinedAnswersSink
 from .timing import StageTimes
-
-DRAW_THRESHOLD = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class OutputOptions:
         trails: length of the ways drawn into the video, seconds.
         video: file that the frames come from, for pictures of what refinement changes; None if it cannot be read again.
         private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures, no report.
+        answers: what of the answers to the scene is made on request.
 
     Raises:
         OptionError: a value is of the wrong type or out of its range.
@@ -66,6 +69,7 @@ class OutputOptions:
     trails: float = 0.0
     video: Path | None = None
     private: bool = False
+    answers: AnswerOptions = field(default_factory=AnswerOptions)
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
@@ -84,9 +88,14 @@ class OutputOptions:
         """Numbers of people below this are told as 0."""
         return FEW if self.private else 0
 
+    @property
+    def is_rendered(self) -> bool:
+        """Whether frames are drawn."""
+        return self.visualization and not self.private
+
     def claim(self) -> RunFiles:
         """Return the claim of one run on its files."""
-        return RunFiles(self.folder, self.visualization and not self.private, not self.private)
+        return RunFiles(self.folder, self.is_rendered, not self.private)
 
     def recorders(
         self,
@@ -94,6 +103,8 @@ class OutputOptions:
         about: Mapping[str, Any] | None = None,
         at_end: Callable[[], Mapping[str, Any]] = dict,
         model: Path | None = None,
+        past: Past | None = None,
+        tell: Tell | None = None,
     ) -> list[Sink]:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
@@ -102,6 +113,8 @@ class OutputOptions:
             about: what ``mot_results/NAME_run.json`` tells of the run; None for no such file.
             at_end: called at the end of the run; returns what is known then only.
             model: folder of the model; None for none.
+            past: what the answers to one segment hand on to those to the next; None for a run that is one whole.
+            tell: called with every event that the scene makes; None for nobody who listens.
         """
         if self.private:
             logger.info("private: nothing is kept but counts, of %d people and more", FEW)
@@ -112,8 +125,8 @@ class OutputOptions:
         if self.refine:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
-            asked = Asked(self.scene, self.language)
-            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private))
+            asked = Asked(self.scene, self.language, options=self.answers)
+            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private, past, tell))
             if self.refine:
                 video = self.video
                 if video and about and about.get("anonymise"):
@@ -129,7 +142,7 @@ class OutputOptions:
             times: counts how long drawing takes.
             high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
-        if self.private or not self.visualization:
+        if not self.is_rendered:
             return []
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores

@@ -83,6 +83,11 @@ class TrackerConfig:
     max_speed: float = number(3.0, "and within this many body heights a second of where it is expected", used_by=FUSED)
     camera_motion: bool = flag(True, "make up for the motion of the camera", used_by=BYTE)
 
+    remember: float = number(
+        0.0,
+        "seconds for which somebody who left is known again by appearance, and gets the old number back; 0 for never",
+    )
+
     det_thresh: float = number(
         0.3, "score that starts a new track, 0 to 1; below conf_thres it changes nothing", high=1, used_by=JDE
     )
@@ -147,6 +152,12 @@ class TrackerConfig:
     def uses(self, name: str) -> bool:
         """Return whether the chosen association uses a setting."""
         return self.association in SETTINGS[name].metadata.get("used_by", (self.association,))
+
+    @property
+    def longest_memory(self) -> float:
+        """Seconds out of sight after which nobody gets the old number any more."""
+        memory = self.track_buffer / 30 if self.association in JDE else self.memory
+        return max(memory, self.remember) + 1  # an association may be a frame late
 
     @classmethod
     def load(cls, path: Path) -> TrackerConfig:

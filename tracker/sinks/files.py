@@ -50,6 +50,16 @@ def times_path(folder: Path, name: str) -> Path:
     return folder / "mot_results" / f"{name}_times.csv"
 
 
+def status_path(folder: Path, name: str) -> Path:
+    """Return the path of the file that tells how a live run is doing."""
+    return folder / "mot_results" / f"{name}_status.json"
+
+
+def people_path(folder: Path, name: str) -> Path:
+    """Return the path of what the people of a run look like."""
+    return folder / "mot_results" / f"{name}_people.npz"
+
+
 def answers_path(folder: Path, name: str) -> Path:
     """Return the folder of the answers to a run's scene, or to the one that is asked of a text ``NAME.txt``."""
     return folder / "answers" / name

@@ -61,7 +61,7 @@ class FloorPlan:
         self._draw_grid(picture, scale)
         for x, y in np.rint((self._floor.known - self._low) * scale + _EDGE).astype(int).tolist():
             cv2.drawMarker(picture, (x, y), (0, 0, 200), cv2.MARKER_CROSS, 12, 2)
-        _write(picture, f"metres; the plane fits its points to {self._floor.error:.2f} m", (_EDGE, 15))
+        _write(picture, f"metres; {self._floor}", (_EDGE, 15))
         return picture
 
     def _draw_grid(self, picture: np.ndarray, scale: float) -> None:

@@ -10,6 +10,7 @@ from ...errors import OptionError
 from ..geometry import cross
 from ..scene import Plane
 
+PERSON = 1.70  # metres: how tall everybody is taken to be where the floor is guessed
 POOR = 0.3  # metres of error from which the fit is told to be poor
 
 
@@ -22,6 +23,7 @@ class Floor:
 
     Attributes:
         known: [N, 2] metres of the places that are known.
+        guessed: whether nobody measured them.
         error: root of the mean squared error at the places that are known, metres; 0 for four of them.
 
     Raises:
@@ -38,11 +40,16 @@ class Floor:
         if matrix is None or not np.isfinite(matrix).all():
             raise OptionError("plane: its points do not tell the floor: give four or more, no three of them in a line")
         weights = np.column_stack([points, np.ones(len(points))]) @ matrix[2]
-        self.known = metres
+        self.known, self.guessed = metres, plane.guessed
         self._matrix = matrix * np.sign(weights[0])
         if not (weights * weights[0] > 0).all():
             raise OptionError("plane: points and metres are not in the same order: the floor would be folded")
         self.error = float(np.sqrt(((self.metres(points) - metres) ** 2).sum(axis=1).mean()))
+
+    def __str__(self) -> str:
+        if self.guessed:
+            return f"the plane is a guess: everybody is taken to be {PERSON:.2f} m tall"
+        return f"the plane fits its points to {self.error:.2f} m"
 
     def metres(self, points: np.ndarray) -> np.ndarray:
         """Return where points [N, 2] in pixels are on the floor, [N, 2] metres; nan at the horizon and beyond."""

@@ -206,9 +206,9 @@ class Network(ABC):
 
 
 def _usual(count: int) -> int:
-    """Return the next number, from 1 on, that is a power of two or halfway to the next one."""
-    power = 1 << max(0, count - 1).bit_length()
-    return power * 3 // 4 if power >= 4 and count <= power * 3 // 4 else power
+    """Return the next number, from 1 on, of whole eighths of the next power of two: 1 to 8, 10, 12, 14, 16, 20, ..."""
+    step = 1 << max(0, (count - 1).bit_length() - 3)
+    return max(1, -(-count // step) * step)
 
 
 def _with_rows(group: np.ndarray, count: int) -> np.ndarray:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import cv2
 
-from ..errors import SourceError
-from ..structures import Frame
-from .base import DEFAULT_RATE, Source
-from .images import to_bgr8
+from ...errors import SourceError
+from ...structures import Frame
+from ..base import DEFAULT_RATE, Source
+from ..images import to_bgr8
 
 
 class CameraSource(Source):
@@ -38,16 +38,17 @@ class CameraSource(Source):
         own_rate = self._capture.get(cv2.CAP_PROP_FPS)
         sane_rate = own_rate if 1 <= own_rate <= 240 else DEFAULT_RATE
         super().__init__(f"camera {index}", f"camera_{index}", frame_rate or sane_rate, live=True)
+        self.endless = True
 
     def _read(self) -> Iterator[Frame]:
         started = None
         for index in itertools.count():
             arrived, image = self._capture.read()
-            if not arrived:
+            if not arrived or self._halted:
                 return
             now = time.monotonic()
             started = now if started is None else started
-            yield Frame(index, now - started, to_bgr8(image))
+            yield Frame(index, now - started, to_bgr8(image), arrived=now)
 
     def _release(self) -> None:
         self._capture.release()
