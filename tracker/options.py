@@ -15,7 +15,7 @@ from .privacy.counts import FEW
 from .privacy.hide import HOW
 from .settings.checks import shown
 from .settings.model import Thresholds
-from .settings.runtime import PRECISIONS
+from .settings.runtime import DEVICES, PRECISIONS
 from .settings.tracking import ASSOCIATIONS, RETIRED, SETTINGS, drop_retired, used_by
 
 DETECTION_FIELDS = {  # option: field of `Thresholds`
@@ -285,7 +285,15 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
         "--backend",
         default="auto",
         metavar="|".join(["auto", *BACKENDS]),
-        help="what runs the network; auto: openvino if it is installed and --use_gpu is off, else paddle",
+        help="what runs the network; auto: openvino if it is installed and --use_gpu is off, else paddle; onnxruntime "
+        "(an extra, see requirements-onnx.txt) runs on further devices",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        metavar="|".join(DEVICES),
+        help="what the network runs on; auto: the processor, or the GPU with --use_gpu; paddle has cuda, onnxruntime "
+        "what its build has",
     )
     group.add_argument(
         "--precision",

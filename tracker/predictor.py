@@ -56,6 +56,8 @@ class Predictor:
         input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
             ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
             longer, in proportion to their area.
+        device: what the network runs on: ``cpu``, ``cuda``, ``tensorrt``, ``directml``, ``coreml``, or ``auto``, the
+            processor, or the GPU with use_gpu. Paddle has ``cuda`` only, onnxruntime all that its build has.
         detector: a detector of your own in place of a model; `FunctionDetector` makes one of a function. The other
             arguments, ``use_gpu`` and the thresholds of detection then have no effect.
 
@@ -71,6 +73,7 @@ class Predictor:
         precision: str = "auto",
         *,
         input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
         detector: Detector | None = None,
     ) -> None:
         if detector is not None:
@@ -80,6 +83,7 @@ class Predictor:
         self.backend = backend
         self.precision = precision
         self.input_size = input_size
+        self.device = device
         self.detector = detector
         self._loaded: dict[RuntimeOptions, Model] = {}
         self._loading = threading.Lock()
@@ -264,13 +268,19 @@ class Predictor:
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(
-        self, model: str, threads: int | None, backend: str, precision: str, input_size: str | Sequence[int] = "auto"
+        self,
+        model: str,
+        threads: int | None,
+        backend: str,
+        precision: str,
+        input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
     ) -> None:
         """Change the model, or how it is run, from the next use on; the arguments are those of the class."""
-        chosen = (model, threads, backend, precision, input_size)
-        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size):
+        chosen = (model, threads, backend, precision, input_size, device)
+        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size, self.device):
             self._loaded = {}
-            self.model, self.threads, self.backend, self.precision, self.input_size = chosen
+            self.model, self.threads, self.backend, self.precision, self.input_size, self.device = chosen
 
     def _job(
         self,
@@ -292,7 +302,9 @@ class Predictor:
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
         size = parse_input_size(self.input_size)
-        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads, input_size=size)
+        runtime = RuntimeOptions(
+            self.backend, self.precision, use_gpu, self.threads, input_size=size, device=self.device
+        )
         if self.detector is None:
             choose_backends(runtime)
         if hiding:

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.hub import NAME, error_line
 
 COMMON_OPTIONS = """
-    video_stream from_device frame_rate skip_frames model use_gpu threads backend precision input_size output_dir
+    video_stream from_device frame_rate skip_frames model use_gpu threads backend precision device input_size output_dir
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
     preview show progress json association conf_thres min_box_area score_threshold help help_all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,7 +55,8 @@ def read_start(text: str | datetime | None) -> datetime | None:
     if text is None:
         return None
     try:
-        start = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+        # Python 3.10 does not know the Z of UTC
+        start = text if isinstance(text, datetime) else datetime.fromisoformat(re.sub("Z$", "+00:00", text))
         return start if start.tzinfo else start.astimezone()
     except (TypeError, ValueError, OverflowError, OSError):
         raise OptionError(

@@ -16,7 +16,7 @@ from ..delivery.hub import Tell
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
-from ..settings.checks import check_flag, check_number
+from ..settings.checks import check_flag, check_installed, check_number
 from ..settings.groups.answers import AnswerOptions
 from ..settings.refinement import RefineSettings
 from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
@@ -55,7 +55,7 @@ class OutputOptions:
         answers: what of the answers to the scene is made on request.
 
     Raises:
-        OptionError: a value is of the wrong type or out of its range.
+        OptionError: a value is of the wrong type or out of its range, or a package that it needs is not installed.
     """
 
     folder: Path
@@ -73,7 +73,8 @@ class OutputOptions:
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
-        check_flag("refine", self.refine)
+        if check_flag("refine", self.refine):
+            check_installed("refine", "scipy")
         check_number("draw_threshold", self.draw_threshold, 0, 1)
         check_interval(self.interval)
         check_language(self.language)

@@ -42,10 +42,10 @@ def test_beyond_this_machine_it_refuses_to_start_without_a_token(tmp_path):
 class Started:
     """A command in a process of its own that serves a page."""
 
-    def __init__(self, *words):
+    def __init__(self, *words, seconds=SECONDS):
         command = [sys.executable, "-m", "tracker", *map(str, words)]
         self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.killer = threading.Timer(SECONDS, self.process.kill)
+        self.killer = threading.Timer(seconds, self.process.kill)
         self.killer.start()
         self.lines = []
         for line in self.process.stderr:

@@ -67,7 +67,7 @@ class Network(ABC):
         package: Python package of the backend, as it is imported.
         requirement: what pip installs it by, as in requirements.txt.
         precisions: number formats that it computes in.
-        runs_on_gpu: whether it can use a GPU.
+        devices: what it can run on, of `DEVICES`.
         has_throughput_form: whether a network opened for throughput differs from one opened for latency.
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``.
@@ -78,7 +78,7 @@ class Network(ABC):
     package: str
     requirement: str
     precisions: tuple[str, ...] = ("fp32",)
-    runs_on_gpu: bool = False
+    devices: tuple[str, ...] = ("cpu",)
     has_throughput_form: bool = False
 
     folder: Path

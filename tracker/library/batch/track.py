@@ -54,6 +54,7 @@ def track_batch(
     backend: str = "auto",
     precision: str = "auto",
     input_size: str | Sequence[int] = "auto",
+    device: str = "auto",
     progress: bool | None = None,
     **options: Any,
 ) -> BatchResult:
@@ -78,6 +79,7 @@ def track_batch(
         backend: as for `Predictor`.
         precision: likewise.
         input_size: likewise.
+        device: likewise.
         progress: whether to show a bar of videos; None for when stderr is a terminal.
         options: as for ``Predictor.mot_predict``, but for ``sinks`` and ``from_device``.
 
@@ -99,7 +101,8 @@ def track_batch(
         check_whole("jobs", jobs)
     check_flag("resume", resume)
     place = open_place(output_dir)
-    chosen = {"model": model, "threads": threads, "backend": backend, "precision": precision, "input_size": input_size}
+    chosen: dict[str, Any] = {"model": model, "threads": threads, "backend": backend, "precision": precision}
+    chosen |= {"input_size": input_size, "device": device}
     told = plain_options({**chosen, **options})
     chosen, told = ({name: told.pop(name) for name in chosen}, told)
     _check_options(chosen, told)

@@ -15,8 +15,6 @@ from ..parts.cuts import Part, PartSource
 from ..places import local_copy, open_place
 from .records import Row, finished_row, identity_of, publish
 
-MODEL_OPTIONS = ("model", "threads", "backend", "precision", "input_size")
-
 
 @dataclass(frozen=True)
 class Task:
