@@ -24,6 +24,7 @@ from .library.batch.arguments import HELP, USAGE, add_batch_arguments, run_batch
 from .library.batch.result import BatchResult
 from .option_groups import add_group, add_group_arguments
 from .options import (
+    CHOSEN,
     add_config_arguments,
     add_flag,
     add_input_arguments,
@@ -40,11 +41,6 @@ from .predictor import Predictor
 from .web.commands import scene, serve
 from .web.commands.viewing import add_view_arguments, viewing
 
-<<<<<<< HEAD
-=======
-CHOSEN = ("model", "threads", "backend", "precision", "input_size", "device")  # of the model, and how it is run
-
->>>>>>> main
 
 class UsageError(Exception):
     """The arguments do not go together."""
@@ -95,18 +91,10 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | 
     source, video_stream, sources = (arguments.pop(name) for name in ("source", "video_stream", "sources"))
     if [source, video_stream, sources].count(None) != 2:
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE")
-<<<<<<< HEAD
-    chosen = ("model", "threads", "backend", "precision", "input_size")
-    predictor.change_model(*(arguments.pop(name) for name in chosen))
+    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
     source = video_stream if source is None else source
     with viewing(source, arguments) as sinks:
         if sources is None:
-=======
-    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
-    if sources is None:
-        source = video_stream if source is None else source
-        with viewing(source, arguments) as sinks:
->>>>>>> main
             return predictor.mot_predict(source, sinks=sinks, **arguments)
     result = run_cameras(predictor, read_cameras(sources), **arguments)
     if result.failed:
@@ -188,23 +176,8 @@ COMMANDS = {
         _export,
     ),
     "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
-<<<<<<< HEAD
     "scene": Command(scene.HELP, scene.USAGE, scene.add_scene_arguments, scene.run_scene),
     "serve": Command(serve.HELP, serve.USAGE, serve.add_serve_arguments, serve.run_serve),
-=======
-    "scene": Command(
-        "Draw a scene, lines, zones and regions, with the mouse on a page; or write a frame with a grid of fractions.",
-        "SOURCE [--output FILE | --snapshot PICTURE]",
-        add_scene_arguments,
-        _draw_scene,
-    ),
-    "serve": Command(
-        "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them.",
-        "[--port PORT] [--sources FILE] [options]",
-        _add_serve_arguments,
-        _serve,
-    ),
->>>>>>> main
 }
 DEFAULT = "track"
 EVENTS_ALONE = "-"  # as --events: standard output is for events, and the result goes to standard error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import OptionError
-from ...options import add_model_arguments
+from ...options import CHOSEN, add_model_arguments
 from ...pipeline.interrupts import StopRequest
 from ...predictor import Predictor
 from ...settings.checks import check_whole, shown
@@ -125,7 +125,7 @@ def run_serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
     check_whole("port", arguments["port"], 0, 65535)
     limits = Limits(**{limit.name: arguments[limit.name] for limit in dataclasses.fields(Limits)})
     folder = checked_folder(arguments["output_dir"])
-    predictor.change_model(*(arguments[name] for name in ("model", "threads", "backend", "precision", "input_size")))
+    predictor.change_model(*(arguments[name] for name in CHOSEN))
     # only now: a wrong argument is told before a second is spent on imports
     from ...cameras.config import read_cameras
     from ..cameras import CameraRuns

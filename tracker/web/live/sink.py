@@ -15,10 +15,7 @@ import cv2
 import numpy as np
 
 from ...analysis.scene import Scene
-<<<<<<< HEAD
 from ...cameras.status import LIVE, CameraStatus
-=======
->>>>>>> main
 from ...pipeline.answering.overlay import SceneOverlay
 from ...sinks.draw import draw_tracks
 from ...structures import Frame, SequenceInfo, Tracks
