@@ -15,6 +15,7 @@
                                            the same beside the original module's way
     python tools/benchmark.py analysis     answers to a scene: a live frame, and an hour's text by the command
     python tools/benchmark.py batch        many clips, shared out to processes in one way and another
+    python tools/benchmark.py page         the tracker with viewers of its page and without, and the age of pictures
     python tools/benchmark.py startup      fresh processes: imports, help, first result
 
 More people, frames or runs: see --help of the part. --json FILE keeps the figures, --chart FILE.png draws them.
@@ -34,6 +35,7 @@ from tools.benchmarks import forward, machine, memory, pipeline, startup, tracke
 from tools.benchmarks.figures import check_chart, draw_chart
 from tools.cli import run_tool, write_json
 from tools.library import batch_speed
+from tools.page import viewers
 from tracker.errors import OutputError
 
 PARTS = {
@@ -43,6 +45,7 @@ PARTS = {
     "pipeline": (pipeline, "from video to video"),
     "analysis": (speed, "answers to a scene"),
     "batch": (batch_speed, "many clips at once"),
+    "page": (viewers, "viewers of the page"),
     "startup": (startup, "fresh processes"),
 }
 

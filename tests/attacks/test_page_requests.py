@@ -194,7 +194,6 @@ def test_hostile_requests(server, seeds):
             assert "\n" not in text.strip() and len(text) < 3000, (seed, request[:2], text[:500])
         if seed % 10 == 9:
             assert server.ask("/api/site")[0] == 200, seed
-    print(statuses)
     assert statuses[4] > len(seeds) / 3, statuses
     assert server.memory("VmHWM") < MOST_MEMORY
     assert server.open_files() < 120
