@@ -13,6 +13,7 @@
                                            from a video file to the text and the annotated video
     python tools/benchmark.py pipeline --video VIDEO --model full --original
                                            the same beside the original module's way
+    python tools/benchmark.py cameras      several streams in one process against one
     python tools/benchmark.py analysis     answers to a scene: a live frame, and an hour's text by the command
     python tools/benchmark.py batch        many clips, shared out to processes in one way and another
     python tools/benchmark.py page         the tracker with viewers of its page and without, and the age of pictures
@@ -33,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the scri
 from tools.answers import speed
 from tools.benchmarks import forward, machine, memory, pipeline, startup, tracker
 from tools.benchmarks.figures import check_chart, draw_chart
+from tools.benchmarks.several import cameras
 from tools.cli import run_tool, write_json
 from tools.library import batch_speed
 from tools.page import viewers
@@ -43,6 +45,7 @@ PARTS = {
     "memory": (memory, "resident memory over a long run"),
     "forward": (forward, "networks alone"),
     "pipeline": (pipeline, "from video to video"),
+    "cameras": (cameras, "several streams at once"),
     "analysis": (speed, "answers to a scene"),
     "batch": (batch_speed, "many clips at once"),
     "page": (viewers, "viewers of the page"),

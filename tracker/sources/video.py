@@ -189,6 +189,8 @@ class VideoSource(Source):
         try:
             yield from self._container.demux(streams)
         except av.error.FFmpegError as error:
+            if self._halted:  # nobody waits for the rest
+                return
             logger.warning("%s broke off (%s)", self.label, error.strerror)
             # What the decoder still holds comes out with an empty packet.
             flush = av.Packet()
