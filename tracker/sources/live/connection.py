@@ -132,8 +132,11 @@ class Connection:
     def _run(self) -> None:
         try:
             self._read()
-        except (SourceError, av.error.FFmpegError, cv2.error, OSError) as error:
+        except SourceError as error:
             self._lost = LostError(str(error), isinstance(error, RefusedError))
+        except (av.error.FFmpegError, cv2.error, OSError) as error:
+            # not the whole text of one: FFmpeg's have the address in it, with its password
+            self._lost = LostError(getattr(error, "strerror", None) or type(error).__name__)
         except BaseException as error:  # noqa: BLE001 (raised where the frames are taken)
             self._failure = error
         with self._waiting.changed:
