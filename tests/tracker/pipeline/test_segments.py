@@ -235,6 +235,12 @@ def test_private_and_anonymised(tmp_path):
     assert [len(pictures(segment.files["video"])) for segment in result.segments] == [10, 5]
 
 
+def test_the_status_of_a_private_camera_tells_of_nobody(tmp_path, monkeypatch):
+    live(tmp_path, monkeypatch, Live(6), private=True, scene=SCENE)
+    (status,) = (tmp_path / "mot_results").glob("*_status.json")
+    assert "people_now" not in status.read_text() and json.loads(status.read_text())["state"] == "ended"
+
+
 def test_a_sink_that_fails_in_the_end_is_told_and_the_rest_is_whole(tmp_path, monkeypatch, caplog):
     close = VideoWriter.close
 
