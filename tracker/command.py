@@ -96,8 +96,6 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | 
     with viewing(source, arguments) as sinks:
         if sources is None:
             return predictor.mot_predict(source, sinks=sinks, **arguments)
-    if arguments.pop("preview") is not None or arguments.pop("show"):
-        raise UsageError("--preview and --show are for one SOURCE: serve --sources FILE shows several cameras")
     result = run_cameras(predictor, read_cameras(sources), **arguments)
     if result.failed:
         names = ", ".join(one.name for one in result.failed)

@@ -13,7 +13,7 @@ COMMON_OPTIONS = """
     video_stream from_device frame_rate skip_frames model use_gpu threads backend precision device input_size output_dir
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
-    events webhook webhook_secret_file cooldown mqtt mqtt_password_file mqtt_discovery save_embeddings
+    events webhook webhook_secret_file cooldown mqtt mqtt_password_file mqtt_discovery push save_embeddings
     preview show progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
