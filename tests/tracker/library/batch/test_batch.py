@@ -120,6 +120,15 @@ def test_a_video_that_kills_its_process_stops_no_other(tmp_path):
     assert result.rows[0].error == "its process was ended by SIGKILL, 2 times"
 
 
+def test_processes_that_a_library_forks_hold_nothing_up(tmp_path, monkeypatch):
+    killed, kill = [], subprocess.Popen.kill
+    monkeypatch.setattr(children, "_PATIENCE", 10)
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda process: (killed.append(process), kill(process)))
+    make_clip(tmp_path / "forking.mp4", 0.3)
+    assert states(batch(tmp_path, tmp_path / "out", jobs=1)) == {"forking": "tracked"}
+    assert killed == [], "the child did not end by itself"
+
+
 def test_wrong_options_are_told_before_anything_is_done(videos, tmp_path):
     for options, part in (
         ({"conf_thres": 7}, "conf_thres"),
