@@ -16,6 +16,7 @@
     python tools/benchmark.py cameras      several streams in one process against one
     python tools/benchmark.py analysis     answers to a scene: a live frame, and an hour's text by the command
     python tools/benchmark.py batch        many clips, shared out to processes in one way and another
+    python tools/benchmark.py page         the tracker with viewers of its page and without, and the age of pictures
     python tools/benchmark.py startup      fresh processes: imports, help, first result
 
 More people, frames or runs: see --help of the part. --json FILE keeps the figures, --chart FILE.png draws them.
@@ -36,6 +37,7 @@ from tools.benchmarks.figures import check_chart, draw_chart
 from tools.benchmarks.several import cameras
 from tools.cli import run_tool, write_json
 from tools.library import batch_speed
+from tools.page import viewers
 from tracker.errors import OutputError
 
 PARTS = {
@@ -46,6 +48,7 @@ PARTS = {
     "cameras": (cameras, "several streams at once"),
     "analysis": (speed, "answers to a scene"),
     "batch": (batch_speed, "many clips at once"),
+    "page": (viewers, "viewers of the page"),
     "startup": (startup, "fresh processes"),
 }
 

@@ -9,16 +9,19 @@ from typing import Any
 
 from .association.base import SequenceTracker
 from .delivery.hub import EventHub, Tell
+from .delivery.push import Pusher
 from .detection.base import Detector
 from .errors import OptionError
 from .pipeline.answering.event_sink import EventSink
 from .pipeline.answering.past import Past
 from .pipeline.live.keeping_up import KeepingUp
 from .pipeline.live.pace import Pace
+from .pipeline.live.push_sink import PushSink
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
 from .privacy.cover import Cover, Hiding
+from .settings.groups.delivery import DeliveryOptions
 from .settings.groups.live import LiveOptions
 from .settings.groups.people import PeopleOptions
 from .settings.groups.segments import SegmentOptions
@@ -146,6 +149,11 @@ class Job:
                 recorders.append(StatusSink(self.outputs.folder, keeping_up.status))
         if tell and not tells_itself and not (self.outputs and self.outputs.private):
             recorders.append(EventSink(tell, self.outputs.start if self.outputs else None, scene))
+        push = self.groups.get(DeliveryOptions, DeliveryOptions()).push
+        if push:
+            sink = self.outputs.push_sink(push, detector.high_conf_thres) if self.outputs else PushSink(Pusher(push))
+            renderers.append(sink)
+            self.events.report(sink.name, sink.totals)
         self.events.open()
         tracker = SequenceTracker(config, info.frame_rate, times.stage)
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None

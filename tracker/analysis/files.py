@@ -14,7 +14,7 @@ from ..errors import OutputError
 from .analysis import SceneAnalysis, Step
 from .measures.heat import draw_flow, draw_heat
 from .recording import Recording
-from .rows import Count, Crossing, FloorPoint, Person, Range, Visit, ZoneCount
+from .rows import Count, Crossing, FloorPoint, Person, Range, Suspect, Visit, ZoneCount
 
 # attribute of `Step`: file, kind of its rows, and the columns whose clock time is added where the start is known
 TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
@@ -25,6 +25,7 @@ TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
     "zone_counts": ("zones.csv", ZoneCount, ("start", "end")),
     "people": ("people.csv", Person, ("first_seen", "last_seen")),
     "floor": ("floor.csv", FloorPoint, ()),
+    "suspects": ("suspects.csv", Suspect, ()),
 }
 EVENTS, SCENE, SUMMARY = "events.jsonl", "scene.json", "summary.json"
 HEAT_PARTS = "heat_[0-9]*.*"  # maps of intervals, numbered from 1

@@ -17,7 +17,7 @@ from ..structures import Frame
 from .base import MAX_PIXELS, Source, check_pixels
 from .clock_jumps import ClockJumps
 from .container import choose_stream, decoder_limit, frame_count
-from .pictures import upright
+from .pictures import Upright
 from .timestamps import (
     ARRIVAL_TICK,
     DELAYED_FORMATS,
@@ -92,6 +92,7 @@ class VideoSource(Source):
             if other not in (stream, self.audio_stream):
                 # Of a stream in several sizes only the chosen one is fetched.
                 other.discard = av.stream.Discard.all
+        self._upright = Upright()
         self._audio: list[av.Packet] = []
         self._reader = self._mended()
         self._ahead = [] if live else list(_first_packets(self._reader, stream))
@@ -167,7 +168,7 @@ class VideoSource(Source):
     def _convert(self, picture: av.VideoFrame) -> np.ndarray | None:
         """Return a picture as it is shown; None where it cannot be converted."""
         try:
-            image, self.pixel_aspect = upright(picture, self._stream.sample_aspect_ratio)
+            image, self.pixel_aspect = self._upright.convert(picture, self._stream.sample_aspect_ratio)
         except (av.error.FFmpegError, ValueError) as error:
             logger.debug("%s: a picture cannot be converted (%s)", self.label, error)
             return None

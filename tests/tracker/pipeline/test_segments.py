@@ -45,7 +45,7 @@ def stream(folder, frames=24, name="cam", pause=None, images=None, **options):
 
 def live(folder, monkeypatch, source, **options):
     """A run of a camera."""
-    monkeypatch.setattr("tracker.predictor.open_source", lambda *_: source)
+    monkeypatch.setattr("tracker.predictor.open_source", lambda *_, **__: source)
     return Predictor(detector=FakeDetector()).mot_predict("camera", folder, camera_motion=False, **options)
 
 
