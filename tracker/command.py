@@ -235,11 +235,7 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
     finally:
         if arguments.get("events") == EVENTS_ALONE:
             sys.stdout = sys.stderr  # what prints the result, which PaddleHub may be, leaves the events alone
-    text = JsonText(result) if as_json else result
-    if isinstance(result, BatchResult) and result.failed:
-        print_result(text)
-        raise SystemExit(1)
-    return text
+    return JsonText(result) if as_json else result
 
 
 def _run_in_order(
