@@ -41,6 +41,8 @@ class JDE(hub.Module, Predictor):
         input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
             ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
             longer, in proportion to their area.
+        device: what the network runs on: ``cpu``, ``cuda``, ``tensorrt``, ``directml``, ``coreml``, or ``auto``, the
+            processor, or the GPU with use_gpu. Paddle has ``cuda`` only, onnxruntime all that its build has.
 
     The model is loaded at the first use and kept.
     """
@@ -53,17 +55,18 @@ class JDE(hub.Module, Predictor):
         precision: str = "auto",
         serving_options: Mapping[str, Any] | None = None,
         input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
         **hub_arguments: Any,
     ) -> None:
         # hub.Module(...) passes its own arguments on, because Python initialises the object that its __new__ returned
         for name in hub_arguments.keys() - HUB_ARGUMENTS:
             raise OptionError(
-                f"unknown argument {name!r}; known are model, threads, backend, precision, serving_options and "
-                "input_size"
+                f"unknown argument {name!r}; known are model, threads, backend, precision, serving_options, "
+                "input_size and device"
             )
         self.serving_options = from_mapping(ServingOptions, serving_options or {}, "serving_options")
         self._request_guard = RequestGuard()
-        Predictor.__init__(self, model, threads, backend, precision, input_size=input_size)
+        Predictor.__init__(self, model, threads, backend, precision, input_size=input_size, device=device)
 
     def __getattribute__(self, name: str) -> Any:
         # PaddleHub would run every method in static-graph mode, which paddle.inference does not need, and leave the

@@ -18,13 +18,15 @@ MAY_IMPORT = {
 FLOORS = (
     {"errors", "boxes", "structures"},
     {"settings", "models"},
-    {"sources", "sinks", "association", "appearance", "detection.backends"},
+    {"sources", "sinks", "delivery", "association", "appearance", "detection.backends"},
     {"detection", "refinement"},
     {"evaluation", "analysis"},
     {"privacy"},
     {"options", "pipeline"},
     {"option_groups", "job"},
     {"predictor", "exports"},
+    {"cameras", "library"},
+    {"web"},
     {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names
 )

@@ -220,7 +220,9 @@ def run(arguments: argparse.Namespace) -> None:
     embedders: dict[str, Embedder] = {}
     if arguments.model:
         size = parse_input_size(arguments.input_size)
-        runtime = RuntimeOptions(arguments.backend, arguments.precision, threads=arguments.threads, input_size=size)
+        runtime = RuntimeOptions(
+            arguments.backend, arguments.precision, threads=arguments.threads, input_size=size, device=arguments.device
+        )
         model = Model(find_model(arguments.model), runtime)
         embedders[model.config.name] = model.detector().embed_boxes
     if arguments.reid:

@@ -114,7 +114,7 @@ def _compare_sizes(arguments: argparse.Namespace, files: list[SequenceFiles], th
 def _models(arguments: argparse.Namespace, sizes: Sequence[str]) -> list[Model]:
     """Load the model that the command line names at each size."""
     backend, precision = arguments.backend, arguments.precision
-    usual = RuntimeOptions(backend, precision, arguments.use_gpu, arguments.threads)
+    usual = RuntimeOptions(backend, precision, arguments.use_gpu, arguments.threads, device=arguments.device)
     runtimes = [dataclasses.replace(usual, input_size=parse_input_size(size)) for size in sizes]
     choose_backends(usual)  # before a model is downloaded
     folder = find_model(arguments.model)

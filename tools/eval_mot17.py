@@ -93,7 +93,12 @@ def run(arguments: argparse.Namespace) -> None:
         check_association(association)
     size = parse_input_size(arguments.input_size)
     runtime = RuntimeOptions(
-        arguments.backend, arguments.precision, arguments.use_gpu, arguments.threads, input_size=size
+        arguments.backend,
+        arguments.precision,
+        arguments.use_gpu,
+        arguments.threads,
+        input_size=size,
+        device=arguments.device,
     )
     choose_backends(runtime)  # before anything is read or downloaded
     sequences = find_halves(arguments.folder)

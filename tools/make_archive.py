@@ -35,6 +35,7 @@ CONTENTS = (
     "config/jde_*.yml",
     "config/tracker.yml",
     "tracker/**/*.py",
+    "tracker/web/static/**/*",
     "demo/pedestrians_vis.jpg",
     "demo/report.png",
     "demo/scene.yml",
@@ -46,6 +47,7 @@ CONTENTS = (
     "tools/quantize.py",
     "tools/quantization/*.py",
     "requirements-quantize.txt",
+    "requirements-ray.txt",
 )
 
 

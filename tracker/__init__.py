@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .association.base import SequenceTracker as SequenceTracker
     from .association.fused_tracker import FusedTracker as FusedTracker
     from .association.jde_tracker import JDETracker as JDETracker
+    from .cameras.config import Camera as Camera
+    from .cameras.config import read_cameras as read_cameras
+    from .cameras.run import run_cameras as run_cameras
     from .detection.base import Detector as Detector
     from .detection.base import FunctionDetector as FunctionDetector
     from .errors import DataError as DataError
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from .errors import SourceError as SourceError
     from .errors import TrackingError as TrackingError
     from .exports.export import export as export
+    from .library.batch.result import BatchResult as BatchResult
+    from .library.batch.track import track_batch as track_batch
     from .pipeline.analyse import analyse as analyse
     from .pipeline.result import TrackingResult as TrackingResult
     from .predictor import Predictor as Predictor
@@ -38,6 +43,9 @@ else:  # not for type checkers, to which any name would then be one of the packa
         "SequenceTracker": "association.base",
         "FusedTracker": "association.fused_tracker",
         "JDETracker": "association.jde_tracker",
+        "Camera": "cameras.config",
+        "read_cameras": "cameras.config",
+        "run_cameras": "cameras.run",
         "Detector": "detection.base",
         "FunctionDetector": "detection.base",
         "DataError": "errors",
@@ -47,6 +55,8 @@ else:  # not for type checkers, to which any name would then be one of the packa
         "SourceError": "errors",
         "TrackingError": "errors",
         "export": "exports.export",
+        "BatchResult": "library.batch.result",
+        "track_batch": "library.batch.track",
         "analyse": "pipeline.analyse",
         "TrackingResult": "pipeline.result",
         "Predictor": "predictor",

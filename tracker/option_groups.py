@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .options import add_flag
-from .settings.live import LiveOptions
-from .settings.people import PeopleOptions
+from .settings.groups.answers import AnswerOptions
+from .settings.groups.delivery import DeliveryOptions
+from .settings.groups.live import LiveOptions
+from .settings.groups.people import PeopleOptions
+from .settings.groups.segments import SegmentOptions
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,10 @@ class Group:
 
 
 GROUPS = {  # by the title that help gives them
+    "Answer options": Group(AnswerOptions, "What of the answers to a scene is made on request."),
     "Camera options": Group(LiveOptions, "How cameras and streams are read."),
+    "Long runs": Group(SegmentOptions, "How the files of long runs are cut and kept."),
+    "Delivery options": Group(DeliveryOptions, "Who is told what happens, while it happens.", common=True),
     "People options": Group(PeopleOptions, "What is kept of what people look like.", common=True),
 }
 _GROUP_OF = {field.name: group.kind for group in GROUPS.values() for field in dataclasses.fields(group.kind)}
@@ -64,15 +70,21 @@ def add_group_arguments(parser: argparse.ArgumentParser, everything: bool) -> No
         parser: The parser.
         everything: Whether help shows the rarely needed ones too.
     """
-    for title, group in GROUPS.items():
-        hidden = not (everything or group.common)
-        flags = parser.add_argument_group(None if hidden else title, None if hidden else group.about)
-        for field in dataclasses.fields(group.kind):
-            kind, text = field.metadata["kind"], field.metadata["help"]
-            if field.default not in (None, False, ()):
-                text += f" (default: {field.default:g})" if kind is float else f" (default: {field.default})"
-            help = argparse.SUPPRESS if hidden else text.replace("%", "%%")
-            if kind is bool:
-                add_flag(flags, f"--{field.name}", help, default=None)
-            else:
-                flags.add_argument(f"--{field.name}", type=kind, help=help, metavar=kind.__name__.upper())
+    for title in GROUPS:
+        add_group(parser, title, everything)
+
+
+def add_group(parser: argparse.ArgumentParser, title: str, everything: bool) -> None:
+    """Add the flags of one of `GROUPS`."""
+    group = GROUPS[title]
+    hidden = not (everything or group.common)
+    flags = parser.add_argument_group(None if hidden else title, None if hidden else group.about)
+    for field in dataclasses.fields(group.kind):
+        kind, text = field.metadata["kind"], field.metadata["help"]
+        if field.default not in (None, False, ()):
+            text += f" (default: {field.default:g})" if kind is float else f" (default: {field.default})"
+        help = argparse.SUPPRESS if hidden else text.replace("%", "%%")
+        if kind is bool:
+            add_flag(flags, f"--{field.name}", help, default=None)
+        else:
+            flags.add_argument(f"--{field.name}", type=kind, help=help, metavar=kind.__name__.upper())

@@ -15,7 +15,7 @@ from .privacy.counts import FEW
 from .privacy.hide import HOW
 from .settings.checks import shown
 from .settings.model import Thresholds
-from .settings.runtime import PRECISIONS
+from .settings.runtime import DEVICES, PRECISIONS
 from .settings.tracking import ASSOCIATIONS, RETIRED, SETTINGS, drop_retired, used_by
 
 DETECTION_FIELDS = {  # option: field of `Thresholds`
@@ -24,6 +24,8 @@ DETECTION_FIELDS = {  # option: field of `Thresholds`
     "nms_top_k": "nms_top_k",
     "keep_top_k": "keep_top_k",
 }
+# what `Predictor.change_model` takes, in order
+CHOSEN = ("model", "threads", "backend", "precision", "input_size", "device")
 # the thresholds that a short --help shows
 COMMON = ("score_threshold", "association", "conf_thres", "min_box_area")
 
@@ -122,7 +124,23 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
         "the number of a camera",
     )
     group.add_argument("--video_stream", metavar="SOURCE", help="another way to give SOURCE")
+    group.add_argument(
+        "--sources",
+        metavar="FILE",
+        help="YAML file of several cameras in place of SOURCE, as demo/cameras.yml; the other options are for all of "
+        "them, and those in FILE win",
+    )
     add_flag(group, "--from_device", "SOURCE is the number of a camera of this machine")
+    add_reading_arguments(group, everything)
+
+
+def add_reading_arguments(group: argparse._ActionsContainer, everything: bool = True) -> None:
+    """Add the flags that say how to read a source.
+
+    Args:
+        group: A parser or a group of arguments.
+        everything: Whether help shows the rarely needed ones too.
+    """
     group.add_argument(
         "--frame_rate",
         type=float,
@@ -152,8 +170,8 @@ def add_input_arguments(group: argparse._ActionsContainer, everything: bool = Tr
     )
 
 
-def add_config_arguments(group: argparse._ActionsContainer) -> None:
-    """Add the flags that say what to run and what to write."""
+def add_model_arguments(group: argparse._ActionsContainer) -> None:
+    """Add the flags that say which model runs, and on what."""
     group.add_argument(
         "--model",
         default="auto",
@@ -163,6 +181,11 @@ def add_config_arguments(group: argparse._ActionsContainer) -> None:
     add_flag(group, "--use_gpu", "run the network on the first GPU")
     group.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")
     add_backend_arguments(group)
+
+
+def add_config_arguments(group: argparse._ActionsContainer) -> None:
+    """Add the flags that say what to run and what to write."""
+    add_model_arguments(group)
     group.add_argument(
         "--output_dir",
         default="mot_result",
@@ -264,7 +287,15 @@ def add_backend_arguments(group: argparse._ActionsContainer) -> None:
         "--backend",
         default="auto",
         metavar="|".join(["auto", *BACKENDS]),
-        help="what runs the network; auto: openvino if it is installed and --use_gpu is off, else paddle",
+        help="what runs the network; auto: openvino if it is installed and --use_gpu is off, else paddle; onnxruntime "
+        "(an extra, see requirements-onnx.txt) runs on further devices",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        metavar="|".join(DEVICES),
+        help="what the network runs on; auto: the processor, or the GPU with --use_gpu; paddle has cuda, onnxruntime "
+        "what its build has",
     )
     group.add_argument(
         "--precision",

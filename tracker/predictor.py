@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
 from .association.base import check_association
+from .delivery.hub import Tell
+from .delivery.outlets import make_hub
 from .detection.backends.choice import BACKENDS, choose_backends
 from .detection.backends.network import check_process
 from .detection.base import Detector, check_detector
@@ -29,11 +32,13 @@ from .pipeline.stream import StreamTracker
 from .pipeline.track import track_source
 from .privacy.cover import Hiding, check_threshold, read_hiding
 from .settings.checks import check_flag, check_positive, check_whole
+from .settings.groups.answers import AnswerOptions
+from .settings.groups.delivery import DeliveryOptions
 from .settings.runtime import RuntimeOptions, parse_input_size
 from .settings.tracking import TRACKER_FILE, TrackerConfig, read_tracker_file
 from .sinks.base import Sink, check_sinks
 from .sinks.files import checked_folder
-from .sources import MAX_PIXELS, open_source
+from .sources import MAX_PIXELS, Source, open_source
 from .sources.opening import readable_again
 from .structures import SequenceInfo
 
@@ -51,6 +56,8 @@ class Predictor:
         input_size: size of the network's input, to which images are scaled: ``auto`` for the model's own, or
             ``WIDTHxHEIGHT`` in pixels (or both in a list), multiples of 32. Larger ones find smaller people and take
             longer, in proportion to their area.
+        device: what the network runs on: ``cpu``, ``cuda``, ``tensorrt``, ``directml``, ``coreml``, or ``auto``, the
+            processor, or the GPU with use_gpu. Paddle has ``cuda`` only, onnxruntime all that its build has.
         detector: a detector of your own in place of a model; `FunctionDetector` makes one of a function. The other
             arguments, ``use_gpu`` and the thresholds of detection then have no effect.
 
@@ -66,6 +73,7 @@ class Predictor:
         precision: str = "auto",
         *,
         input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
         detector: Detector | None = None,
     ) -> None:
         if detector is not None:
@@ -75,13 +83,14 @@ class Predictor:
         self.backend = backend
         self.precision = precision
         self.input_size = input_size
+        self.device = device
         self.detector = detector
         self._loaded: dict[RuntimeOptions, Model] = {}
         self._loading = threading.Lock()
 
     def mot_predict(
         self,
-        video_stream: str | int | os.PathLike,
+        video_stream: str | int | os.PathLike | Source,
         output_dir: str | os.PathLike = "",
         visualization: bool = True,
         draw_threshold: float = 0.5,
@@ -114,7 +123,7 @@ class Predictor:
 
         Args:
             video_stream: video file, folder of images, glob, MOTChallenge sequence folder, http or rtsp URL; with
-                from_device the number of a camera.
+                from_device the number of a camera. A source that is open already is read to its end.
             output_dir: folder of the results; '' is the current one.
             visualization: whether to make the annotated video.
             draw_threshold: least score, 0 to 1, of the tracks drawn; the text always has all. The default is the
@@ -141,7 +150,7 @@ class Predictor:
                 those of the source.
             frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
                 ones are dated by their arrival, with this as the rate to expect. Videos with time stamps keep them.
-            timeout: seconds to wait for a URL.
+            timeout: seconds to wait for a URL; after so many without a picture a camera or stream is lost.
             max_pixels: width times height that a picture may have; larger ones are not decoded.
             progress: show a progress bar; None for when stderr is a terminal.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
@@ -168,14 +177,27 @@ class Predictor:
         hiding = read_hiding(anonymise, only, except_)
         job = self._job(outputs, sinks, hiding, use_gpu, refine, tracker_config, options, progress)
         check_flag("from_device", from_device)
-        source = open_source(video_stream, from_device, frame_rate, visualization, timeout, max_pixels)
-        with source:
+        asked = (video_stream, from_device, frame_rate, visualization, timeout, max_pixels, job.live)
+        reading = partial(open_source, *asked)
+        return self._follow(job, reading, start is None, skip_frames, progress)
+
+    def _follow(
+        self, job: Job, reading: Callable[..., Source], begins_now: bool, skip_frames: int, progress: bool | None
+    ) -> TrackingResult:
+        """Open a source, by `open_source` with what was asked for, and track it."""
+        with job.events, self._open(reading, job.events.tell if job.events.wanted else None) as source:
+            job.events.camera = source.name
             info = SequenceInfo(source.name, source.frame_rate, skip_frames=skip_frames, first_frame=source.first_frame)
             # a live source needs low latency more than throughput
             job = replace(job, runtime=replace(job.runtime, throughput=not source.live), delay=not source.live)
-            if source.live and start is None:
-                job = replace(job, outputs=replace(outputs, start=datetime.now().astimezone()))
+            if source.live:
+                job = replace(job, source=source)
+            if source.live and begins_now and job.outputs:
+                job = replace(job, outputs=replace(job.outputs, start=datetime.now().astimezone()))
             return track_source(source, self._sequence_run(info, job), progress)
+
+    def _open(self, reading: Callable[..., Source], tell: Tell | None) -> Source:
+        return reading(tell=tell)
 
     def stream_mode(
         self,
@@ -246,13 +268,19 @@ class Predictor:
         return StreamTracker(self._sequence_run(info, job))
 
     def change_model(
-        self, model: str, threads: int | None, backend: str, precision: str, input_size: str | Sequence[int] = "auto"
+        self,
+        model: str,
+        threads: int | None,
+        backend: str,
+        precision: str,
+        input_size: str | Sequence[int] = "auto",
+        device: str = "auto",
     ) -> None:
         """Change the model, or how it is run, from the next use on; the arguments are those of the class."""
-        chosen = (model, threads, backend, precision, input_size)
-        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size):
+        chosen = (model, threads, backend, precision, input_size, device)
+        if chosen != (self.model, self.threads, self.backend, self.precision, self.input_size, self.device):
             self._loaded = {}
-            self.model, self.threads, self.backend, self.precision, self.input_size = chosen
+            self.model, self.threads, self.backend, self.precision, self.input_size, self.device = chosen
 
     def _job(
         self,
@@ -267,25 +295,32 @@ class Predictor:
     ) -> Job:
         """Check all options, before a camera is opened or a model loaded."""
         groups, others = take_groups(options)
+        if outputs:
+            outputs = replace(outputs, answers=groups[AnswerOptions])
         thresholds, settings = split(others)
         given = {} if tracker_config is None else read_tracker_file(tracker_config)
         config = TrackerConfig.load(TRACKER_FILE).override(given).choose(settings, refine)
         check_association(config.association)
         size = parse_input_size(self.input_size)
-        runtime = RuntimeOptions(self.backend, self.precision, use_gpu, self.threads, input_size=size)
+        runtime = RuntimeOptions(
+            self.backend, self.precision, use_gpu, self.threads, input_size=size, device=self.device
+        )
         if self.detector is None:
             choose_backends(runtime)
         if hiding:
             check_threshold(thresholds.get("score", 0))
         if check_sinks(sinks) and outputs and outputs.private:
             raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
+        if outputs and outputs.private and groups[DeliveryOptions].tells_of_people:
+            raise OptionError("private tells nobody of single people: leave events, webhook, mqtt and push out")
         named = frozenset({**given, **settings})
-        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, groups=groups)
+        hub = make_hub(groups[DeliveryOptions])
+        return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, False, groups, hub)
 
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
-            detector = self._load(job.runtime, job.progress).detector(job.thresholds)
+            detector = self._load(job.runtime, job.progress).detector(job.thresholds, remember=True)
         return job.sequence_run(info, detector)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:

@@ -22,6 +22,7 @@ class Frame:
         image: [H, W, 3] uint8, BGR, upright (rotation metadata applied).
         audio: compressed audio packets read since the frame before; empty unless the source was asked for them.
         pixel_aspect: width of a pixel over its height; the detector is given the picture with square ones.
+        arrived: when a live source brought it, by `time.monotonic`; None where frames do not come in real time.
     """
 
     index: int
@@ -29,6 +30,7 @@ class Frame:
     image: np.ndarray
     audio: tuple[av.Packet, ...] = field(default=(), repr=False)
     pixel_aspect: Fraction = Fraction(1)
+    arrived: float | None = None
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,9 @@ def test_settings_that_a_model_states_are_used_unless_others_are_given(used, tmp
 def test_whom_a_model_is_sure_of_is_drawn_whatever_its_scores(options, drawn, tmp_path, monkeypatch):
     seen, draw = [], annotated_video.draw_tracks
 
-    def watched(image, ids, boxes, scores, least):
+    def watched(image, ids, boxes, scores, least, names):
         seen.append(least)
-        return draw(image, ids, boxes, scores, least)
+        return draw(image, ids, boxes, scores, least, names)
 
     monkeypatch.setattr(annotated_video, "draw_tracks", watched)
     with Predictor(detector=LowScores()).stream_mode(tmp_path, **options) as stream:

@@ -1,7 +1,7 @@
 r"""Compare the crossings counted on tracks with those of ground truth, over lines drawn at random.
 
     python tools/answers/eval_crossings.py --gt PETS09-S2L1/gt/gt.txt --text mot_result/mot_results/vtest_refined.txt \
-        --size 768 576 --frame_rate 10
+        --size 768 576 --frame_rate 10 --certainty
     python tools/answers/eval_crossings.py --kinds 50 --supervision
 
 The second compares counters on generated walks of the kinds that are easily counted wrong. In the first, the crossings
@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that the scri
 
 import numpy as np
 
+from tools.answers.certainty import Tallies
 from tools.answers.kinds import RATE, SIZE, make_walks
 from tools.cli import print_line, run_tool
 from tracker.analysis.analysis import SceneAnalysis
@@ -32,13 +33,14 @@ from tracker.settings.checks import check_positive, check_whole
 from tracker.sinks.mot_text import FRAME, HEIGHT, ID, LEFT, SCORE, TOP, WIDTH, read_mot
 
 NEAR_SECONDS, NEAR_HEIGHTS = 1.5, 1.0  # by which two accounts of a crossing may differ, the latter in box heights
+WAYS = {"in": 1, "out": -1}
 
 
 Counter = Callable[[np.ndarray, np.ndarray, tuple[int, int], float], "list[Passage]"]
 
 
 class Passage(NamedTuple):
-    """A crossing, by any account: line, direction (1 is in), seconds, place in pixels, height of the box."""
+    """A crossing, by any account: line, direction (1 is in), seconds, place in pixels, height of the box, certainty."""
 
     line: int
     direction: int
@@ -46,6 +48,7 @@ class Passage(NamedTuple):
     x: float
     y: float
     height: float
+    certainty: float = 1.0
 
 
 def random_lines(count: int, size: tuple[int, int], feet: np.ndarray, seed: int) -> np.ndarray:
@@ -113,19 +116,26 @@ def _cut(first: tuple, second: tuple) -> bool:
 
 def counted_passages(rows: np.ndarray, lines: np.ndarray, size: tuple[int, int], frame_rate: float) -> list[Passage]:
     """Count crossings as a run with these lines does; the arguments are those of `plain_passages`."""
+    return _analysed(rows, lines, size, frame_rate)[0]
+
+
+def _analysed(
+    rows: np.ndarray, lines: np.ndarray, size: tuple[int, int], frame_rate: float
+) -> tuple[list[Passage], list[tuple[int, int, int, int]]]:
+    """Return the crossings, and line, direction, low and high of each count."""
     scene = {"lines": {str(number): {"points": (line / size).tolist()} for number, line in enumerate(lines)}}
     analysis = SceneAnalysis(load_scene(scene), Recording("tracks", size, frame_rate))
     rows = rows[np.argsort(rows[:, FRAME], kind="stable")]
     ms = np.rint((rows[:, FRAME] - 1) * 1000 / frame_rate)
     steps = [analysis.update(np.column_stack([ms, rows[:, : SCORE + 1]]), ms[-1]), analysis.close()]
     heights = {(int(row[FRAME]), int(row[ID])): row[HEIGHT] for row in rows}
-    return [
-        Passage(
-            int(row.line), 1 if row.direction == "in" else -1, row.seconds, row.x, row.y, heights[row.frame, row.id]
-        )
+    passages = [
+        Passage(int(row.line), WAYS[row.direction], row.seconds, row.x, row.y, height, row.certainty)
         for step in steps
         for row in step.crossings
+        for height in [heights[row.frame, row.id]]
     ]
+    return passages, [(int(name), WAYS[way], low, high) for name, way, _, low, high in analysis.totals]
 
 
 def supervision_passages(
@@ -163,8 +173,12 @@ def _supervision(rows: np.ndarray, lines: np.ndarray, frame_rate: float, corners
     return made
 
 
-def matched(counted: Sequence[Passage], true: Sequence[Passage]) -> int:
-    """Return how many crossings two accounts have in common, each of them once."""
+def matched(counted: Sequence[Passage], true: Sequence[Passage]) -> np.ndarray:
+    """Return which crossings two accounts have in common, each of them once.
+
+    Returns:
+        [N] which of the first account they are.
+    """
     from scipy.optimize import linear_sum_assignment
 
     cost = np.full((len(counted), len(true)), 1e6)
@@ -175,7 +189,8 @@ def matched(counted: Sequence[Passage], true: Sequence[Passage]) -> int:
             same = one.line == other.line and one.direction == other.direction
             if same and late <= NEAR_SECONDS and apart <= NEAR_HEIGHTS:
                 cost[row, column] = late + apart
-    return int((cost[linear_sum_assignment(cost)] < 1e6).sum())
+    rows, columns = linear_sum_assignment(cost)
+    return rows[cost[rows, columns] < 1e6]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -187,6 +202,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kinds", type=int, metavar="N", help="in place of these: N generated walks of each kind")
     parser.add_argument("--lines", type=int, default=20, help="number of lines (default: %(default)s)")
     parser.add_argument("--supervision", action="store_true", help="also by the LineZone of supervision, if installed")
+    parser.add_argument("--certainty", action="store_true", help="also how often certainties and ranges were right")
     parser.add_argument("--seed", type=int, default=0, help="of their places (default: %(default)s)")
 
 
@@ -219,9 +235,27 @@ def run(arguments: argparse.Namespace) -> None:
         rows = gt if path == arguments.gt else read_mot(path)
         for name, count in counters.items():
             counted = count(rows, lines, size, rate)
-            found = matched(counted, true)
+            found = len(matched(counted, true))
             precision, recall = found / max(len(counted), 1), found / max(len(true), 1)
             print_line(f"{path}, {name}: {len(counted)} counted, precision {precision:.3f}, recall {recall:.3f}")
+    if arguments.certainty:
+        _print_certainty([read_mot(path) for path in arguments.text], lines, true, size, rate)
+
+
+def _print_certainty(
+    texts: Sequence[np.ndarray], lines: np.ndarray, true: Sequence[Passage], size: tuple[int, int], rate: float
+) -> None:
+    """Print how often the certainties and ranges of all texts were right."""
+    tallies = Tallies()
+    for rows in texts:
+        counted, ranges = _analysed(rows, lines, size, rate)
+        counts = [
+            (sum((passage.line, passage.direction) == (line, way) for passage in true), low, high)
+            for line, way, low, high in ranges
+        ]
+        tallies.add([passage.certainty for passage in counted], matched(counted, true), counts)
+    for sentence in tallies.told():
+        print_line(sentence)
 
 
 def _print_kinds(count: int, seed: int, counters: dict[str, Counter]) -> None:

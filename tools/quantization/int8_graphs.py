@@ -106,7 +106,7 @@ def need_packages() -> dict[str, str]:
 
 
 def read_graph(folder: Path, graph: str, config: LetterboxConfig) -> Any:
-    """Read a graph as an openvino.Model, with the normalisations folded into the weights before them.
+    """Read a graph as an openvino.Model, its weights in float32, with the normalisations after them folded in.
 
     Without the folding NNCF quantises what stands before the normalisation, and corrects no biases: features come out
     far less like those of fp32, and more slowly.
@@ -117,10 +117,14 @@ def read_graph(folder: Path, graph: str, config: LetterboxConfig) -> Any:
         config: letterbox of the model.
     """
     from openvino._offline_transformations import apply_moc_transformations  # as openvino.convert_model does
+    from openvino.passes import ConstantFolding, Manager
 
     model = openvino_core().read_model(folder / f"{graph}.pdmodel", folder / f"{graph}.pdiparams")
     if graph == "model":
         model.reshape([1, 3, config.height, config.width])
+    passes = Manager()
+    passes.register_pass(ConstantFolding())  # weights stored in 16 bits
+    passes.run_passes(model)
     apply_moc_transformations(model, cf=False)
     return model
 

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .events import EventList
+from .floor.plan import FloorPlan
+from .floor.plane import POOR, Floor
 from .measures.counts import CountIntervals
 from .measures.crossings import IN, OUT, Crossed, CrossingCounter
-from .measures.floor_plan import FloorPlan
 from .measures.health import HealthLog
 from .measures.heat import HeatMap
 from .measures.people import PeopleLog
-from .measures.plane import POOR, Floor
 from .measures.seconds import SecondSums
+from .measures.suspects import SuspectLog
 from .measures.visits import GRACE, LEFT, VisitLog, ZoneEvent
 from .measures.zone_counts import CrowdWatch, ZoneIntervals
 from .recording import Recording
 from .regions import Regions
-from .rows import Count, Crossing, FloorPoint, Person, Range, Visit, ZoneCount
+from .rows import Count, Crossing, FloorPoint, Person, Range, Suspect, Visit, ZoneCount
 from .scene import Scene
-from .trajectories import FRAME, HEIGHT, SCORE, TOP, WIDTH, Movement, Trajectories
+from .trajectories import COLUMNS, FRAME, HEIGHT, MS, SCORE, TOP, WIDTH, Movement, Trajectories
 from .trajectories import LEFT as LEFT_SIDE
+
+_FIRST = np.full(COLUMNS, -np.inf)  # least values of the point of a crossing, which may lie in the segment before
+_FIRST[[MS, FRAME]] = 0, 1
 
 
 @dataclass
@@ -39,6 +43,8 @@ class Step:
         zone_counts: of the intervals that are over.
         people: who went out of sight.
         floor: places on the floor.
+        heat_parts: numbers of the intervals for heat maps that are over, and their maps.
+        suspects: places where numbers may be wrong.
         events: all that happened, as mappings of plain values.
     """
 
@@ -49,6 +55,8 @@ class Step:
     zone_counts: list[ZoneCount] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     floor: list[FloorPoint] = field(default_factory=list)
+    heat_parts: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -66,10 +74,12 @@ class SceneAnalysis:
         scene: what is asked.
         recording: size of the picture, frame rate and the like.
         picture: gives the best picture of an identity, as a path for `Person.picture`.
+        staff: identities that are told of, but counted nowhere.
 
     Attributes:
         scene: as given.
         recording: as given.
+        staff: as given.
         floor: tells places in metres; None without a plane.
         plan: the plan of that floor; None without a plane.
         heat: where people stood.
@@ -82,14 +92,18 @@ class SceneAnalysis:
     """
 
     def __init__(
-        self, scene: Scene, recording: Recording, picture: Callable[[int], str | None] = lambda _: None
+        self,
+        scene: Scene,
+        recording: Recording,
+        picture: Callable[[int], str | None] = lambda _: None,
+        staff: Sequence[int] = (),
     ) -> None:
-        self.scene, self.recording = scene, recording
+        self.scene, self.recording, self.staff = scene, recording, sorted(staff)
         size = recording.size
         self.floor = Floor(scene.plane, size) if scene.plane else None
         self.plan = FloorPlan(self.floor) if self.floor else None
         self.regions = Regions(scene, size)
-        self.heat, self.health = HeatMap(size), HealthLog(size)
+        self.heat, self.health = HeatMap(size, recording.heat_interval), HealthLog(size)
         self.crossings = CrossingCounter(scene.lines, size)
         self.counts = CountIntervals(scene.lines, recording.interval)
         self.people = PeopleLog(scene.still, self.floor is not None, picture)
@@ -99,10 +113,12 @@ class SceneAnalysis:
         self._lines, self._zones = list(scene.lines.items()), list(scene.zones)
         self._trajectories = Trajectories(scene.memory)
         self._seconds = SecondSums(size[1], self.floor)
+        self._suspects = SuspectLog(size, scene.memory)
         self._visits = VisitLog(scene.zones, size)
         self._zone_counts = ZoneIntervals(scene.zones, scene.lines, recording.interval)
         self._still: dict[int, tuple[float, int, float, int]] = {}
         self._events = EventList(scene, recording)
+        self._longer: Trajectories | None = None  # with what was seen before the recording, for its crossings
         self._points, self._heights = 0, 0  # pixels, in hundredths: whole numbers add up to the same in any order
 
     def update(self, observations: np.ndarray, now: float) -> Step:
@@ -118,7 +134,21 @@ class SceneAnalysis:
         """
         observations = self.keep(observations)
         self.end = max(self.end, now)
-        return self._take(self._trajectories.update(observations, now))
+        movement = self._trajectories.update(observations, now)
+        longer = self._longer.update(observations, now) if self._longer else movement
+        return self._take(movement, self._crossed(longer))
+
+    def go_on_from(self, observations: np.ndarray) -> None:
+        """Take what was seen just before the recording, of which it is one segment.
+
+        Whoever crosses a line where the segments meet is then counted here, if it could not be known before. All else
+        begins anew.
+
+        Args:
+            observations: as for `update`, with times below 0.
+        """
+        self._longer = Trajectories(self.scene.memory)
+        self.crossings.update(self._longer.update(self.keep(observations), 0.0))
 
     def keep(self, observations: np.ndarray) -> np.ndarray:
         """Return the observations, [N, 8], of those who are asked about: not where the scene leaves people out."""
@@ -127,9 +157,16 @@ class SceneAnalysis:
         x = observations[:, LEFT_SIDE] + observations[:, WIDTH] / 2
         return observations[self.regions.keep(x, observations[:, TOP] + observations[:, HEIGHT])]
 
-    def close(self) -> Step:
-        """Return what is left once the recording is over."""
-        return self._take(self._trajectories.close(self.end))
+    def close(self, is_followed: bool = False) -> Step:
+        """Return what is left once the recording is over.
+
+        Args:
+            is_followed: whether another segment goes on from this one, to which crossings are left that only its frames
+                could settle.
+        """
+        movement = self._trajectories.close(self.end)
+        longer = self._longer.close(self.end) if self._longer else movement
+        return self._take(movement, [] if is_followed else self._crossed(longer))
 
     @property
     def totals(self) -> list[tuple[str, str, int, int, int]]:
@@ -140,6 +177,16 @@ class SceneAnalysis:
                 tally = self.counts.totals[number, direction]
                 made.append((name, word, tally.count, *tally.range()))
         return made
+
+    @property
+    def plane_error(self) -> float | None:
+        """How well the plane fits its points, metres; None without one, or for a guess."""
+        return None if self.floor is None or self.floor.guessed else round(self.floor.error, 4)
+
+    @property
+    def people_counted(self) -> int:
+        """Number of identities so far, without staff."""
+        return sum(person.id not in self.staff for person in self.people.everybody())
 
     def warnings(self) -> list[str]:
         """Return what may be wrong with the scene, a sentence each."""
@@ -154,22 +201,25 @@ class SceneAnalysis:
                         f"line {name} is nearer to the border than half a box ({half:.0f} pixels): people are seen on "
                         "one side of it only for moments, or never; move it inwards"
                     )
-        if self.floor and self.floor.error > POOR:
+        if self.floor and self.floor.guessed:
+            made.append(f"{self.floor}; ways and speeds may be off by a third")
+        elif self.floor and self.floor.error > POOR:
             made.append(f"the plane fits its points only to {self.floor.error:.2f} m: check points and metres")
         return made
 
-    def _take(self, movement: Movement) -> Step:
+    def _take(self, movement: Movement, crossed: list[Crossed]) -> Step:
         points, step = movement.points, Step()
         self._points += len(points)
         self._heights += int(np.rint(100 * points[:, HEIGHT]).sum())
-        self.heat.update(movement)
         self.health.update(movement)
+        step.suspects = self._suspects.update(movement)
+        counted = movement.without(self.staff)
+        self.heat.update(counted)
         people = self.people.update(self._seconds.update(movement))
         new_things = {track: thing for track, thing in people.still.items() if track not in self._still}
         self._still |= new_things
         self.things |= {thing[3] for thing in new_things.values()}
-        crossed = self.crossings.update(movement)
-        events = self._visits.update(movement, self._still)
+        events = self._visits.update(counted, self._still)
         crowds = self.crowds.update(events, self.end)
         self._count(movement, crossed, events, step)
         step.people, step.floor = people.gone, people.floor
@@ -182,11 +232,24 @@ class SceneAnalysis:
             self._still.pop(track, None)
         return step
 
+    def _crossed(self, movement: Movement) -> list[Crossed]:
+        """Return the crossings that points settle; one that lies before the recording is told at its beginning."""
+        crossed = self.crossings.update(movement.without(self.staff))
+        if self._longer is None:
+            return crossed
+        return [
+            replace(one, ms=max(one.ms, 0.0), point=None if one.point is None else np.maximum(one.point, _FIRST))
+            for one in crossed
+        ]
+
     def _count(self, movement: Movement, crossed: list[Crossed], events: list[ZoneEvent], step: Step) -> None:
         """Add to the counts, and take the rows of the intervals that are over."""
         horizon = movement.horizon if movement.end is None else -np.inf
         step.counts, step.ranges = self.counts.update(crossed, horizon)
         step.zone_counts = self._zone_counts.update(events, crossed, horizon - GRACE)
+        # the time until somebody appears again is spent where they were seen before
+        over = movement.horizon - 1000 * self.scene.memory if movement.end is None else np.inf
+        step.heat_parts = list(self.heat.parts(over, movement.end))
         if movement.end is not None:
             counts, ranges = self.counts.close(movement.end)
             step.counts += counts

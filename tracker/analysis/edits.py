@@ -4,7 +4,8 @@
     split: [{id: 4, frame: 310, to: 50}]   # from this frame on 4 is 50; without `to` the next number that is free
     swap: [{ids: [4, 7], from: 310}]       # from this frame on 4 is 7, and 7 is 4
     drop: [12]                             # is nobody
-    name: {7: guard, 9: staff}             # stands beside the number in the tables
+    name: {7: guard, 9: cashier}           # stands beside the number in tables, report and video
+    staff: [7, 9]                          # are counted nowhere: not at lines, not in zones, not in heat maps
 
 They are made in the order of the file, each with the numbers as those before it left them.
 """
@@ -144,13 +145,15 @@ class Edits:
     Attributes:
         edits: the corrections.
         names: of identities, as they are after all corrections.
+        staff: identities, likewise, that are counted nowhere.
     """
 
     edits: tuple[Edit, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
+    staff: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.edits or self.names)
+        return bool(self.edits or self.names or self.staff)
 
     @property
     def identities(self) -> set[int]:
@@ -170,9 +173,10 @@ class Edits:
         for rows in portions:
             known |= set(np.unique(rows[:, ID]).astype(int).tolist())
         edits = tuple(edit.check(known) for edit in self.edits)
-        for identity in self.names:
-            if identity not in known:
-                raise OptionError(f"edits: name: there is no {identity} in the text, or not any more")
+        for kind, named in (("name", self.names), ("staff", self.staff)):
+            for identity in named:
+                if identity not in known:
+                    raise OptionError(f"edits: {kind}: there is no {identity} in the text, or not any more")
         return replace(self, edits=edits)
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
@@ -216,18 +220,21 @@ def load_edits(edits: EditsLike) -> Edits:
     values = edits if isinstance(edits, Mapping) else read_mapping(Path(edits))
     made: list[Edit] = []
     names: dict[int, str] = {}
+    staff: tuple[int, ...] = ()
     for kind, entries in values.items():
         if kind == "name":
             if not isinstance(entries, Mapping):
                 raise OptionError(f"edits: name must be a mapping such as {{7: guard}}, not {shown(entries)}")
             names = {_identity(kind, key): check_text(f"edits: name: {key}", text) for key, text in entries.items()}
-        elif kind in READERS:
-            if not isinstance(entries, list | tuple):
-                raise OptionError(f"edits: {kind} must be a list, not {shown(entries)}")
-            made += [READERS[kind](entry) for entry in entries]
+        elif kind != "staff" and kind not in READERS:
+            raise OptionError(f"edits: unknown key {shown(kind)}; known are {', '.join([*READERS, 'name', 'staff'])}")
+        elif not isinstance(entries, list | tuple):
+            raise OptionError(f"edits: {kind} must be a list, not {shown(entries)}")
+        elif kind == "staff":
+            staff = tuple(_identity(kind, entry) for entry in entries)
         else:
-            raise OptionError(f"edits: unknown key {shown(kind)}; known are {', '.join([*READERS, 'name'])}")
-    return Edits(tuple(made), names)
+            made += [READERS[kind](entry) for entry in entries]
+    return Edits(tuple(made), names, staff)
 
 
 def _identity(kind: str, value: Any) -> int:

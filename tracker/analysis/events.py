@@ -15,7 +15,7 @@ from .scene import Scene
 from .trajectories import FRAME, HEIGHT, ID, KEY, KIND, LATE, MS, SCORE, STEP, Movement
 from .trajectories import LEFT as LEFT_SIDE
 
-SCHEMA = 1
+SCHEMA = 1  # of docs/events.schema.json
 # Of what one person does at one moment, in this order.
 _ORDER = {"appeared": 0, "crossed": 1, ENTERED: 2, LOITERING: 3, LEFT: 4, "crowd": 5, "still": 5, "ended": 6}
 

@@ -14,7 +14,7 @@ from ..errors import OutputError
 from .analysis import SceneAnalysis, Step
 from .measures.heat import draw_flow, draw_heat
 from .recording import Recording
-from .rows import Count, Crossing, FloorPoint, Person, Range, Visit, ZoneCount
+from .rows import Count, Crossing, FloorPoint, Person, Range, Suspect, Visit, ZoneCount
 
 # attribute of `Step`: file, kind of its rows, and the columns whose clock time is added where the start is known
 TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
@@ -25,9 +25,12 @@ TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
     "zone_counts": ("zones.csv", ZoneCount, ("start", "end")),
     "people": ("people.csv", Person, ("first_seen", "last_seen")),
     "floor": ("floor.csv", FloorPoint, ()),
+    "suspects": ("suspects.csv", Suspect, ()),
 }
 EVENTS, SCENE, SUMMARY = "events.jsonl", "scene.json", "summary.json"
+HEAT_PARTS = "heat_[0-9]*.*"  # maps of intervals, numbered from 1
 HEAT, PLAN = "heat.npy", "floor.png"
+VIDEO = "video.mp4"  # with the tracks drawn into it, where an analysis is asked for one
 RENAMED = {"in_": "in", "counted": "count"}  # fields whose names Python keeps for itself
 DIGITS = {"x": 2, "y": 2, "score": 4, "mean_score": 4, "path_px": 1, "mean_inside": 3}  # else 3
 
@@ -80,10 +83,14 @@ class AnswerFiles:
         self._names = names or {}
         self._analysis = analysis
         self._files: dict[str, IO[str]] = {}
+        self._heat_parts: list[int] = []
         recording = analysis.recording
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / SUMMARY).unlink(missing_ok=True)  # of a run before: it says that the answers are complete
+            (folder / VIDEO).unlink(missing_ok=True)
+            for path in folder.glob(HEAT_PARTS):
+                path.unlink()
             for name, (file, kind, _) in TABLES.items():
                 if name == "floor" and not analysis.floor:
                     (folder / file).unlink(missing_ok=True)  # of a run before
@@ -111,6 +118,9 @@ class AnswerFiles:
                 rows = getattr(step, name)
                 if rows and name in self._files:
                     self._append(name, rows)
+            for number, values in step.heat_parts:
+                self._save(f"heat_{number + 1:04d}", values)
+                self._heat_parts.append(number)
             if step.events:
                 named = (event | self._name(event.get("id")) for event in step.events)
                 self._files["events"].write("".join(f"{_line(event)}\n" for event in named))
@@ -179,11 +189,17 @@ class AnswerFiles:
             "start": recording.start.isoformat() if recording.start else None,
             "interval": recording.interval,
             "seconds": analysis.end / 1000,
-            "people": len(analysis.people),
+            "people": analysis.people_counted,
             "still": sorted(analysis.things),
+            **(
+                {"names": {str(identity): name for identity, name in sorted(self._names.items())}}
+                if self._names
+                else {}
+            ),
+            **({"staff": analysis.staff} if analysis.staff else {}),
             "health": analysis.health.result()._asdict(),
             "lines": lines,
-            "plane_error": None if analysis.floor is None else round(analysis.floor.error, 4),
+            "plane_error": analysis.plane_error,
             "warnings": analysis.warnings(),
         }
 
@@ -196,12 +212,21 @@ class AnswerFiles:
             behind = cv2.resize(behind, recording.size)
         period = f"0 to {self._analysis.end / 1000:.0f} s"
         for name, values, unit in (("heat", heat.time(), "person-s"), ("heat_people", heat.people(), "people")):
-            with (self.folder / f"{name}.npy").open("wb") as file:
-                np.save(file, values)
+            self._save(name, values)
             cv2.imwrite(str(self.folder / f"{name}.png"), draw_heat(values, recording.size, unit, period, behind))
+        for number in self._heat_parts:
+            name, length = f"heat_{number + 1:04d}", recording.heat_interval
+            values = np.load(self.folder / f"{name}.npy")
+            part = f"{number * length:g} to {min((number + 1) * length, self._analysis.end / 1000):.0f} s"
+            picture = draw_heat(values, recording.size, "person-s", part, behind)
+            cv2.imwrite(str(self.folder / f"{name}.png"), picture)
         motion, count = heat.flow()
         picture = draw_flow(motion, count, recording.size, heat.cell, behind)
         cv2.imwrite(str(self.folder / "heat_flow.png"), picture)
+
+    def _save(self, name: str, values: np.ndarray) -> None:
+        with (self.folder / f"{name}.npy").open("wb") as file:
+            np.save(file, values)
 
     def _write_plan(self) -> None:
         import cv2

@@ -47,6 +47,20 @@ def _meet(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> bool:
     return any(where == 0 and between(*points) for where, points in zip(turns, ends))
 
 
+def middle_and_aside(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the point half way along a line, and the direction to its right, of length 1.
+
+    Args:
+        points: [N, 2] of the line, pixels.
+    """
+    sides = np.diff(points, axis=0)
+    lengths = np.linalg.norm(sides, axis=1)
+    rest = lengths.sum() / 2 - np.concatenate([[0], lengths.cumsum()[:-1]])
+    at = int(np.flatnonzero(rest >= 0)[-1])
+    along = sides[at] / lengths[at]
+    return points[at] + along * rest[at], np.array([-along[1], along[0]])
+
+
 class Segments:
     """The segments of several lines, measured all at once.
 

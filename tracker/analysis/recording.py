@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ class Recording:
         skip_frames: every N-th frame was tracked.
         start: clock time of the first frame; None where it is not known.
         interval: length of the intervals that are counted by, seconds.
+        heat_interval: length of the intervals that have a heat map each, seconds; 0 for none.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Recording:
     skip_frames: int = 1
     start: datetime | None = None
     interval: float = 60.0
+    heat_interval: float = 0.0
 
     @property
     def period(self) -> float:
@@ -52,7 +55,8 @@ def read_start(text: str | datetime | None) -> datetime | None:
     if text is None:
         return None
     try:
-        start = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+        # Python 3.10 does not know the Z of UTC
+        start = text if isinstance(text, datetime) else datetime.fromisoformat(re.sub("Z$", "+00:00", text))
         return start if start.tzinfo else start.astimezone()
     except (TypeError, ValueError, OverflowError, OSError):
         raise OptionError(

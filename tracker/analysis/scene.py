@@ -138,6 +138,7 @@ class Plane:
     Attributes:
         points: four or more [x, y], fractions of the picture.
         metres: as many [x, y] on the floor.
+        guessed: whether nobody measured them, see `guess_plane`.
 
     Raises:
         OptionError: A value is not accepted.
@@ -149,6 +150,7 @@ class Plane:
     metres: tuple[tuple[float, float], ...] = setting(
         REQUIRED, "as many [x, y] on the floor", lambda n, v: _check_points(n, v, 4)
     )
+    guessed: bool = flag(False, "whether nobody measured them")
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -209,6 +211,7 @@ class Scene:
             made["plane"] = {
                 "points": [list(point) for point in self.plane.points],
                 "metres": [list(point) for point in self.plane.metres],
+                **({"guessed": True} if self.plane.guessed else {}),
             }
         if self.mask is not None:
             made["mask"] = True

@@ -7,6 +7,7 @@ once it is settled, and everything is told in the order of the time at which it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,6 +41,13 @@ class Movement:
     ended: np.ndarray
     horizon: float
     end: float | None = None
+
+    def without(self, identities: Sequence[int]) -> Movement:
+        """Return what is settled of all others."""
+        if not identities:
+            return self
+        points = self.points[~np.isin(self.points[:, ID], identities)]
+        return replace(self, points=points, ended=self.ended[~np.isin(self.ended[:, 1], identities)])
 
 
 class Trajectories:

@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from ..boxes import box_iou, intersection, jde_iou_distance
+from ..boxes import box_iou, ltrb_to_ltwh, overlapping, paired_iou
 from ..settings.model import ModelConfig, Thresholds
 from ..structures import Detections
 from .crops import read_crops
+from .embedding_memory import EmbeddingMemory
 from .letterbox import LetterboxedImage, LetterboxTransform
 
 
@@ -73,23 +75,21 @@ def decode_boxes(maps: Sequence[np.ndarray], config: ModelConfig, threshold: flo
 def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, thresholds: Thresholds) -> np.ndarray:
     """Keep the best of boxes that overlap by more than an IoU of ``thresholds.nms`` (greedy NMS).
 
+    Of boxes without area only one is kept.
+
     Args:
         boxes: [N, 4] left, top, right, bottom.
-        scores: [N].
+        scores: [N], above 0.
         thresholds: ``nms``, ``nms_top_k`` and ``keep_top_k`` are used.
 
     Returns:
         Indices of the boxes kept, best first; the first of equal scores wins.
     """
-    order = np.argsort(-scores, kind="stable")[: int(thresholds.nms_top_k)]
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    kept: list[np.int64] = []
-    while len(order) and len(kept) < thresholds.keep_top_k:
-        best, rest = order[0], order[1:]
-        kept.append(best)
-        shared = intersection(boxes[best], boxes[rest])
-        order = rest[shared <= thresholds.nms * (area[best] + area[rest] - shared)]
-    return np.array(kept, dtype=np.int64)
+    if not len(scores):
+        return np.zeros(0, np.int64)
+    rectangles = ltrb_to_ltwh(boxes.astype(np.float64)).tolist()  # OpenCV takes lists faster than arrays
+    kept = cv2.dnn.NMSBoxes(rectangles, scores.tolist(), 0.0, thresholds.nms, top_k=int(thresholds.nms_top_k))
+    return np.asarray(kept, dtype=np.int64).reshape(-1)[: int(thresholds.keep_top_k)]
 
 
 def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) -> np.ndarray:
@@ -109,10 +109,41 @@ def vote(boxes: np.ndarray, scores: np.ndarray, kept: np.ndarray, least: float) 
     """
     if least >= 1 or not len(kept):
         return boxes[kept]
-    # not box_iou, with which boxes would differ in the last digits from those of the published figures
-    overlap = 1 - jde_iou_distance(boxes[kept], boxes)
-    weight = scores * ((overlap >= least) & (overlap == overlap.max(axis=0)))
-    return weight @ boxes / weight.sum(axis=1, keepdims=True)
+    covered = boxes + np.array([0, 0, 1, 1], boxes.dtype)  # a box covers its last pixel too
+    one, other = _agreeing(covered[kept], covered, least)
+    overlap = paired_iou(covered[kept[one]], covered[other])
+    most = np.zeros(len(boxes), overlap.dtype)
+    np.maximum.at(most, other, overlap)
+    counts = (overlap >= least) & (overlap == most[other])
+    one, other = one[counts], other[counts]
+    weight = scores[other].astype(np.float64)
+    total = np.bincount(one, weight, len(kept))[:, None]
+    sums = np.stack([np.bincount(one, weight * side, len(kept)) for side in boxes[other].T], axis=1)
+    # a box so far away that a pixel more is lost in rounding agrees with none, not even itself
+    return np.divide(sums, total, out=boxes[kept].astype(np.float64), where=total > 0).astype(boxes.dtype)
+
+
+def _agreeing(boxes_a: np.ndarray, boxes_b: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find the pairs of boxes whose IoU may be `least` or more: all of them, and few others.
+
+    Along either axis the two share at least that part of their union. So their centres are no further apart than half
+    the sum of their sides, times (1 - least) / (1 + least): made smaller by that factor, they still overlap.
+
+    Args:
+        boxes_a: [N, 4] left, top, right, bottom.
+        boxes_b: [M, 4] likewise.
+        least: IoU, 0 to 1.
+
+    Returns:
+        [P] indices into boxes_a, ascending, and [P] indices into boxes_b.
+    """
+    factor = (1 - least) / (1 + least) + 0.01  # a little more, so that rounding loses none
+
+    def smaller(boxes: np.ndarray) -> np.ndarray:
+        centre, half = (boxes[:, 2:] + boxes[:, :2]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2 * factor
+        return np.concatenate([centre - half, centre + half], axis=1)
+
+    return overlapping(smaller(boxes_a), smaller(boxes_b))
 
 
 def gather_rows(
@@ -226,6 +257,7 @@ class Decoder:
         letterboxed: LetterboxedImage,
         graph: EmbeddingGraph,
         min_score: float = 0.0,
+        memory: EmbeddingMemory | None = None,
     ) -> Detections:
         """Compute the embeddings of the people detected.
 
@@ -235,15 +267,21 @@ class Decoder:
             letterboxed: the image.
             graph: the embedding graph.
             min_score: score that a detection must exceed to get an embedding; the others get zeros.
+            memory: the people of the frame before, whose embeddings may do; None to compute all of them.
 
         Returns:
             The people detected, with embeddings.
         """
         candidates = decoded.candidates
         embeddings = np.zeros((len(decoded.boxes), self.config.embedding.dimension), np.float32)
-        wanted = candidates.scores.astype(np.float64) > min_score  # in float64, as associations compare
+        scores = candidates.scores.astype(np.float64)  # as associations compare
+        wanted = scores > min_score
+        if memory:
+            wanted &= ~memory.recall(decoded.boxes, scores, min_score, embeddings)
         if wanted.any():
             embeddings[wanted] = self._embeddings(raw_outputs, letterboxed, candidates.take(wanted), graph)
+        if memory:
+            memory.keep(embeddings)
         return Detections(decoded.boxes, candidates.scores, embeddings)
 
     def embed_boxes(

@@ -88,8 +88,11 @@ def file_digest(path: Path) -> str:
     Raises:
         OSError: The file cannot be read.
     """
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _is_ready(target: Path, sha256: str | None) -> bool:

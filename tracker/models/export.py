@@ -123,7 +123,8 @@ def _export_compact(config: Path, weights: Path, output: Path) -> None:
     check_parameters(arrays, {name: tuple(value.shape) for name, value in network.state_dict().items()}, str(weights))
     network.set_state_dict({name: paddle.to_tensor(value) for name, value in arrays.items()})
     infer_cfg = compact.inference_settings(settings, network)
-    write_inference_folder(network, EmbeddingGraph([network.head]), [network.head.input_length], infer_cfg, output)
+    lengths = [network.head.input_length]
+    write_inference_folder(network, EmbeddingGraph([network.head]), lengths, infer_cfg, output, in_16_bits=True)
 
 
 def main() -> int:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..errors import ModelError
 from ..settings.checks import shown
@@ -49,6 +52,17 @@ OPERATORS = frozenset(" ".join((_ENDS, _LAYERS, _ACTIVATIONS, _ARITHMETIC, _SHAP
 _NONE = "@EMPTY@"  # Paddle's name for an argument that is left out
 _TENSOR, _FEED, _FETCH = 7, 9, 10  # kinds of variables
 _ITEM_SIZES = {1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}  # bytes, by data type of a tensor
+_NUMBERS = {
+    1: "<i2",
+    2: "<i4",
+    3: "<i8",
+    4: "<f2",
+    5: "<f4",
+    6: "<f8",
+    20: "u1",
+    21: "i1",
+}  # bfloat16 is not among them
+_WHOLE_NUMBERS = {0, 3, 9, 11}  # kinds of attributes: int, ints, long, longs
 _BLOCK, _BLOCKS = 8, 10  # kinds of attributes that name another block
 
 # Paddle's framework.proto
@@ -106,19 +120,89 @@ def check_graph(program: Path, parameters: Path) -> None:
         ModelError: A file cannot be read or is damaged, the two do not belong together, or an operator is not known to
             be harmless.
     """
-    variables = _check_program(program)
+    read_graph(program, parameters, with_numbers=False)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of a graph.
+
+    Attributes:
+        type: Paddle's name of it.
+        inputs: Names of its arguments, by Paddle's name of their role.
+        outputs: Names of its results, likewise.
+        attributes: Its attributes.
+    """
+
+    type: str
+    inputs: dict[str, list[str]]
+    outputs: dict[str, list[str]]
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph that was read and checked.
+
+    Attributes:
+        operators: In the order of their execution.
+        shapes: Of its tensors by name; -1 where a side is open.
+        parameters: By name; empty where they were not asked for.
+    """
+
+    operators: list[Operator]
+    shapes: dict[str, list[int]]
+    parameters: dict[str, np.ndarray]
+
+
+def read_graph(program: Path, parameters: Path, with_numbers: bool = True) -> Graph:
+    """Read a graph and check it, as `check_graph` does.
+
+    Args:
+        program: The ``.pdmodel`` file.
+        parameters: The ``.pdiparams`` file.
+        with_numbers: Whether to return the parameters too.
+
+    Raises:
+        ModelError: As `check_graph`; or a parameter has a type of numbers that NumPy lacks.
+    """
+    variables, operators = _read_program(program)
+    kept: dict[str, np.ndarray] = {}
     try:
-        _check_parameters(parameters, variables)
+        _check_parameters(parameters, variables, kept if with_numbers else None)
     except OSError as error:
         raise ModelError(f"cannot read {parameters}: {error.strerror}") from error
     except (ValueError, KeyError, struct.error) as error:
         raise ModelError(
             f"{parameters} is damaged or not that of {program.name}: {_reason(error)}; export the model again"
         ) from error
+    tensors = {one["name"]: one["type"]["dense_tensor"]["tensor"] for one in variables if "dense_tensor" in one["type"]}
+    shapes = {name: [_signed(side) for side in tensor.get("dims", [])] for name, tensor in tensors.items()}
+    return Graph([_operator(one) for one in operators], shapes, kept)
 
 
-def _check_program(path: Path) -> list[dict[str, Any]]:
-    """Check a program; return its variables."""
+def _operator(description: dict[str, Any]) -> Operator:
+    inputs, outputs = (
+        {group["parameter"]: group["arguments"] for group in description.get(kind, ()) if group.get("arguments")}
+        for kind in ("inputs", "outputs")
+    )
+    attributes = {}
+    for one in description.get("attrs", ()):
+        values = [value for key, value in one.items() if key not in ("name", "type")]
+        value = values[0] if values else []
+        if one["type"] in _WHOLE_NUMBERS:
+            value = [_signed(part) for part in value] if isinstance(value, list) else _signed(value)
+        attributes[one["name"]] = value
+    return Operator(description["type"], inputs, outputs, attributes)
+
+
+def _signed(value: int) -> int:
+    """Return a whole number as it was before it went on the wire."""
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _read_program(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Check a program; return its variables and its operators."""
     try:
         blocks = parse(read_limited(path, _LARGEST_FILE), _PROGRAM).get("blocks", [])
         operators = [operator for block in blocks for operator in block.get("ops", [])]
@@ -129,7 +213,7 @@ def _check_program(path: Path) -> list[dict[str, Any]]:
             raise ValueError(f"it has {len(blocks)} blocks where one is needed")
         variables = blocks[0].get("vars", [])
         _check_arguments(variables, operators)
-        return variables
+        return variables, operators
     except (ValueError, KeyError) as error:
         raise ModelError(f"{path} is damaged or no Paddle program: {_reason(error)}; export the model again") from error
 
@@ -187,15 +271,15 @@ def _check_arguments(variables: list[dict[str, Any]], operators: list[dict[str, 
                 raise ValueError(f"its operator {operator['type']} has a block of its own")
 
 
-def _check_parameters(path: Path, variables: list[dict[str, Any]]) -> None:
-    """Check that a file holds the parameters of a program and nothing else.
+def _check_parameters(path: Path, variables: list[dict[str, Any]], kept: dict[str, np.ndarray] | None) -> None:
+    """Check that a file holds the parameters of a program and nothing else; put them into a dict, unless it is None.
 
     They stand in the order of their names, each with a header, its type and shape as a message, and its numbers.
     """
     if not path.is_file():
         raise ValueError("it is missing or no regular file")
-    kept = {variable["name"]: variable["type"] for variable in variables if variable.get("persistable")}
-    tensors = {name: kind["dense_tensor"]["tensor"] for name, kind in kept.items() if kind["type"] == _TENSOR}
+    lasting = {variable["name"]: variable["type"] for variable in variables if variable.get("persistable")}
+    tensors = {name: kind["dense_tensor"]["tensor"] for name, kind in lasting.items() if kind["type"] == _TENSOR}
     end = path.stat().st_size
     if not end:  # as of files that the system makes up while they are read
         raise ValueError("it is empty")
@@ -211,6 +295,10 @@ def _check_parameters(path: Path, variables: list[dict[str, Any]]) -> None:
             size = math.prod(description.get("dims", [])) * _ITEM_SIZES[description["data_type"]]
             if size > end - file.tell():
                 raise ValueError(f"it ends within {shown(name)}")
-            file.seek(size, 1)
+            if kept is None:
+                file.seek(size, 1)
+            else:
+                kind = _NUMBERS[description["data_type"]]
+                kept[name] = np.frombuffer(file.read(size), kind).reshape(description.get("dims", []))
         if file.tell() != end:
             raise ValueError("numbers follow the last parameter")

@@ -5,6 +5,7 @@ Lenient readers differ in what they make of odd bytes. What this one accepts, al
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 WHOLE, TEXT, FLOAT, DOUBLE = "whole", "text", "float", "double"
@@ -39,14 +40,14 @@ def parse(data: bytes, fields: Schema) -> dict[str, Any]:
 
     Returns:
         Name -> value of the fields that are there; lists where they may be repeated, dicts for messages. Whole numbers
-        are as on the wire, unsigned. Numbers with a fraction are left out.
+        are as on the wire, unsigned.
 
     Raises:
         ValueError: The bytes are no such message.
     """
     try:
         return _message(data, 0, len(data), fields)
-    except IndexError as error:
+    except (IndexError, struct.error) as error:
         raise ValueError("it ends within a number") from error
 
 
@@ -63,7 +64,9 @@ def _message(data: bytes, at: int, end: int, fields: Schema) -> dict[str, Any]:
             raise ValueError(f"unknown field {tag >> 3} at byte {start}") from None
         value: Any
         if kind is FLOAT or kind is DOUBLE:
-            value, at = None, at + (4 if kind is FLOAT else 8)
+            form = "<f" if kind is FLOAT else "<d"
+            (value,) = struct.unpack_from(form, data, at)
+            at += struct.calcsize(form)
         else:
             value = data[at]
             at += 1

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,24 @@ import numpy as np
 
 from ..analysis.answers import Answers, check_interval
 from ..analysis.edits import Edits, EditsLike, load_edits
+from ..analysis.files import VIDEO
+from ..analysis.floor.guess import guess_plane
 from ..analysis.recording import Recording, read_start
 from ..analysis.report.page import REPORT
 from ..analysis.report.words import check_language
 from ..analysis.scene import SceneLike, load_scene, stated_size
 from ..errors import OptionError, SourceError
 from ..privacy.counts import check_private
-from ..settings.checks import check_flag, check_positive, check_whole, shown
+from ..settings.checks import check_choice, check_flag, check_positive, check_whole, shown
+from ..settings.groups.answers import AnswerOptions
+from ..sinks.annotated_video import DRAW_THRESHOLD, VideoSink
 from ..sinks.files import answers_path, run_path, times_path
-from ..sinks.mot_text import FRAME, SCORE, read_mot, read_portions
+from ..sinks.mot_text import FRAME, HEIGHT, LEFT, SCORE, read_mot, read_portions
 from ..sinks.records.run_file import read_run
 from ..sinks.records.times import Clock, read_times
 from ..sources import open_source
 from .answering.film import Film
+from .answering.overlay import SceneOverlay
 from .answering.private_answers import AnyAnswers, PrivateAnswers
 from .answering.scene_answers import Asked, SceneAnswers
 
@@ -52,6 +57,7 @@ class AnalysisResult(Answers):
         warnings: what may be wrong with the scene.
         plane_error: how well the plane fits its points, metres; None without one.
         report: the page to look at; None for a private analysis.
+        video: the annotated video; None where none was asked for.
     """
 
     name: str
@@ -63,6 +69,7 @@ class AnalysisResult(Answers):
     warnings: list[str] = field(default_factory=list)
     plane_error: float | None = None
     report: Path | None = None
+    video: Path | None = None
 
     def __str__(self) -> str:
         seen = "few" if self.people_seen is None else self.people_seen
@@ -76,8 +83,7 @@ class AnalysisResult(Answers):
         if self.plane_error is not None:
             made.append(f"  plane: fits its points to {self.plane_error:.2f} m")
         made += [f"  warning: {warning}" for warning in self.warnings]
-        if self.report:
-            made.append(f"  report: {self.report}")
+        made += [f"  {what}: {path}" for what, path in (("report", self.report), ("video", self.video)) if path]
         made.append(f"  answers: {self.folder}")
         return "\n".join(made)
 
@@ -94,6 +100,10 @@ def analyse(
     language: str = "en",
     edits: EditsLike = None,
     private: bool = False,
+    visualization: bool = False,
+    people_count: int = 1,
+    heat_interval: str | float | None = None,
+    plane: str | None = None,
 ) -> AnalysisResult:
     """Answer a scene from a MOT text, as a run with that scene would have.
 
@@ -113,6 +123,11 @@ def analyse(
         language: of the report, ``en`` or ``zh``.
         edits: corrections of identities, a file or a mapping, see `tracker.analysis.edits`.
         private: write nothing but counts, see `PrivateFiles`: no report and no pictures either.
+        visualization: also make the annotated video anew, ``answers/NAME/video.mp4``, with the scene, its counts and
+            the names that the edits give; needs the video.
+        people_count: pictures of each person at most, see `AnswerOptions`.
+        heat_interval: length of the intervals that have a heat map each, likewise.
+        plane: ``guess`` to guess the floor by people's height, for a scene that has no plane, see `guess_plane`.
 
     Returns:
         The answers.
@@ -129,19 +144,29 @@ def analyse(
     loaded = load_scene(scene)
     if check_flag("private", private):
         check_private(loaded if scene is not None else None, interval)
-    corrections = load_edits(edits)
+    corrections, on_request = load_edits(edits), AnswerOptions(people_count, heat_interval)
     about_path = record_path(path, run_path)
     about = read_run(about_path) if about_path.exists() else {}
     size, rate = _size_and_rate(about, video, stated_size(scene), frame_rate)
     if begin is None and about.get("start"):
         begin = read_start(about["start"])
     skip_frames = check_whole("skip_frames", about.get("skip_frames", 1))
+    if plane is not None:
+        check_choice("plane", plane, ("guess",))
+        if loaded.plane:
+            raise OptionError("the scene has a plane: leave it out there, or leave out plane here")
+        boxes = (rows[:, LEFT : HEIGHT + 1] for rows in read_portions(path))
+        loaded = replace(loaded, plane=guess_plane(boxes, size))
     recording = Recording(path.stem, size, rate, skip_frames, begin, interval)
     marks_path = record_path(path, times_path)
     marks = read_times(marks_path) if marks_path.exists() else []
     folder = answers_path(results_folder(path, output_dir), path.stem)
-    asked = Asked(loaded, language)
+    asked = Asked(loaded, language, options=on_request)
     film_of, borrow = None if private else video, _has_pictures(about, path)
+    if check_flag("visualization", visualization) and video is None:
+        raise OptionError("visualization draws into the video that was tracked: give video too")
+    if private and visualization:
+        raise OptionError("private keeps no pictures of people: leave visualization out")
     if film_of is not None and about.get("anonymise"):
         film_of = None
         logger.warning("no pictures are taken from the video, for the run hid people in it: only its own are kept")
@@ -149,11 +174,17 @@ def analyse(
     def answer(portions: Iterable[np.ndarray]) -> None:
         answers: AnyAnswers
         if private:
-            answers = PrivateAnswers(folder, loaded, recording)
+            answers = PrivateAnswers(folder, loaded, recording, corrections.staff)
         else:
             answers = SceneAnswers(folder, asked, recording, path, about_path, film_of is not None, corrections, borrow)
-        with nullcontext() if film_of is None else open_source(film_of) as source:
-            film = Film(source, size, skip_frames, about.get("last_frame")) if source else None
+        sink = None
+        if visualization:
+            overlays = [SceneOverlay(loaded, corrections.staff)]
+            sink = VideoSink(
+                folder, _least_score(about), overlays=overlays, names=corrections.names, path=folder / VIDEO
+            )
+        with nullcontext() if film_of is None else open_source(film_of, with_audio=visualization) as source:
+            film = Film(source, size, skip_frames, about.get("last_frame"), sink) if source else None
             _run(portions, corrections, Clock(rate, marks), answers, film)
 
     try:
@@ -177,6 +208,7 @@ def analyse(
         summary["warnings"],
         summary["plane_error"],
         None if private else folder / REPORT,
+        folder / VIDEO if visualization and film_of is not None else None,
     )
 
 
@@ -188,6 +220,13 @@ def _has_pictures(about: dict[str, Any], text: Path) -> bool:
     options = about.get("options")
     had_scene = isinstance(options, dict) and bool(options.get("scene"))
     return not about.get("anonymise") or (had_scene and not text.stem.endswith("_refined"))
+
+
+def _least_score(about: dict[str, Any]) -> float:
+    """Return the least score of the tracks that are drawn: as the run drew them, all where it is not known."""
+    options = about.get("options")
+    known = options.get("conf_thres") if isinstance(options, dict) else None
+    return min(DRAW_THRESHOLD, known) if isinstance(known, (int, float)) else -np.inf
 
 
 class _Unsorted(Exception):
@@ -222,7 +261,11 @@ def _run(
         if len(clock.marks):
             answers.write(np.zeros((0, 8)), max(float(clock.marks[-1, 1]), answers.analysis.end))
     finally:
-        answers.close()
+        try:
+            answers.close()
+        finally:
+            if film:
+                film.close()
 
 
 def _portions(table: np.ndarray) -> Iterator[np.ndarray]:

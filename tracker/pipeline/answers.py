@@ -1,4 +1,4 @@
-"""The answers to a scene while a run goes on: a sink that writes them, and the scene drawn into the video."""
+"""The answers to a scene while a run goes on: sinks that write them."""
 
 from __future__ import annotations
 
@@ -6,44 +6,18 @@ import logging
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
-from ..analysis.measures.crossings import IN, OUT, CrossingCounter
-from ..analysis.measures.visits import VisitLog
-from ..analysis.measures.zone_counts import CrowdWatch
 from ..analysis.recording import Recording
-from ..analysis.regions import Regions
-from ..analysis.scene import Scene
-from ..analysis.trajectories import Trajectories
-from ..sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
+from ..delivery.hub import Tell
 from ..sinks.files import answers_path, refined_path, run_path, text_path
 from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
+from .answering.overlay import observe
+from .answering.past import Past
 from .answering.private_answers import AnyAnswers, PrivateAnswers
 from .answering.scene_answers import Asked, SceneAnswers
 
 logger = logging.getLogger(__name__)
-
-
-def observe(clock: Clock, frame: Frame, tracks: Tracks) -> tuple[np.ndarray, float]:
-    """Return the tracks of a frame as the MOT text has them, rounded as it rounds, and the frame's time.
-
-    Args:
-        clock: tells the time of frames.
-        frame: the frame.
-        tracks: the people in sight.
-
-    Returns:
-        [N, 8] milliseconds, frame, id, left, top, width, height, score; and milliseconds.
-    """
-    number = frame.index + 1
-    now, _ = clock.tell(number, frame.time)
-    rows = [
-        (now, number, identity, *(float(f"{side:.2f}") for side in box), float(f"{score:.4f}"))
-        for identity, box, score in zip(tracks.ids.tolist(), tracks.boxes.tolist(), tracks.scores.tolist())
-    ]
-    return np.array(rows, np.float64).reshape(-1, 8), float(now)
 
 
 class AnswersSink:
@@ -55,6 +29,8 @@ class AnswersSink:
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
         private: whether nothing but counts is written, see `PrivateFiles`.
+        past: what the segment before has seen; None for a run that is one whole.
+        tell: called with every event, once the files have it; not in a private run. None for nobody.
     """
 
     name = "answers"
@@ -66,12 +42,18 @@ class AnswersSink:
         interval: float = 60.0,
         start: datetime | None = None,
         private: bool = False,
+        past: Past | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._output_dir = output_dir
         self._asked = asked
         self._interval = interval
         self._start = start
         self._private = private
+        self._past = past
+        self._base = 0.0  # milliseconds of the run
+        self._size = (0, 0)
+        self._tell = tell
         self._clock: Clock
         self._answers: AnyAnswers
 
@@ -89,17 +71,27 @@ class AnswersSink:
             self._answers = PrivateAnswers(answers, self._asked.scene, recording)
         else:
             text, about = text_path(folder, name), run_path(folder, name)
-            self._answers = SceneAnswers(answers, self._asked, recording, text, about, with_frames=True)
+            self._answers = SceneAnswers(
+                answers, self._asked, recording, text, about, with_frames=True, tell=self._tell
+            )
+        self._base, self._size = round(1000 * info.start), info.size
+        if self._past:
+            if self._past.holder is not None:
+                self._answers.analysis.go_on_from(self._past.before(self._base, self._size))
+            self._past.holder = self
         if self._answers.analysis.floor:
-            logger.info("the plane of the scene fits its points to %.2f m", self._answers.analysis.floor.error)
+            logger.info("%s", self._answers.analysis.floor)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
-        self._answers.write(*observe(self._clock, frame, tracks), frame, tracks)
+        observations, now = observe(self._clock, frame, tracks)
+        if self._past:
+            self._past.add(observations, self._base, self._size)
+        self._answers.write(observations, now, frame, tracks)
 
     def close(self) -> dict[str, Path]:
         """Write what is left, and return the folder, as ``answers``, and the report, if any, as ``report``."""
-        return self._answers.close()
+        return self._answers.close(self._past is not None and self._past.holder is not self)
 
 
 class RefinedAnswersSink:
@@ -146,64 +138,6 @@ class RefinedAnswersSink:
             start=self._start,
             interval=self._interval,
             language=asked.language,
+            **vars(asked.options),
         )
         return {"answers_refined": result.folder}
-
-
-class SceneOverlay:
-    """Draws a scene into the frames of a run, with the counts so far beside the lines.
-
-    Args:
-        scene: what is drawn.
-    """
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-
-    def open(self, info: SequenceInfo) -> None:
-        """Begin a sequence.
-
-        Args:
-            info: size and frame rate.
-        """
-        scene, size = self._scene, info.size
-        self._clock = Clock(info.frame_rate)
-        self._regions = Regions(scene, size)
-        self._trajectories = Trajectories(scene.memory)
-        self._crossings = CrossingCounter(scene.lines, size)
-        self._visits = VisitLog(scene.zones, size)
-        self._inside = CrowdWatch(scene.zones)
-        self._counts = {(line, direction): 0 for line in range(len(scene.lines)) for direction in (IN, OUT)}
-
-    def draw(self, canvas: np.ndarray, frame: Frame, tracks: Tracks) -> None:
-        """Count what a frame tells, and draw the scene into its picture.
-
-        Args:
-            canvas: [H, W, 3] uint8 BGR, drawn into.
-            frame: of the run, in order.
-            tracks: the people in sight.
-        """
-        observations, now = observe(self._clock, frame, tracks)
-        if len(observations) and self._regions:
-            feet = observations[:, 3] + observations[:, 5] / 2, observations[:, 4] + observations[:, 6]
-            observations = observations[self._regions.keep(*feet)]
-        movement = self._trajectories.update(observations, now)
-        for crossed in self._crossings.update(movement):
-            if not crossed.half:
-                self._counts[crossed.line, crossed.direction] += 1
-        self._inside.update(self._visits.update(movement, {}), now)
-        scale = np.array([canvas.shape[1], canvas.shape[0]], float)
-        lines = [
-            DrawnLine(
-                name,
-                np.array(line.points) * scale,
-                f"{line.in_name} {self._counts[number, IN]}",
-                f"{line.out_name} {self._counts[number, OUT]}",
-            )
-            for number, (name, line) in enumerate(self._scene.lines.items())
-        ]
-        zones = [
-            DrawnZone(f"{name} {self._inside.inside[number]}", np.array(zone.points) * scale)
-            for number, (name, zone) in enumerate(self._scene.zones.items())
-        ]
-        draw_scene(canvas, lines, zones, [np.array(polygon) * scale for polygon in self._scene.ignore])

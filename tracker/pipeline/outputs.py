@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,27 @@ from typing import Any
 from ..analysis.answers import check_interval
 from ..analysis.report.words import check_language
 from ..analysis.scene import Scene
+from ..delivery.hub import Tell
+from ..delivery.push import Pusher
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
-from ..settings.checks import check_flag, check_number
+from ..settings.checks import check_flag, check_installed, check_number
+from ..settings.groups.answers import AnswerOptions
 from ..settings.refinement import RefineSettings
-from ..sinks.annotated_video import Overlay, VideoSink
+from ..sinks.annotated_video import DRAW_THRESHOLD, Overlay, VideoSink
 from ..sinks.base import Sink
 from ..sinks.claim import RunFiles
 from ..sinks.mot_text import MotTextSink
 from ..sinks.records.run_file import RunSink
 from ..sinks.records.times import TimesSink
 from ..sinks.trails import Trails
+from .answering.overlay import SceneOverlay
+from .answering.past import Past
 from .answering.scene_answers import Asked
-from .answers import AnswersSink, RefinedAnswersSink, SceneOverlay
+from .answers import AnswersSink, RefinedAnswersSink
+from .live.push_sink import PushSink
 from .timing import StageTimes
-
-DRAW_THRESHOLD = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +54,10 @@ class OutputOptions:
         trails: length of the ways drawn into the video, seconds.
         video: file that the frames come from, for pictures of what refinement changes; None if it cannot be read again.
         private: whether nothing but counts is kept, see `PrivateFiles`: no video, no text, no pictures, no report.
+        answers: what of the answers to the scene is made on request.
 
     Raises:
-        OptionError: a value is of the wrong type or out of its range.
+        OptionError: a value is of the wrong type or out of its range, or a package that it needs is not installed.
     """
 
     folder: Path
@@ -66,10 +71,12 @@ class OutputOptions:
     trails: float = 0.0
     video: Path | None = None
     private: bool = False
+    answers: AnswerOptions = field(default_factory=AnswerOptions)
 
     def __post_init__(self) -> None:
         check_flag("visualization", self.visualization)
-        check_flag("refine", self.refine)
+        if check_flag("refine", self.refine):
+            check_installed("refine", "scipy")
         check_number("draw_threshold", self.draw_threshold, 0, 1)
         check_interval(self.interval)
         check_language(self.language)
@@ -84,9 +91,14 @@ class OutputOptions:
         """Numbers of people below this are told as 0."""
         return FEW if self.private else 0
 
+    @property
+    def is_rendered(self) -> bool:
+        """Whether frames are drawn."""
+        return self.visualization and not self.private
+
     def claim(self) -> RunFiles:
         """Return the claim of one run on its files."""
-        return RunFiles(self.folder, self.visualization and not self.private, not self.private)
+        return RunFiles(self.folder, self.is_rendered, not self.private)
 
     def recorders(
         self,
@@ -94,6 +106,8 @@ class OutputOptions:
         about: Mapping[str, Any] | None = None,
         at_end: Callable[[], Mapping[str, Any]] = dict,
         model: Path | None = None,
+        past: Past | None = None,
+        tell: Tell | None = None,
     ) -> list[Sink]:
         """Return the sinks that write a sequence's tracks as soon as they are known.
 
@@ -102,6 +116,8 @@ class OutputOptions:
             about: what ``mot_results/NAME_run.json`` tells of the run; None for no such file.
             at_end: called at the end of the run; returns what is known then only.
             model: folder of the model; None for none.
+            past: what the answers to one segment hand on to those to the next; None for a run that is one whole.
+            tell: called with every event that the scene makes; None for nobody who listens.
         """
         if self.private:
             logger.info("private: nothing is kept but counts, of %d people and more", FEW)
@@ -112,8 +128,8 @@ class OutputOptions:
         if self.refine:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
-            asked = Asked(self.scene, self.language)
-            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private))
+            asked = Asked(self.scene, self.language, options=self.answers)
+            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private, past, tell))
             if self.refine:
                 video = self.video
                 if video and about and about.get("anonymise"):
@@ -129,12 +145,26 @@ class OutputOptions:
             times: counts how long drawing takes.
             high_conf_thres: score of a high-confidence detection of the detector at hand.
         """
-        if self.private or not self.visualization:
+        if not self.is_rendered:
             return []
+        least, overlays = self._drawing(high_conf_thres)
+        return [VideoSink(self.folder, least, times.stage, overlays)]
+
+    def push_sink(self, url: str, high_conf_thres: float = 1.0) -> PushSink:
+        """Return the sink that draws a sequence for a streaming server, whether or not there is a video.
+
+        Args:
+            url: of the server.
+            high_conf_thres: as for `renderers`.
+        """
+        return PushSink(Pusher(url), *self._drawing(high_conf_thres))
+
+    def _drawing(self, high_conf_thres: float) -> tuple[float, list[Overlay]]:
+        """Return the least score of the tracks drawn, and what else is drawn."""
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
             least = min(least, high_conf_thres)
         overlays: list[Overlay] = [Trails(self.trails, least)] if self.trails else []
         if self.scene:
             overlays.append(SceneOverlay(self.scene))
-        return [VideoSink(self.folder, least, times.stage, overlays)]
+        return least, overlays

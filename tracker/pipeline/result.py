@@ -14,6 +14,7 @@ from ..analysis.files import RowList, Table
 from ..analysis.rows import Count, Crossing, Person, Visit
 from ..errors import OutputError, SourceError, printable
 from ..sinks.mot_text import HEIGHT, ID, LEFT, SCORE, read_frames, read_table
+from ..sinks.segments.segment import Segment
 from ..structures import FrameTracks
 
 if TYPE_CHECKING:
@@ -61,6 +62,17 @@ class TrackingResult:
         files: the files written, by kind: ``text``, ``video``, ``refined``, and those of your own sinks.
         skip_frames: every N-th frame was tracked, the first included.
         first_frame: number of the first frame of the source; 1 but for images of a sequence that are named otherwise.
+        segments: of a run whose files were cut, the newest hundred that are finished, in order; ``files`` are those of
+            the last one. A frame has the numbers of the run here and begins with 1 in the files of each segment.
+        segment_count: number of segments in all.
+        delivery: how many events were ``sent`` and ``lost``, by the option that asked for it, as ``webhook``.
+        source_seconds: seconds of the source from the first frame to the end of the last one tracked.
+        lag_p50: seconds from the arrival of a frame of a live source to its result that half of the frames did not
+            take longer than; None for other sources.
+        lag_p95: the same for 95 % of the frames.
+        reconnects: how often a live source was lost and came back.
+        realtime_skip: every N-th frame was tracked in the end, as ``realtime`` chose; None without. Frames without
+            people are then left out when iterating, for they may not have been looked at.
     """
 
     name: str
@@ -78,6 +90,14 @@ class TrackingResult:
     files: dict[str, Path] = field(default_factory=dict)
     skip_frames: int = 1
     first_frame: int = 1
+    segments: tuple[Segment, ...] = ()
+    segment_count: int = 1
+    delivery: dict[str, dict[str, int]] = field(default_factory=dict)
+    source_seconds: float = 0.0
+    lag_p50: float | None = None
+    lag_p95: float | None = None
+    reconnects: int = 0
+    realtime_skip: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "people", _People(self.people).of(self.name, self.files.get("answers")))
@@ -100,33 +120,48 @@ class TrackingResult:
     def __iter__(self) -> Iterator[FrameTracks]:
         """Iterate over the frames from the first to the last one tracked, those without people included.
 
-        Frames that ``skip_frames`` left out are not.
+        Frames that ``skip_frames`` left out are not. Of a run whose files were cut these are the frames of `segments`.
 
         Raises:
             OutputError: there is no text file, or it was removed or changed since.
         """
         if not self.frames:
             return
-        path, expected = self._text(), self.first_frame
+        for path, first, last, shift in self._texts():
+            yield from self._read(path, first, last, shift)
+
+    def _read(self, path: Path, expected: int, last: int, shift: int) -> Iterator[FrameTracks]:
+        """Yield the frames of a text, whose numbers are lower than those of the run by a shift."""
         try:
             for number, rows in read_frames(path):
-                if not expected <= number <= self.last_frame:
-                    raise SourceError(f"{path}: frame {number} where one of {expected} to {self.last_frame} may come")
+                if not expected <= number + shift <= last:
+                    low, high = expected - shift, last - shift
+                    raise SourceError(f"{path}: frame {number} where one of {low} to {high} may come")
+                number += shift
                 yield from self._empty(expected, number)
                 yield FrameTracks(number, rows[:, ID].astype(np.int64), rows[:, LEFT : HEIGHT + 1], rows[:, SCORE])
                 expected = number + 1
         except SourceError as error:
             raise OutputError(f"cannot read the tracks back from {error}") from error
-        yield from self._empty(expected, self.last_frame + 1)
+        yield from self._empty(expected, last + 1)
 
-    def _text(self) -> Path:
-        if self.text_path is None:
+    def _texts(self) -> list[tuple[Path, int, int, int]]:
+        """Return each text with its first and last frame in the run, and what its own numbers are lower by."""
+        if not self.segments:
+            return [(self._text(self.files), self.first_frame, self.last_frame, 0)]
+        return [
+            (self._text(one.files), one.first_frame, one.last_frame, one.first_frame - one.first_in_text)
+            for one in self.segments
+        ]
+
+    def _text(self, files: dict[str, Path]) -> Path:
+        if "text" not in files:
             raise OutputError(f"the run of {self.name} wrote no MOT text to read its tracks from")
-        return self.text_path
+        return files["text"]
 
     def _empty(self, start: int, stop: int) -> Iterator[FrameTracks]:
         """Yield the tracked frames of a range without people."""
-        for number in range(start, stop):
+        for number in range(start, stop) if self.realtime_skip is None else ():
             if (number - self.first_frame) % self.skip_frames == 0:
                 yield FrameTracks(number, np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
 
@@ -142,7 +177,11 @@ class TrackingResult:
         except ImportError as error:
             raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
         names = ["frame", "id", "left", "top", "width", "height", "score"]
-        table = read_table(self._text()) if self.frames else np.zeros((0, len(names)))
+        tables = [np.zeros((0, len(names)))]
+        for path, _, _, shift in self._texts() if self.frames else ():
+            tables.append(read_table(path))
+            tables[-1][:, 0] += shift
+        table = np.concatenate(tables)
         frame = pandas.DataFrame(table, columns=names)
         return frame.astype({"frame": int, "id": int})
 
@@ -199,10 +238,16 @@ class TrackingResult:
         """Frames per second of the whole run."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
 
+    @property
+    def speed(self) -> float:
+        """Seconds of the source that were tracked in a second."""
+        return self.source_seconds / self.seconds if self.seconds > 0 else 0.0
+
     def __str__(self) -> str:
         stages = ", ".join(f"{stage} {rate:.1f}" for stage, rate in self.stage_fps.items())
+        speed = f", {self.speed:.1f} x real time" if self.source_seconds and self.lag_p50 is None else ""
         lines = [
-            f"{self.name}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} frames/s), "
+            f"{self.name}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} frames/s{speed}), "
             f"{self.people} people, model {self.model}, {self.backend}",
             f"  frames/s by stage: {stages}",
         ]
@@ -216,10 +261,21 @@ class TrackingResult:
             lines.append(f"  answers: {self.files['answers']}")
         if "report" in self.files:
             lines.append(f"  report: {self.files['report']}")
+        if self.segments:
+            lines.append(f"  segments: {self.segment_count}, the last one {self.segments[-1].name}")
+        if self.lag_p50 is not None and self.lag_p95 is not None:
+            lines.append(f"  lag: {self.lag_p50:.2f} s for half of the frames, {self.lag_p95:.2f} s for 95 %")
+        if self.realtime_skip is not None:
+            lines.append(f"  realtime: every frame in {self.realtime_skip} was tracked in the end")
+        if self.reconnects:
+            lines.append(f"  the source was lost and came back {self.reconnects} times")
         if self.skipped:
             lines.append(f"  {self.skipped} corrupt frames were skipped")
         if self.dropped:
             lines.append(f"  {self.dropped} frames were dropped, for they came too fast")
+        for receiver, number in self.delivery.items():
+            lost = f", {number['lost']} lost" if number["lost"] else ""
+            lines.append(f"  {receiver}: {number['sent']} sent{lost}")
         return "\n".join(map(printable, lines))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,13 +13,17 @@ from typing import Any
 from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..association.base import SequenceTracker
+from ..delivery.hub import EventHub
 from ..detection.base import Detector
 from ..detection.square_pixels import shrink_back, stretch
 from ..errors import TrackingError
 from ..privacy.cover import Cover
 from ..sinks.base import Sink, SinkGroup, close_sinks
 from ..sinks.claim import RunFiles
+from ..sinks.segments.segments import Segments
 from ..structures import Detections, Frame, SequenceInfo, Tracks
+from .live.keeping_up import KeepingUp
+from .live.sizes import resized, scaled_detections, scaled_tracks, size_of
 from .result import TrackingResult
 from .timing import StageTimes
 
@@ -41,9 +46,15 @@ class SequenceRun:
         scene: whoever's foot is where it says is left out before tracking; None for nobody.
         cover: hides people in the frames before any sink gets them; None for nobody.
         least_people: smaller numbers of people are told as 0.
+        events: told what happens; open, and closed with the run. None for nobody who listens.
+        keeping_up: how the run keeps up with its source; None for one whose frames wait.
+        own_size: whether sinks get the frames of a live source in the size that they come in, also when that changes.
+            If not they get all in the size of the first. Tracks and scene keep their fractions of the picture anyway.
 
     Attributes:
         info: what is known of the sequence; complete from the first frame on.
+        keeping_up: likewise.
+        stop: ends the run once it is set, as Ctrl-C does; None where nobody sets it.
     """
 
     def __init__(
@@ -54,25 +65,33 @@ class SequenceRun:
         recorders: Sequence[Sink] = (),
         renderers: Sequence[Sink] = (),
         times: StageTimes | None = None,
-        claim: RunFiles | None = None,
+        claim: RunFiles | Segments | None = None,
         scene: Scene | None = None,
         cover: Cover | None = None,
         least_people: int = 0,
+        events: EventHub | None = None,
+        keeping_up: KeepingUp | None = None,
+        own_size: bool = False,
     ) -> None:
         self.info = info
         self.detector = detector
         self.times = times or StageTimes()
         self._tracker = tracker
         self._claim = claim
+        self.stop: threading.Event | None = None
         self._scene = scene
-        self._regions: Regions | None = None
+        self._regions: tuple[tuple[int, int], Regions] | None = None
         self._cover = cover
         self._least_people = least_people
+        self._events = events or EventHub()
+        self.keeping_up = keeping_up or KeepingUp()
+        self._own_size = own_size
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
         self._frames = 0
         self._last_frame = 0
+        self._last_time = 0.0
         self._started = self._ended = 0.0
 
     def __enter__(self) -> SequenceRun:
@@ -129,23 +148,38 @@ class SequenceRun:
             decoded = self.detector.decode(raw_outputs, preprocessed)
         with self.times.stage("embed"):
             detections = self.detector.embed(decoded, raw_outputs, preprocessed, self._tracker.embedding_threshold)
-        detections = everybody = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        detections = shrink_back(detections, frame.image.shape, frame.pixel_aspect)
+        if not self._frames:
+            self._first_size = size_of(frame)
+        came = size_of(frame)
+        size = self._first_size if self.keeping_up.source else came
+        fitted = resized(frame, size)
+        detections = everybody = scaled_detections(detections, came, size)
         if self._scene:
-            height, width = frame.image.shape[:2]
-            self._regions = self._regions or Regions(self._scene, (width, height))
             left, _, right, bottom = detections.boxes.T
-            kept = self._regions.keep((left + right) / 2, bottom)
+            kept = self._regions_of(size, self._scene).keep((left + right) / 2, bottom)
             detections = Detections(detections.boxes[kept], detections.scores[kept], detections.embeddings[kept])
-        tracks = self._tracker.update(frame.time, detections, frame.image)
+        tracks = self._tracker.update(frame.time, detections, fitted.image)
+        self.keeping_up.tracked(frame, len(tracks))
+        if self._own_size:
+            tracks, everybody = scaled_tracks(tracks, size, came), scaled_detections(everybody, size, came)
+        else:
+            frame = fitted
         if not self._frames:
             self._complete_info(frame)
         self._frames += 1
-        self._last_frame = frame.index + 1
+        self._last_frame, self._last_time = frame.index + 1, frame.time
         if self._cover is None:
             return tracks, self._record([(frame, tracks)])
         with self.times.stage("hide"):
             ready = self._cover.add(frame, tracks, everybody)
         return tracks, self._record(ready)
+
+    def _regions_of(self, size: tuple[int, int], scene: Scene) -> Regions:
+        """Return the regions of a scene in pictures of a size, which may change."""
+        if self._regions is None or self._regions[0] != size:
+            self._regions = size, Regions(scene, size)
+        return self._regions[1]
 
     def rest(self) -> list[tuple[Frame, Tracks]]:
         """Give the frames that still wait to the recorders, and return them, once no frame follows.
@@ -164,6 +198,24 @@ class SequenceRun:
         height, width = first.image.shape[:2]
         name = self._claim.claim(self.info.name, (width, height)) if self._claim else self.info.name
         self.info = replace(self.info, size=(width, height), name=name)
+        lines = (
+            {line: (drawn.in_name, drawn.out_name) for line, drawn in self._scene.lines.items()} if self._scene else {}
+        )
+        self._events.begin(name, lines, list(self._scene.zones) if self._scene else [])
+
+    @property
+    def frames(self) -> int:
+        """Frames tracked so far."""
+        return self._frames
+
+    def told_people(self, number: int) -> int:
+        """Return a number of people as it may be told."""
+        return number if number >= self._least_people else 0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run is asked to end."""
+        return self.stop is not None and self.stop.is_set()
 
     def render(self, frame: Frame, tracks: Tracks) -> None:
         """Give a tracked frame to the renderers.
@@ -196,6 +248,7 @@ class SequenceRun:
             if self._claim:
                 self._claim.release()
             self._ended = self._ended or time.perf_counter()
+            self._events.close()
 
     def result(self, skipped: int = 0, dropped: int = 0) -> TrackingResult:
         """Return what the run made so far, with the files that can be read already; with all once it is closed.
@@ -213,7 +266,7 @@ class SequenceRun:
             last_frame=self._last_frame,
             seconds=(self._ended or time.perf_counter()) - self._started if self._started else 0.0,
             stage_fps=self.times.rates(self._frames),
-            people=people if people >= self._least_people else 0,
+            people=self.told_people(people),
             frame_rate=self.info.frame_rate,
             model=self.detector.name,
             model_path=self.detector.folder,
@@ -221,4 +274,9 @@ class SequenceRun:
             files={**self._recorders.readable_files(), **self._renderers.readable_files(), **self._files},
             skip_frames=self.info.skip_frames,
             first_frame=self.info.first_frame,
+            segments=self._claim.finished if isinstance(self._claim, Segments) else (),
+            segment_count=self._claim.count if isinstance(self._claim, Segments) else 1,
+            delivery=self._events.totals(),
+            source_seconds=self._last_time + 1 / self.info.frame_rate if self._frames else 0.0,
+            **{name: value for name, value in self.keeping_up.figures().items() if name != "dropped"},
         )

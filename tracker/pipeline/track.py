@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tqdm import tqdm
@@ -48,22 +51,27 @@ def track_source(source: Source, run: SequenceRun, progress: bool | None = None)
     # StopRequest is the outermost: it raises its exception once everything below it is closed
     with StopRequest() as stop, _bar(source, run, progress) as bar, source:
         with Stages() as stages, run:
-            size, merge = (1, _drop) if source.live else (PREFETCH, None)
+            size, merge = (1, partial(_drop_waiting, run)) if source.live else (PREFETCH, None)
             frames = stages.prefetch(_read(source, run), size, merge)
-            preprocessed = stages.prefetch(_preprocess(frames, run), halted=lambda: stop.received is not None)
+            preprocessed = stages.prefetch(
+                _preprocess(frames, run), halted=lambda: stop.received is not None or run.is_stopped
+            )
             started = stages.prefetch(_start(preprocessed, run), run.detector.max_in_flight)
             try:
                 for frame, tracks in stages.prefetch(_track(started, run)):
-                    run.render(frame, tracks)
+                    with _measured(run, "render"):
+                        run.render(frame, tracks)
                     bar.update()
             finally:
+                source.halt()
                 stages.stop()  # no thread tracks any more when the files are closed
         name = printable(source.name)
         if source.skipped:
             logger.warning("%d corrupt frames of %s were skipped", source.skipped, name)
-        if frames.dropped:
-            logger.warning("%d frames of %s were dropped, for they came too fast", frames.dropped, name)
-        result = run.result(source.skipped, frames.dropped)
+        dropped = run.keeping_up.all_dropped
+        if dropped:
+            logger.warning("%d frames of %s were dropped, for they came too fast", dropped, name)
+        result = run.result(source.skipped, dropped)
         if stop.received:
             # an interrupt is how the run of a camera ends, and then no result is returned
             logger.info("stopped on request\n%s", result)
@@ -93,9 +101,14 @@ def _read(source: Source, run: SequenceRun) -> Generator[Frame, None, None]:
             run.info = replace(run.info, start=source.start_time, audio=audio, pixel_aspect=aspect)
         if skipped is not None:
             frame = _drop(skipped, frame)
-        skipped = frame if (frame.index + 1 - source.first_frame) % run.info.skip_frames else None
+        skipped = None if _is_taken(frame, source, run) else frame
         if skipped is None:
             yield frame
+
+
+def _is_taken(frame: Frame, source: Source, run: SequenceRun) -> bool:
+    pace, number = run.keeping_up.pace, frame.index + 1 - source.first_frame
+    return pace.takes(number) if pace else number % run.info.skip_frames == 0
 
 
 def _drop(frame: Frame, following: Frame) -> Frame:
@@ -103,23 +116,44 @@ def _drop(frame: Frame, following: Frame) -> Frame:
     return replace(following, audio=frame.audio + following.audio)
 
 
+def _drop_waiting(run: SequenceRun, frame: Frame, following: Frame) -> Frame:
+    run.keeping_up.dropped += 1
+    return _drop(frame, following)
+
+
+@contextmanager
+def _measured(run: SequenceRun, stage: str) -> Iterator[None]:
+    """Tell what keeps the pace how long a block takes."""
+    started = time.perf_counter()
+    yield
+    run.keeping_up.spent(stage, time.perf_counter() - started)
+
+
 def _preprocess(frames: Iterable[Frame], run: SequenceRun) -> Generator[tuple[Frame, Any], None, None]:
     for frame in frames:
-        with run.times.stage("letterbox"):
+        with run.times.stage("letterbox"), _measured(run, "letterbox"):
             preprocessed = run.preprocess(frame)
         yield frame, preprocessed
 
 
 def _start(items: Iterable[tuple[Frame, Any]], run: SequenceRun) -> Generator[Started, None, None]:
+    late = None
     for frame, preprocessed in items:
-        with run.times.stage("network"):
+        if late is not None:
+            frame = _drop(late, frame)
+        late = frame if run.keeping_up.is_late(frame) else None
+        if late is not None:
+            continue
+        with run.times.stage("network"), _measured(run, "start"):
             wait = run.detector.start(preprocessed)
         yield frame, preprocessed, wait
 
 
 def _track(items: Iterable[Started], run: SequenceRun) -> Generator[tuple[Frame, Tracks], None, None]:
     for frame, preprocessed, wait in items:
-        with run.times.stage("network"):
-            raw_outputs = wait()
-        yield from run.track(frame, raw_outputs, preprocessed)[1]
+        with _measured(run, "track"):
+            with run.times.stage("network"):
+                raw_outputs = wait()
+            _, ready = run.track(frame, raw_outputs, preprocessed)
+        yield from ready
     yield from run.rest()

@@ -21,7 +21,7 @@ TRACES = (
     *(file for name, (file, *_) in TABLES.items() if name not in KEPT),
     *(EVENTS, HEAT, PLAN, "report.html", "background.jpg", "light.json"),
 )
-PICTURES = ("heat*.png", "heat*.npy", ".background.jpg.part", "people/*.jpg*", "crossings/*.jpg*")
+PICTURES = ("*.mp4", ".*.mp4", "heat*.png", "heat*.npy", ".background.jpg.part", "people/*.jpg*", "crossings/*.jpg*")
 
 
 def check_private(scene: Scene | None, interval: float) -> None:
@@ -140,7 +140,7 @@ class PrivateFiles:
 
     def _summary(self) -> dict[str, Any]:
         analysis, recording = self._analysis, self._analysis.recording
-        people = len(analysis.people)
+        people = analysis.people_counted
         lines = []
         for line, direction, *_ in analysis.totals:
             told = self._totals.get((line, direction))
@@ -156,7 +156,7 @@ class PrivateFiles:
             "people": None if few(people) or analysis.end < 1000 * LEAST_INTERVAL else people,
             "still": [],
             "lines": lines,
-            "plane_error": None if analysis.floor is None else round(analysis.floor.error, 4),
+            "plane_error": analysis.plane_error,
             "warnings": analysis.warnings(),
         }
 

@@ -8,6 +8,7 @@ A field made by `number`, `whole`, `choice`, `flag`, `text` or `setting` carries
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 import numbers
 import reprlib
@@ -152,6 +153,20 @@ def check_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT or not value.isprintable():
         raise OptionError(f"{name} must be one line of at most {_LONGEST_TEXT} characters, not {shown(value)}")
     return value
+
+
+def check_installed(what: str, package: str) -> None:
+    """Check that a package is there which only some uses need, before anything is begun.
+
+    Args:
+        what: What needs it.
+        package: Name of the package, for import as well as for pip.
+
+    Raises:
+        OptionError: The package is not installed.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise OptionError(f"{what} needs the package {package}, which is not installed: pip install {package}")
 
 
 def _is(kind: type, value: Any) -> bool:

@@ -11,6 +11,7 @@ from .checks import check_settings, check_whole, choice, flag, setting, shown, t
 from .model import LARGEST_SIDE
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
+DEVICES = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml")
 
 
 def _check_threads(name: str, value: Any) -> None:
@@ -58,14 +59,15 @@ class RuntimeOptions:
             together with the other options, is checked by ``tracker.detection.backends``.
         precision: Number format of the network's computation, one of ``PRECISIONS``. ``auto`` is int8 where the model
             has a valid int8 form and the processor supports it, else fp32.
-        use_gpu: Whether the network runs on the first GPU.
+        use_gpu: Whether the network runs on the first GPU; the same as device ``cuda``.
         threads: Processor threads of the network; None for all cores.
         throughput: Whether more than one forward pass may be in flight: more images a second, a longer wait for each.
         input_size: Width and height of the network's input in pixels; None for the model's own. Which sizes a model
             takes is checked by `ModelConfig.with_input_size`.
+        device: What the network runs on, one of ``DEVICES``; ``auto`` is the processor, or with use_gpu ``cuda``.
 
     Raises:
-        OptionError: A value is of the wrong type or unknown.
+        OptionError: A value is of the wrong type or unknown, or use_gpu and device disagree.
     """
 
     backend: str = text("auto", "what runs the network")
@@ -75,5 +77,16 @@ class RuntimeOptions:
     throughput: bool = flag(False, "have more than one forward pass in flight")
     input_size: tuple[int, int] | None = setting(None, "width and height of the network's input", _check_input_size)
 
+    device: str = choice("auto", "what the network runs on", DEVICES)
+
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.use_gpu and self.device == "cpu":
+            raise OptionError("device cpu and use_gpu disagree: leave one of them out")
+
+    @property
+    def wanted_device(self) -> str:
+        """The device asked for: ``auto`` is resolved."""
+        if self.device != "auto":
+            return self.device
+        return "cuda" if self.use_gpu else "cpu"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,8 @@ from ..structures import Frame, SequenceInfo, Tracks
 from .draw import draw_tracks
 from .files import make_parent, video_path
 from .video import VideoWriter
+
+DRAW_THRESHOLD = 0.5  # least score of the tracks drawn, by default
 
 
 class Overlay(Protocol):
@@ -45,6 +47,8 @@ class VideoSink:
         draw_threshold: least score, 0 to 1, of the tracks drawn.
         timed: called with ``draw``; returns a context manager that times the drawing of a frame.
         overlays: draw more into each picture, on top, one after the other.
+        names: of identities, drawn beside them.
+        path: of the video, in place of that in the folder.
     """
 
     name = "encode"  # drawing is timed by itself
@@ -52,14 +56,18 @@ class VideoSink:
     def __init__(
         self,
         folder: Path,
-        draw_threshold: float = 0.5,
+        draw_threshold: float = DRAW_THRESHOLD,
         timed: Callable[[str], AbstractContextManager] = nullcontext,
         overlays: Sequence[Overlay] = (),
+        names: Mapping[int, str] | None = None,
+        path: Path | None = None,
     ) -> None:
         self._folder = folder
         self._draw_threshold = draw_threshold
         self._timed = timed
         self._overlays = tuple(overlays)
+        self._names = names
+        self._place = path
         self._path: Path
         self._writer: VideoWriter
 
@@ -72,7 +80,7 @@ class VideoSink:
         Raises:
             OutputError: the file or its folder cannot be made.
         """
-        self._path = video_path(self._folder, info.name)
+        self._path = self._place or video_path(self._folder, info.name)
         make_parent(self._path)
         self._writer = VideoWriter(self._path, info.frame_rate, info.audio, info.start, info.pixel_aspect)
         for overlay in self._overlays:
@@ -89,7 +97,8 @@ class VideoSink:
             OutputError: the file cannot be written; the video so far is kept.
         """
         with self._timed("draw"):
-            picture = draw_tracks(frame.image, tracks.ids, tracks.boxes, tracks.scores, self._draw_threshold)
+            shown = (tracks.ids, tracks.boxes, tracks.scores, self._draw_threshold, self._names)
+            picture = draw_tracks(frame.image, *shown)
             for overlay in self._overlays:
                 overlay.draw(picture, frame, tracks)
         self._writer.write(picture, frame.time, frame.audio)

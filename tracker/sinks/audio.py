@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import cast
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -30,6 +31,7 @@ class AudioCopier:
         self._source = source
         self._offset = offset
         self._filter = _copying_filter(source)
+        self._decoder = _decoder(source)
         self._next_start = 0  # ticks of the input
         self._least_pts = -(2**62)  # of encoded packets; the encoder's first ones lie before 0
         self.output: av.AudioStream | None = None
@@ -50,7 +52,7 @@ class AudioCopier:
             ValueError: PyAV refuses the sound or its form.
         """
         if packet is None:
-            return self._encode([*self._source.decode(None), None]) if self._filter is None and self.output else []
+            return self._encode([*self._decoder.decode(None), None]) if self._filter is None and self.output else []
         start = packet.pts if packet.pts is not None else packet.dts
         if packet.size == 0 or start is None:
             return []
@@ -62,7 +64,7 @@ class AudioCopier:
         moved.pts = moved.dts = start
         moved.duration, moved.time_base, moved.is_keyframe = packet.duration, packet.time_base, True
         if self._filter is None:
-            frames = self._source.decode(moved)
+            frames = self._decoder.decode(moved)
             if frames and self.output is None:
                 self.output = _add_aac(container, frames[0].sample_rate, frames[0].layout.nb_channels)
             return self._encode(frames)
@@ -95,6 +97,16 @@ def _add_aac(container: av.container.OutputContainer, sample_rate: int, channels
     rate = sample_rate if sample_rate in rates else 48_000
     layout = "mono" if channels == 1 else "stereo"
     return container.add_stream("aac", rate=rate, layout=layout, bit_rate=_AAC_BIT_RATE)
+
+
+def _decoder(source: av.AudioStream) -> av.AudioCodecContext:
+    """Return a decoder of its own for a stream: two videos of one source may overlap, and each drains its decoder."""
+    known = source.codec_context
+    decoder = cast(av.AudioCodecContext, av.CodecContext.create(known.codec.name, "r"))
+    decoder.extradata, decoder.sample_rate = known.extradata, known.sample_rate
+    if known.layout.nb_channels:
+        decoder.layout = known.layout
+    return decoder
 
 
 def _copying_filter(source: av.AudioStream) -> BitStreamFilterContext | None:

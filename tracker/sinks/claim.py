@@ -55,7 +55,7 @@ class RunFiles:
         self._video = video
         self._held: list[tuple[Path, io.FileIO]] = []  # the text is the first
 
-    def claim(self, name: str, size: tuple[int, int]) -> str:
+    def claim(self, name: str, size: tuple[int, int], new: bool = False) -> str:
         """Find the name of the run's files, and keep other runs from them until `release`.
 
         No older file is touched but those of a run that was killed: they are kept under ``NAME_interrupted``, which is
@@ -64,6 +64,7 @@ class RunFiles:
         Args:
             name: name of the sequence.
             size: width and height of its pictures.
+            new: whether files of the name that are there already are left alone too.
 
         Returns:
             The name; it differs from that of the sequence also where that is too long.
@@ -78,13 +79,14 @@ class RunFiles:
                 f"cannot write the video {video}: its pictures of {size[0]}x{size[1]} exceed the {MAX_SIDE} pixels a "
                 "side of H.264 encoders; turn the visualization off"
             )
-        if self._take(wanted, new=False):
+        if (not new or self._is_free(wanted)) and self._take(wanted, new):
             return wanted
         for number in itertools.count(2):
             other = fitting_name(name, f"_{number}")
             if self._is_free(other) and self._take(other, new=True):
                 text = text_path(self._folder, wanted)
-                logger.warning("%s is being written by another run: this one is called %s", text, other)
+                why = "is there already" if new else "is being written by another run"
+                logger.log(logging.INFO if new else logging.WARNING, "%s %s: this one is called %s", text, why, other)
                 return other
         raise AssertionError("numbers do not end")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -44,9 +45,14 @@ def track_color(track_id: int) -> tuple[int, int, int]:
 
 
 def draw_tracks(
-    image: np.ndarray, ids: np.ndarray, boxes: np.ndarray, scores: np.ndarray, draw_threshold: float = 0.0
+    image: np.ndarray,
+    ids: np.ndarray,
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    draw_threshold: float = 0.0,
+    names: Mapping[int, str] | None = None,
 ) -> np.ndarray:
-    """Draw a box and the label "id score" for each track.
+    """Draw a box and the label "id score" for each track, or "id name score" where it has a name.
 
     Args:
         image: [H, W, 3] uint8 BGR, left unchanged.
@@ -54,6 +60,7 @@ def draw_tracks(
         boxes: [N, 4] float, left, top, width, height in pixels of the image; what lies outside is cut off.
         scores: [N] float.
         draw_threshold: tracks with a lower score are not drawn.
+        names: of ids; characters that OpenCV's font lacks become question marks.
 
     Returns:
         [H, W, 3] uint8 BGR, a new array. Boxes that are not finite, have no area or lie outside are left out.
@@ -86,7 +93,8 @@ def draw_tracks(
         # Upright lines need no anti-aliasing: it would only blur and dim the thin ones.
         cv2.rectangle(canvas, (left, top), (right, bottom), colors[index], line)
     for index in order:  # after all boxes, whose lines would cross them
-        text = f"{int(ids[index])} {scores[index]:.2f}"
+        name = (names or {}).get(int(ids[index]), "").encode("ascii", "replace").decode()
+        text = " ".join(filter(None, [str(int(ids[index])), name, f"{scores[index]:.2f}"]))
         _draw_label(canvas, text, pixels[index][:2], colors[index], scale, line)
     return canvas
 

@@ -20,12 +20,16 @@ class DrawnLine:
     Attributes:
         name: of the line.
         points: [N, 2] pixels.
+        middle: [2] the point half way along it.
+        aside: [2] the direction to its right there, of length 1.
         in_label: name and count of the direction to the right of the line; the arrow points there.
         out_label: likewise to the left.
     """
 
     name: str
     points: np.ndarray
+    middle: np.ndarray
+    aside: np.ndarray
     in_label: str
     out_label: str
 
@@ -58,6 +62,7 @@ def draw_scene(
     side = (width + height) / 2
     thick = max(2, round(side * 0.003))
     scale = max(0.4, side * 0.00058)
+    length = max(14.0, side * 0.03)  # of an arrow
     for polygon in ignored:
         cv2.polylines(canvas, [_fixed(polygon)], True, _IGNORED, 1, cv2.LINE_AA, _FRACTION)
         for corner, other in ((0, 2), (1, -1)):  # struck out
@@ -67,31 +72,18 @@ def draw_scene(
         cv2.polylines(canvas, [_fixed(zone.points)], True, _ZONE, thick, cv2.LINE_AA, _FRACTION)
     for line in lines:
         cv2.polylines(canvas, [_fixed(line.points)], False, _LINE, thick, cv2.LINE_AA, _FRACTION)
-        middle, aside = _middle(line.points)
-        length = max(14.0, side * 0.03)
-        ends = [np.rint(middle + part * length * aside).astype(int).tolist() for part in (0, 1)]
+        ends = [np.rint(line.middle + part * length * line.aside).astype(int).tolist() for part in (0, 1)]
         cv2.arrowedLine(canvas, *map(tuple, ends), _LINE, thick, cv2.LINE_AA, tipLength=0.4)
     for zone in zones:  # labels after all outlines, which would cross them
         _label(canvas, zone.label, zone.points[zone.points[:, 1].argmin()], _ZONE, scale)
     for line in lines:
-        middle, aside = _middle(line.points)
-        _label(canvas, line.in_label, middle + 1.2 * length * aside, _LINE, scale, aside)
-        _label(canvas, line.out_label, middle - 0.3 * length * aside, _LINE, scale, -aside)
+        _label(canvas, line.in_label, line.middle + 1.2 * length * line.aside, _LINE, scale, line.aside)
+        _label(canvas, line.out_label, line.middle - 0.3 * length * line.aside, _LINE, scale, -line.aside)
         _label(canvas, line.name, line.points[0], _LINE, scale)
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
     return np.rint(points * 2**_FRACTION).astype(np.int32)
-
-
-def _middle(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the point half way along a line, and the direction to its right, of length 1."""
-    sides = np.diff(points, axis=0)
-    lengths = np.linalg.norm(sides, axis=1)
-    rest = lengths.sum() / 2 - np.concatenate([[0], lengths.cumsum()[:-1]])
-    at = int(np.flatnonzero(rest >= 0)[-1])
-    along = sides[at] / lengths[at]
-    return points[at] + along * rest[at], np.array([-along[1], along[0]])
 
 
 def _label(

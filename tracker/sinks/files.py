@@ -50,6 +50,11 @@ def times_path(folder: Path, name: str) -> Path:
     return folder / "mot_results" / f"{name}_times.csv"
 
 
+def status_path(folder: Path, name: str) -> Path:
+    """Return the path of the file that tells how a live run is doing."""
+    return folder / "mot_results" / f"{name}_status.json"
+
+
 def people_path(folder: Path, name: str) -> Path:
     """Return the path of what the people of a run look like."""
     return folder / "mot_results" / f"{name}_people.npz"

@@ -290,7 +290,8 @@ class VideoWriter:
             final.unlink(missing_ok=True)
         # FFmpeg does not tell that the last fragment found no room, so what arrived is counted.
         if pictures < self._pictures and self._error is None:
-            raise self._failure(OSError(f"{pictures} of {self._pictures} pictures reached the disk, is it full?"))
+            lost = f"{pictures} of {self._pictures} pictures reached the disk, is it full?"
+            raise self._failure(OSError(errno.ENOSPC, lost)) from OSError(errno.ENOSPC, lost)
 
     def _keep_part(self) -> int:
         """Make the part file the final one unless it is empty; return the number of its pictures."""

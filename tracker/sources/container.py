@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import av
 
 from ..errors import SourceError
+from .base import RefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,14 @@ PROTOCOLS = {
     "tcp": "tcp",
     "udp": "udp",
 }
+
+# Answers 401, 403, 404 and their like, which asking again at once does not change.
+_REFUSALS = (
+    av.error.HTTPUnauthorizedError,
+    av.error.HTTPForbiddenError,
+    av.error.HTTPNotFoundError,
+    av.error.HTTPOtherClientError,
+)
 
 _HLS = "hls"
 _HLS_START = b"#EXTM3U"
@@ -85,7 +94,22 @@ def open_file(path: Path, label: str, max_pixels: int, timeout: float) -> av.con
     return _open(address, label, max_pixels, options)
 
 
-def open_address(url: str, label: str, max_pixels: int, timeout: float) -> av.container.InputContainer:
+def check_scheme(url: str, label: str) -> str:
+    """Return the scheme of an address, in small letters.
+
+    Raises:
+        SourceError: addresses of this scheme are not read.
+    """
+    scheme = url.partition("://")[0].lower()
+    if scheme not in PROTOCOLS:
+        advice = "give its path" if scheme == "file" else f"give one of {', '.join(PROTOCOLS)}"
+        raise SourceError(f"cannot open {label}: addresses of {scheme!r} are not read; {advice}")
+    return scheme
+
+
+def open_address(
+    url: str, label: str, max_pixels: int, timeout: float, rtsp_transport: str = "tcp"
+) -> av.container.InputContainer:
     """Open a URL. It leads to no file of this machine, and to no other scheme than its own (http may lead to https).
 
     Args:
@@ -93,21 +117,20 @@ def open_address(url: str, label: str, max_pixels: int, timeout: float) -> av.co
         label: what messages call it; holds no password.
         max_pixels: pixels that a picture may have.
         timeout: seconds that it may send nothing, at the opening and later.
+        rtsp_transport: how RTSP streams are sent, ``tcp`` or ``udp``. Over UDP a single lost datagram spoils pictures
+            until the next key frame.
 
     Returns:
         The open container.
 
     Raises:
+        RefusedError: the server answers that it will not give this.
         SourceError: the scheme is not one of `PROTOCOLS`, or it does not answer, or is not a video.
     """
-    scheme = url.partition("://")[0].lower()
-    if scheme not in PROTOCOLS:
-        advice = "give its path" if scheme == "file" else f"give one of {', '.join(PROTOCOLS)}"
-        raise SourceError(f"cannot open {label}: addresses of {scheme!r} are not read; {advice}")
+    scheme = check_scheme(url, label)
     options = {"protocol_whitelist": PROTOCOLS[scheme]}
     if scheme.startswith("rtsp"):
-        # Over UDP, the default, a single lost datagram spoils pictures until the next key frame.
-        options["rtsp_transport"] = "tcp"
+        options["rtsp_transport"] = rtsp_transport
     elif scheme != "rtp":
         options["format_whitelist"] = _formats(_HLS) if scheme.startswith("http") else _formats()
     return _open(url, label, max_pixels, options, timeout)
@@ -135,7 +158,8 @@ def _open(
         if opener is not None and opener.refusal:
             raise SourceError(f"{label} {opener.refusal}") from None
         advice = "check the address, and that it is a video" if "://" in address else "is it a video?"
-        raise SourceError(f"cannot open {label} ({error.strerror}): {advice}") from None
+        kind = RefusedError if isinstance(error, _REFUSALS) else SourceError
+        raise kind(f"cannot open {label} ({error.strerror}): {advice}") from None
 
 
 class _FolderOpener:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import glob
+import logging
+import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ..errors import OptionError, SourceError
 from ..settings.checks import check_positive, check_whole, shown
+from ..settings.groups.live import LiveOptions
 from .base import MAX_PIXELS, Source
-from .camera import CameraSource
-from .container import open_address, open_file
+from .container import check_scheme, open_address, open_file
 from .images import ImageFolder, ImageSource, find_images, is_image, natural_order
+from .live.camera import CameraSource
+from .live.connection import Waiting
+from .live.reconnecting import Patience, ReconnectingSource, Tell, open_patiently
 from .video import VideoSource
+
+logger = logging.getLogger(__name__)
 
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp"})
 
@@ -33,12 +41,15 @@ MOST_CAMERAS = 9999  # OpenCV gives higher numbers another meaning
 
 
 def open_source(
-    video_stream: str | int | os.PathLike,
+    video_stream: str | int | os.PathLike | Source,
     from_device: bool = False,
     frame_rate: float | None = None,
     with_audio: bool = False,
     timeout: float = 10.0,
     max_pixels: int = MAX_PIXELS,
+    live: LiveOptions | None = None,
+    tell: Tell | None = None,
+    waiting: Waiting | None = None,
 ) -> Source:
     """Open a video, camera, URL or folder of images.
 
@@ -46,7 +57,8 @@ def open_source(
 
     Args:
         video_stream: path of a video, an image, a folder of images or a MOTChallenge sequence folder (seqinfo.ini);
-            glob pattern of images; URL; or, when `from_device`, the index of a camera.
+            glob pattern of images; URL; or, when `from_device`, the index of a camera. A source that is open already is
+            returned as it is.
         from_device: read from the camera of that index.
         frame_rate: frames per second of a source without time stamps: images, raw streams. Of a camera or live stream
             without stamps, whose frames are dated by their arrival, it is the rate to expect. Videos keep their stamps.
@@ -54,38 +66,52 @@ def open_source(
         timeout: seconds that a URL, or a playlist without an end, may send nothing, at the opening and later.
         max_pixels: width times height that a picture may have. Larger images are skipped, larger videos refused, before
             they are decoded.
+        live: how cameras and streams are read, and whether they are opened again when they are lost; None for once.
+        tell: gets the events of a source that is opened again, see `ReconnectingSource`.
+        waiting: waits while a source is away; halting it, from any thread, ends the opening and the reading.
 
     Returns:
         The opened source.
 
     Raises:
-        OptionError: an argument has the wrong type or is out of its range.
+        OptionError: an argument has the wrong type or is out of its range, or reconnect is asked for where nothing can
+            be lost.
         SourceError: the source is missing or cannot be read.
     """
     if frame_rate is not None:
         frame_rate = check_positive("frame_rate", frame_rate)
     check_positive("timeout", timeout)
     check_whole("max_pixels", max_pixels, 1, MOST_PIXELS)
+    if isinstance(video_stream, Source):
+        return video_stream
     if isinstance(video_stream, bool) or not isinstance(video_stream, (str, int, os.PathLike)):
         raise OptionError(f"video_stream must be a path, a URL or a camera index, got {type(video_stream).__name__}")
     text = str(video_stream) if isinstance(video_stream, int) else os.fsdecode(video_stream)
     if from_device:
-        return CameraSource(_camera_index(text), frame_rate)
+        number = _camera_index(text)
+        return _kept(lambda: CameraSource(number, frame_rate), f"camera {number}", live, timeout, tell, waiting)
     if isinstance(video_stream, int):
         raise SourceError(f"{text} is not a path: for camera {text} pass from_device=True (--from_device)")
     if not text:
         raise SourceError("video_stream is empty: give a video, a folder of images, a URL or a camera index")
 
-    path = Path(text)
-    if _exists(path):
-        if path.is_dir():
-            return _open_images(find_images(path), text, frame_rate, max_pixels)
-        if is_image(path):
-            return ImageSource([path], repr(text), path.stem, frame_rate, max_pixels=max_pixels)
-        container = open_file(path, repr(text), max_pixels, timeout)
-        return VideoSource(container, repr(text), path.stem, frame_rate, with_audio, max_pixels=max_pixels)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
-        return _open_url(text, frame_rate, with_audio, timeout, max_pixels)
+    path, is_url = Path(text), re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text)
+    there = _exists(path)
+    if live and live.reconnect and (there or not is_url):
+        raise OptionError(f"reconnect is for cameras and addresses, and {shown(text)} is neither: leave it out")
+    if there:
+        source = _open_path(path, text, frame_rate, with_audio, timeout, max_pixels)
+        source.path = path
+        return source
+    if is_url:
+        label = repr(shown_address(text))
+        check_scheme(text, label)
+        transport = live.rtsp_transport if live else "tcp"
+
+        def opener() -> Source:
+            return _open_url(text, frame_rate, with_audio, timeout, max_pixels, transport)
+
+        return _kept(opener, label, live, timeout, tell, waiting)
     if glob.has_magic(text):
         # Path.glob refuses absolute patterns.
         matches = (Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207
@@ -97,6 +123,17 @@ def open_source(
         return _open_images(images, text, frame_rate, max_pixels)
     hint = f"; for camera {text} pass from_device=True (--from_device)" if _is_index(text) else ""
     raise SourceError(f"{text!r} does not exist: check the path{hint}")
+
+
+def _open_path(
+    path: Path, text: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int
+) -> Source:
+    if path.is_dir():
+        return _open_images(find_images(path), text, frame_rate, max_pixels)
+    if is_image(path):
+        return ImageSource([path], repr(text), path.stem, frame_rate, max_pixels=max_pixels)
+    container = open_file(path, repr(text), max_pixels, timeout)
+    return VideoSource(container, repr(text), path.stem, frame_rate, with_audio, max_pixels=max_pixels)
 
 
 def _exists(path: Path) -> bool:
@@ -144,18 +181,43 @@ def _words(segment: str) -> list[str]:
     return [word for word in re.split(r"[&;,]|_(?=[A-Za-z]+=)", segment) if _CHOICE.fullmatch(word)]
 
 
-def _open_url(url: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int) -> Source:
-    scheme = url.partition("://")[0].lower()
-    # Everything up to the last @ may belong to the password, and what follows ? may be a token.
-    address, query, _ = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")
-    shown = address.replace("://", "://***@") if "@" in url else address
+def _open_url(
+    url: str, frame_rate: float | None, with_audio: bool, timeout: float, max_pixels: int, transport: str
+) -> Source:
+    scheme, label = url.partition("://")[0].lower(), repr(shown_address(url))
     video_name, camera_name = _url_names(url)
-    label = repr(shown + ("?..." if query else ""))
-    container = open_address(url, label, max_pixels, timeout)
+    container = open_address(url, label, max_pixels, timeout, transport)
     # A web camera may come by http as well: what has no end is live.
     live = scheme in LIVE_SCHEMES or container.duration is None
     name = camera_name if live else video_name
     return VideoSource(container, label, name, frame_rate, with_audio, live, max_pixels)
+
+
+def shown_address(url: str) -> str:
+    """Return an address without what may be a password or a token."""
+    # Everything up to the last @ may belong to the password, and what follows ? may be a token.
+    address, query, _ = re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")
+    return (address.replace("://", "://***@") if "@" in url else address) + ("?..." if query else "")
+
+
+def _kept(
+    opener: Callable[[], Source],
+    label: str,
+    live: LiveOptions | None,
+    timeout: float,
+    tell: Tell | None,
+    waiting: Waiting | None,
+) -> Source:
+    """Open a camera or an address, and wrap it so that it is opened again when it is lost, where that is wanted."""
+    if live is None or live.reconnect is False:
+        return opener()
+    patience = Patience(timeout, math.inf if live.give_up is None else live.give_up)
+    source = open_patiently(opener, patience, label, waiting) if live.reconnect else opener()
+    if source.endless:
+        return ReconnectingSource(source, opener, patience, tell, waiting)
+    if live.reconnect:
+        logger.warning("%s has an end: it is read once", label)
+    return source
 
 
 def _camera_index(text: str) -> int:
@@ -174,8 +236,10 @@ def _open_images(images: ImageFolder, text: str, frame_rate: float | None, max_p
     return ImageSource(images.files, repr(text), _file_name(name) or "images", rate, images.numbers, max_pixels)
 
 
-def readable_again(source: str | int | os.PathLike) -> Path | None:
+def readable_again(source: str | int | os.PathLike | Source) -> Path | None:
     """Return the file or folder that a source is, which can be read again; None for a camera, an address or a glob."""
+    if isinstance(source, Source):
+        return source.path
     try:
         return Path(source) if isinstance(source, (str, os.PathLike)) and Path(source).exists() else None
     except (OSError, ValueError):  # no name that a file could have

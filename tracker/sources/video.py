@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -16,7 +17,7 @@ from ..structures import Frame
 from .base import MAX_PIXELS, Source, check_pixels
 from .clock_jumps import ClockJumps
 from .container import choose_stream, decoder_limit, frame_count
-from .pictures import upright
+from .pictures import Upright
 from .timestamps import (
     ARRIVAL_TICK,
     DELAYED_FORMATS,
@@ -80,6 +81,9 @@ class VideoSource(Source):
         stream.codec_context.options = {**stream.codec_context.options, **decoder_limit(max_pixels)}
         self._stream = stream
         super().__init__(label, name, nominal_rate(stream), live=live)
+        # What a server knows the size of does not arrive as it is filmed.
+        self.endless = live and container.size <= 0
+        self.length = container.duration / av.time_base if self.endless and container.duration else None
         if with_audio and container.streams.audio:
             # Of several, the one that goes with the pictures.
             sound = container.streams.best("audio", related=stream)
@@ -88,6 +92,7 @@ class VideoSource(Source):
             if other not in (stream, self.audio_stream):
                 # Of a stream in several sizes only the chosen one is fetched.
                 other.discard = av.stream.Discard.all
+        self._upright = Upright()
         self._audio: list[av.Packet] = []
         self._reader = self._mended()
         self._ahead = [] if live else list(_first_packets(self._reader, stream))
@@ -106,7 +111,7 @@ class VideoSource(Source):
         base = stream.time_base or _FFMPEG_TICK
         self.frame_rate = usual_rate((float(tick * base) for tick in ticks if tick is not None), self.frame_rate)
         if frame_rate and abs(frame_rate - self.frame_rate) > 0.01 * self.frame_rate:
-            logger.warning("%s has time stamps, which are kept: frame_rate %g is not used", self._label, frame_rate)
+            logger.warning("%s has time stamps, which are kept: frame_rate %g is not used", self.label, frame_rate)
         return stamps
 
     def _read(self) -> Iterator[Frame]:
@@ -123,13 +128,13 @@ class VideoSource(Source):
             yield replace(held, audio=held.audio + self._take_audio())
 
     def _decode(self) -> Iterator[Frame]:
-        # What a server knows the size of does not arrive as it is filmed.
-        by_arrival = self._stamps is Stamps.NONE and self.live and self._container.size <= 0
+        by_arrival = self._stamps is Stamps.NONE and self.endless
         in_order = by_arrival or self._stamps is Stamps.DECODING
         base = ARRIVAL_TICK if by_arrival else self._stream.time_base or _FFMPEG_TICK
         timeline = Timeline(base, self.frame_rate, in_order, self._container.format.name in DELAYED_FORMATS)
         packets: Iterable[av.Packet] = itertools.chain(self._ahead, self._reader)
         for packet in date_by_arrival(packets, 1 / self.frame_rate) if by_arrival else packets:
+            arrived = time.monotonic() if self.live else None
             # The empty packets at the end carry no stream_index of their own, only their stream.
             if packet.stream.index != self._stream.index:
                 if packet.size:
@@ -158,21 +163,23 @@ class VideoSource(Source):
                 if image is None:
                     self.skipped += 1
                 else:
-                    yield Frame(index, seconds, image, self._take_audio(), self.pixel_aspect)
+                    yield Frame(index, seconds, image, self._take_audio(), self.pixel_aspect, arrived)
 
     def _convert(self, picture: av.VideoFrame) -> np.ndarray | None:
         """Return a picture as it is shown; None where it cannot be converted."""
         try:
-            image, self.pixel_aspect = upright(picture, self._stream.sample_aspect_ratio)
+            image, self.pixel_aspect = self._upright.convert(picture, self._stream.sample_aspect_ratio)
         except (av.error.FFmpegError, ValueError) as error:
-            logger.debug("%s: a picture cannot be converted (%s)", self._label, error)
+            logger.debug("%s: a picture cannot be converted (%s)", self.label, error)
             return None
         return image
 
     def _mended(self) -> Generator[av.Packet, None, None]:
         """Yield the packets with time stamps that go on where the clock of the input jumps."""
-        jumps, period = ClockJumps(self._container, self.live, self._label), min(1.0, 1 / self.frame_rate)
+        jumps, period = ClockJumps(self._container, self.live, self.label), min(1.0, 1 / self.frame_rate)
         for packet in self._packets():
+            if self._halted:
+                return
             is_picture = packet.stream.index == self._stream.index
             own = float(packet.duration * packet.time_base) if packet.duration and packet.time_base else 0.0
             jumps.mend(packet, own or (period if is_picture else 0.0))
@@ -183,7 +190,9 @@ class VideoSource(Source):
         try:
             yield from self._container.demux(streams)
         except av.error.FFmpegError as error:
-            logger.warning("%s broke off (%s)", self._label, error.strerror)
+            if self._halted:  # nobody waits for the rest
+                return
+            logger.warning("%s broke off (%s)", self.label, error.strerror)
             # What the decoder still holds comes out with an empty packet.
             flush = av.Packet()
             flush.stream = self._stream

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.analysis.walks import RATE, SIZE, Answered, crowd, still, straight, together, walk
+from tracker.analysis.measures.crossings import certainty
 
 # from (500, 200) down to (500, 600): who walks down it has the right side of the picture to the left: `in` is leftwards
 DOOR = {"lines": {"door": {"points": [[0.5, 0.25], [0.5, 0.75]]}}}
@@ -161,7 +162,7 @@ def test_a_doubtful_crossing_widens_the_range():
     sure = Answered(DOOR, walk(1, straight((200, 400), (800, 400), 8)))
     doubtful = Answered(DOOR, walk(1, on(*"AAA", *"BBB"), score=0.1))
     assert sure.analysis.totals[1] == ("door", "out", 1, 1, 1)
-    assert doubtful.analysis.totals[1][2:] != (1, 1, 1) and doubtful.crossings[0].certainty < 0.7
+    assert doubtful.analysis.totals[1][2:] != (1, 1, 1) and doubtful.crossings[0].certainty < 0.85
     # a track that breaks off at the line, and another that begins on its other side
     broken = Answered(
         DOOR,
@@ -169,3 +170,14 @@ def test_a_doubtful_crossing_widens_the_range():
         end=20,
     )
     assert broken.both == (0, 0) and broken.analysis.totals[1] == ("door", "out", 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "doubt", [{"score": 0.5}, {"reach": 1.1}, {"gap": 1500.0}, {"jump": 1.5}, {"end": 0.05}, {"end": 0.0}]
+)
+def test_each_doubt_makes_a_crossing_less_certain(doubt):
+    sure = {"score": 0.9, "reach": 9.0, "gap": 40.0, "jump": 0.2, "end": 2.0}
+    assert certainty(**sure) == pytest.approx(0.976, abs=1e-3)
+    assert 0.03 < certainty(**sure | doubt) < 0.96
+    worst = certainty(0.0, 1.0, 1e6, 9.0, 0.0)
+    assert 0 < worst < 0.01

@@ -1,6 +1,7 @@
 """Corrections of identities: what each does, what is refused, and that an inverse gives the first bytes back."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -112,6 +113,18 @@ def test_the_dropped_are_nowhere_and_the_named_have_their_names(answered):
     assert not any(row["id"] == "12" for name in ("people.csv", "visits.csv") for row in table(files, name))
 
 
+def test_staff_are_told_of_and_counted_nowhere(text, tmp_path, answered, plain):
+    files, without = answered({"staff": [7, 12]}), answered({"drop": [7, 12]})
+    for name in ("crossings.csv", "counts.csv", "ranges.csv", "visits.csv", "zones.csv", "heat.npy", "heat_people.npy"):
+        assert files[name] == without[name] != plain[name], name
+    assert files["people.csv"] == plain["people.csv"]
+    summary = json.loads(files["summary.json"])
+    assert summary["staff"] == [7, 12] and summary["people"] == json.loads(plain["summary.json"])["people"] - 2
+    private = analyse(text, SCENE, output_dir=tmp_path, frame_rate=1, edits={"staff": [7, 12]}, private=True)
+    told = analyse(text, SCENE, output_dir=tmp_path / "all", frame_rate=1, private=True)
+    assert told.people_seen == 5 and private.people_seen == 3
+
+
 def test_a_file_is_read_in_its_order(text, tmp_path, answered, plain):
     file = tmp_path / "edits.yml"
     file.write_text("swap: [{ids: [3, 9], from: 1}]\ndrop: [3]\nname: {9: first}\n")
@@ -150,7 +163,7 @@ def test_edits_do_the_same_however_the_text_is_cut(data):
 @pytest.mark.parametrize(
     ("edits", "message"),
     [
-        ({"join": [[3, 9]]}, "unknown key 'join'; known are merge, split, swap, drop, name"),
+        ({"join": [[3, 9]]}, "unknown key 'join'; known are merge, split, swap, drop, name, staff"),
         ({"merge": [3, 9]}, "merge needs two or more identities, not 3"),
         ({"merge": [[3, 3]]}, "merge needs different identities"),
         ({"merge": {"3": 9}}, "merge must be a list"),
@@ -164,6 +177,8 @@ def test_edits_do_the_same_however_the_text_is_cut(data):
         ({"drop": ["x"]}, "drop: an identity must be a whole number"),
         ({"name": {7: ""}}, "name: 7 must be one line"),
         ({"name": {8: "guard"}}, "name: there is no 8"),
+        ({"staff": 7}, "staff must be a list"),
+        ({"staff": [8]}, "staff: there is no 8"),
         ({"name": ["guard"]}, "name must be a mapping"),
         ([3], "edits must be a file or a mapping"),
     ],

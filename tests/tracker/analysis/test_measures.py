@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.analysis.walks import SIZE, Answered, crowd, still, straight, together, walk
-from tracker.analysis.measures.floor_plan import FloorPlan
+from tracker.analysis.floor.plan import FloorPlan
+from tracker.analysis.floor.plane import Floor
 from tracker.analysis.measures.heat import HeatMap, draw_flow, draw_heat
-from tracker.analysis.measures.plane import Floor
 from tracker.analysis.rows import FloorPoint
 from tracker.analysis.scene import Plane
+from tracker.analysis.trajectories import Trajectories
 from tracker.errors import OptionError
 
 EVERYTHING = {
@@ -40,7 +41,7 @@ EVERYTHING = {
 def test_rows_are_the_same_however_the_frames_are_cut(seed, data):
     rows = crowd(seed, frames=data.draw(st.integers(30, 150)), people=data.draw(st.integers(1, 6)))
     frames = np.unique(rows[:, 1])
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(frames)), max_size=20)))
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(frames)), max_size=20)))
     ways = [Answered(EVERYTHING, rows, c, interval=4.0) for c in (np.arange(1, len(frames)), cuts, [])]
     for other in ways[1:]:
         for name, value in vars(ways[0].step).items():
@@ -73,6 +74,26 @@ def test_heat_is_the_time_of_everybody_in_sight():
     slow = Answered({}, rows[(rows[:, 1] - 1) % 5 == 0])
     assert slow.analysis.heat.time().sum() == pytest.approx(seconds, rel=0.02)
     assert np.corrcoef(heat.ravel(), slow.analysis.heat.time().ravel())[0, 1] > 0.97
+
+
+def test_the_heat_of_intervals_adds_up_to_that_of_the_whole():
+    rows = together(walk(1, straight((100, 200), (900, 400), 0.6)), walk(2, still((500, 300), 40), first=300))
+    rows = rows[(rows[:, 1] < 500) | (rows[:, 1] > 540)]  # out of sight over the end of an interval
+    whole, parts = HeatMap(SIZE), HeatMap(SIZE, interval=10.0)
+    trajectories, made = Trajectories(2.0), {}
+    for portion in np.array_split(rows, 40):
+        movement = trajectories.update(portion, portion[-1, 0])
+        for heat in (whole, parts):
+            heat.update(movement)
+        made |= dict(parts.parts(movement.horizon - 2000, None))
+    end = trajectories.close(rows[-1, 0])
+    for heat in (whole, parts):
+        heat.update(end)
+    assert list(made) == [0, 1, 2, 3, 4]
+    made |= dict(parts.parts(np.inf, end.end))
+    assert list(made) == [0, 1, 2, 3, 4, 5] and list(parts.parts(np.inf, end.end)) == []
+    assert np.allclose(sum(made.values()), whole.time(), atol=1e-4)
+    assert np.array_equal(parts.time(), whole.time()) and made[0].sum() == pytest.approx(10, abs=0.1)
 
 
 def test_one_who_stands_for_an_hour_leaves_the_path_of_a_hundred_visible():

@@ -125,11 +125,11 @@ def slow_nms(boxes, scores, nms, nms_top_k, keep_top_k):
     return kept
 
 
-def iou(a, b):
+def iou(a, b):  # two boxes without area are taken for one
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     overlap = max(width, 0) * max(height, 0)
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap
-    return overlap / union if union else 0.0
+    return overlap / union if union else 1.0
 
 
 # corners on few places and few different scores: boxes that coincide, touch, hold each other, or have no area
@@ -176,6 +176,33 @@ def test_vote_equals_the_plain_one(table, nms, least):
     expected = np.reshape(slow_vote(boxes.astype(float), scores, kept.tolist(), least), (-1, 4))
     np.testing.assert_allclose(vote(boxes, scores, kept, least), expected, atol=1e-3)
     np.testing.assert_array_equal(vote(boxes, scores, kept, 1.0), boxes[kept])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    people=st.integers(2, 12),
+    spread=st.sampled_from([0.02, 0.1, 0.25]),
+    least=st.sampled_from([0.0, 0.3, 0.6, 0.9]),
+)
+def test_crowds_equal_the_plain_ones(seed, people, spread, least):
+    """Several cells see each of some people who stand close together, as in the output of a network."""
+    random = np.random.default_rng(seed)
+    centre, height = random.uniform(100, 300, (people, 2)), random.uniform(20, 250, (people, 1))
+    who = random.integers(people, size=10 * people)
+    size = height[who] * [0.4, 1] * np.exp(random.normal(0, spread, (len(who), 2)))
+    middle = centre[who] + height[who] * [0.4, 1] * random.normal(0, spread, (len(who), 2))
+    boxes = np.concatenate([middle - size / 2, middle + size / 2], axis=1).astype(np.float32)
+    scores = random.uniform(0.1, 1, len(who)).astype(np.float32)
+    kept = non_maximum_suppression(boxes, scores, limits(0.55))
+    assert kept.tolist() == slow_nms(boxes.astype(float), scores, 0.55, 1000, 1000)
+    expected = slow_vote(boxes.astype(float), scores, kept.tolist(), least)
+    np.testing.assert_allclose(vote(boxes, scores, kept, least), expected, atol=1e-3)
+
+
+def test_a_box_out_of_reach_stays_where_it_is():
+    far = np.float32([[1e30, 1e30, 1e30, 1e30], [0, 0, 10, 10]])
+    np.testing.assert_array_equal(vote(far, np.float32([0.9, 0.8]), np.array([0, 1]), 0.6), far)
 
 
 def test_the_vote_of_a_model_is_that_of_its_configuration():

@@ -146,3 +146,15 @@ def test_edits_keep_the_pictures_that_still_hold(plain, video, edits, people, pr
     again, _ = red_pictures(analyse(text, SCENE, edits=edits, video=video).folder)
     expected = {"people/8.jpg", "people/1.jpg"} if "split" in edits else {"people/1.jpg"} if people else set()
     assert {name for name in again if name.startswith("people")} == expected
+
+
+def test_pictures_made_with_edits_are_not_kept_for_others(plain, video):
+    text, split = plain / "mot_results" / "walk.txt", {"split": [{"id": 1, "frame": 12, "to": 8}]}
+
+    def people(**options):
+        made, _ = red_pictures(analyse(text, SCENE, **options).folder)
+        return {name for name in made if name.startswith("people")}
+
+    assert people(edits=split, video=video) == people(edits=split) == {"people/1.jpg", "people/8.jpg"}
+    assert people() == set()  # that of 1 may show somebody who is 8 after the edits
+    assert people(video=video) == people() == {"people/1.jpg"}

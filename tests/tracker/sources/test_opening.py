@@ -26,6 +26,13 @@ def test_empty_text():
     assert "empty" in source_error("")
 
 
+def test_an_open_source_is_taken_as_it_is(tmp_path):
+    clip = write_video(tmp_path / "street.mp4", numbered_frames(2))
+    with opening.open_source(clip) as source:
+        assert opening.open_source(source) is source
+        assert opening.readable_again(source) == clip == opening.readable_again(clip)
+
+
 @pytest.mark.parametrize("content", [b"", b"just text\n" * 100])
 def test_no_video(tmp_path, content):
     path = tmp_path / "clip.mp4"

@@ -10,7 +10,7 @@ from ..rows import Count, Crossing, Range
 from ..scene import Line
 from .crossings import BEGINS, IN, OUT, Crossed
 
-LIKELY = 1.28  # standard deviations: four counts of five lie in the range
+LIKELY = 1.64  # standard deviations: nine counts of ten lie in the range
 
 
 class IdSet:
@@ -59,7 +59,7 @@ class Tally:
         """Return between which numbers the count likely lies.
 
         Each crossing is real with the probability of its certainty, and so many may be missed as tracks break off on
-        one side of the line and begin on the other.
+        one side of the line and begin on the other. Nine true counts of ten lie in the range, or more.
         """
         spread = LIKELY * math.sqrt(self.variance) / 1000
         low = self.count - self.doubt / 1000 - spread

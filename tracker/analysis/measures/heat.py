@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from ..trajectories import FOOT, HEIGHT, STEP, TRACK, Movement, X
+from ..trajectories import FOOT, HEIGHT, MS, STEP, TRACK, Movement, X
 
 CELLS = 640  # most cells along the longer side of the picture
 SPREAD = 0.25  # of the box's height: standard deviation of the place of somebody
@@ -14,18 +16,41 @@ _LEVELS = 8  # classes of heights, each twice the one before
 _LOWEST = 16.0  # pixels, of the first of them
 
 
+class _Sums:
+    """Sums of whole numbers at places of which few are used."""
+
+    def __init__(self) -> None:
+        self._places, self._values = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._tidy = 0  # the first so many places are different ones
+
+    def add(self, places: np.ndarray, values: np.ndarray) -> None:
+        self._places, self._values = np.append(self._places, places), np.append(self._values, values)
+        if len(self._places) > 2 * self._tidy + 10_000:
+            used, at = np.unique(self._places, return_inverse=True)
+            sums = np.zeros(len(used), np.int64)
+            np.add.at(sums, at, self._values)
+            self._places, self._values, self._tidy = used, sums, len(used)
+
+    def dense(self, size: int) -> np.ndarray:
+        """Return the sums [size] of all places."""
+        made = np.zeros(size, np.int64)
+        np.add.at(made, self._places, self._values)
+        return made
+
+
 class HeatMap:
     """Sums up how long people stand where, as the points come, and spreads it at the end.
 
     Args:
         size: width and height of the picture, pixels.
+        interval: length of the intervals that have a map of the time each, seconds; 0 for none.
 
     Attributes:
         cell: width and height of a cell, pixels.
         shape: rows and columns.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], interval: float = 0.0) -> None:
         width, height = size
         self.cell = max(1, -(-max(width, height) // CELLS))
         self.shape = -(-height // self.cell), -(-width // self.cell)
@@ -36,16 +61,22 @@ class HeatMap:
         self._flow_shape = tuple(-(-side // COARSE) for side in self.shape)
         self._flow = np.zeros((3, self._flow_shape[0] * self._flow_shape[1]), np.int64)  # x, y, in hundredths; points
         # Of each track the last point, whose time inside is not known yet; and the places where it was counted.
-        self._last = np.zeros((0, 5))
-        self._visited: dict[int, set[tuple[int, int]]] = {}
+        self._last = np.zeros((0, 6))
+        self._visited: dict[int, set[int]] = {}
+        self._neighbours: dict[int, frozenset[int]] = {}
+        self._square: dict[int, int] = {}  # where each track was last
+        self._interval = round(1000 * interval)
+        self._parts: dict[int, _Sums] = {}  # the time spent, by the number of the interval
+        self._next_part = 0
 
     def update(self, movement: Movement) -> None:
         """Take a portion of points."""
         points = movement.points
         if len(points):
-            fresh = np.empty((len(points), 5))
+            fresh = np.empty((len(points), 6))
             fresh[:, :4] = points[:, [TRACK, X, FOOT, HEIGHT]]
             fresh[:, 4] = points[:, STEP]
+            fresh[:, 5] = points[:, MS]
             rows = np.concatenate([self._last, fresh])
             rows = rows[np.argsort(rows[:, 0], kind="stable")]
             follows = np.append(rows[1:, 0] == rows[:-1, 0], False)
@@ -58,10 +89,25 @@ class HeatMap:
             self._last = self._last[~np.isin(self._last[:, 0], ended)]
             for track in ended.astype(int).tolist():
                 self._visited.pop(track, None)
+                self._square.pop(track, None)
 
     def time(self) -> np.ndarray:
         """Return the person-seconds in each cell, [rows, columns] float32; their sum is the time of all in sight."""
         return self._spread(self._time / 1000)
+
+    def parts(self, horizon: float, end: float | None) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the number of every interval that is over and was not yielded before, and its map, as `time` is.
+
+        Args:
+            horizon: all time spent before this one, milliseconds, has been given.
+            end: time of the last frame, milliseconds, once the recording is over, else None.
+        """
+        last = horizon if end is None else end + self._interval
+        while self._interval and last >= (self._next_part + 1) * self._interval:
+            part = self._parts.pop(self._next_part, None)
+            time = np.zeros(self._time.size) if part is None else part.dense(self._time.size)
+            yield self._next_part, self._spread(time.reshape(self._time.shape) / 1000)
+            self._next_part += 1
 
     def people(self) -> np.ndarray:
         """Return how many people came by each cell, [rows, columns] float32.
@@ -92,7 +138,13 @@ class HeatMap:
 
     def _add(self, rows: np.ndarray, following: np.ndarray) -> None:
         column, row, level = self._place(rows)
-        np.add.at(self._time, (level, row * self.shape[1] + column), following[:, 4].astype(np.int64))
+        cell, spent = row * self.shape[1] + column, following[:, 4].astype(np.int64)
+        np.add.at(self._time, (level, cell), spent)
+        if self._interval:
+            number = (rows[:, 5] // self._interval).astype(int)
+            for part in np.unique(number).tolist():
+                here = number == part
+                self._parts.setdefault(part, _Sums()).add((level * self._cells + cell)[here], spent[here])
         square = row // COARSE * self._flow_shape[1] + column // COARSE
         for sums, values in zip(self._flow, (*np.rint(100 * (following - rows)[:, [1, 2]]).T, np.ones(len(rows)))):
             np.add.at(sums, square, values.astype(np.int64))
@@ -100,20 +152,33 @@ class HeatMap:
     def _visit(self, fresh: np.ndarray) -> None:
         """Count each person once in each square where their foot was, and in those around it."""
         column, row, _ = self._place(fresh)
-        rows, columns = self._places
+        squares: list[int] = []
+        columns = self._places[1]
         place = row // PLACE * columns + column // PLACE
         changed = np.append(True, (place[1:] != place[:-1]) | (fresh[1:, 0] != fresh[:-1, 0]))
         for track, where in zip(fresh[changed, 0].astype(int).tolist(), place[changed].tolist()):
-            at_row, at_column = divmod(where, columns)
-            around = {
-                (y, x)
-                for y in range(max(at_row - 1, 0), min(at_row + 2, rows))
-                for x in range(max(at_column - 1, 0), min(at_column + 2, columns))
-            }
+            if self._square.get(track) == where:
+                continue
+            self._square[track] = where
             visited = self._visited.setdefault(track, set())
-            for square in around - visited:
-                self._people[square] += 1
-            visited |= around
+            new = self._around(where) - visited
+            visited |= new
+            squares += new
+        if squares:
+            np.add.at(self._people.reshape(-1), squares, 1)
+
+    def _around(self, square: int) -> frozenset[int]:
+        """Return a square and those beside it, by number."""
+        known = self._neighbours.get(square)
+        if known is None:
+            rows, columns = self._places
+            row, column = divmod(square, columns)
+            known = self._neighbours[square] = frozenset(
+                y * columns + x
+                for y in range(max(row - 1, 0), min(row + 2, rows))
+                for x in range(max(column - 1, 0), min(column + 2, columns))
+            )
+        return known
 
     def _spread(self, levels: np.ndarray) -> np.ndarray:
         import cv2

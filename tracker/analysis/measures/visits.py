@@ -101,13 +101,14 @@ class VisitLog:
         events: list[ZoneEvent] = []
         if len(movement.points):
             self._take(movement.points, still, events)
-        for place, stay in list(self._stays.items()):
-            thing = still.get(place[1])
+        over = movement.horizon - GRACE
+        for place in [place for place, stay in self._stays.items() if stay.last < over or place[1] in still]:
+            stay, thing = self._stays[place], still.get(place[1])
             if thing and thing[:2] <= _closing_key(stay):
                 del self._stays[place]
                 if stay.began is not None:
                     events.append(ZoneEvent(DROPPED, thing[:2], place[0], thing[2], stay))
-            elif stay.last + GRACE < movement.horizon:
+            elif stay.last < over:
                 is_open = movement.end is not None and stay.last + GRACE >= movement.end
                 self._finish(place, (np.inf, CLOSING) if is_open else _closing_key(stay), events)
         return sorted(events, key=lambda event: event.order)
@@ -132,21 +133,35 @@ class VisitLog:
         later[:-1] |= new[1:, None]
         zone, first = begins.T.nonzero()
         last = (inside & later).T.nonzero()[1]
-        changes = [(int(z), int(a), int(b)) for z, a, b in zip(zone, first, last)]
+        changes = list(zip(zone.tolist(), first.tolist(), last.tolist()))
         # the first point outside after one inside, in this portion or the one before
         outside = ~inside & (earlier & ~new[:, None])
-        changes += [(int(z), int(a), -1) for z, a in zip(*outside.T.nonzero())]
+        changes += [(z, a, -1) for z, a in np.argwhere(outside.T).tolist()]
         if self._stays:
-            heads = dict(zip(tracks[new].astype(int).tolist(), new.nonzero()[0].tolist()))
+            at = new.nonzero()[0]
+            heads = dict(zip(tracks[new].tolist(), zip(at.tolist(), inside[at].tolist())))
             for (z, track), stay in self._stays.items():
-                at = heads.get(track, -1)
-                if at >= 0 and stay.is_inside and not inside[at, z]:
-                    changes.append((z, at, -1))
+                head = heads.get(track)
+                if head and stay.is_inside and not head[1][z]:
+                    changes.append((z, head[0], -1))
+        track_of, time_of = tracks.tolist(), points[:, MS].tolist()
         for z, a, b in sorted(changes):
             if b < 0:
                 self._step_out(z, points[a], events)
-            else:
+            elif not self._goes_on(z, track_of[a], time_of[a], time_of[b]):
                 self._step_in(z, points[a : b + 1], events)
+
+    def _goes_on(self, zone: int, track: int, first: float, last: float) -> bool:
+        """Go on with a visit by points inside, where nothing else comes of them; else return False."""
+        stay = self._stays.get((zone, track))
+        if stay is None or stay.began is None or not stay.is_inside or first - stay.last > GRACE:
+            return False
+        loitering = 1000 * self._zones[zone].loitering
+        if loitering and stay.told < 2 and last >= max(stay.first + loitering * (stay.told + 1), stay.began):
+            return False
+        stay.inside += last - stay.last
+        stay.last = last
+        return True
 
     def _step_in(self, zone: int, points: np.ndarray, events: list[ZoneEvent]) -> None:
         """Go on with a stay, or begin one, by successive points inside."""

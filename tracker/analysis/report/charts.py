@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..geometry import middle_and_aside
 from ..rows import Count
 
 BARS = 96  # most bars side by side
@@ -106,7 +107,7 @@ def scene_drawing(scene: Mapping[str, Any], size: tuple[int, int], background: s
     for name, line in scene["lines"].items():
         corners = points(line["points"])
         parts.append(f'<polyline class="line" {stroke} points="{path(corners)}"/>')
-        middle, aside = _middle(corners)
+        middle, aside = middle_and_aside(corners)
         tip = middle + 4 * unit * aside
         wings = [tip - 1.4 * unit * (aside + turn * np.array([-aside[1], aside[0]])) for turn in (-0.7, 0.7)]
         parts.append(f'<polyline class="line" {stroke} points="{path(np.array([middle, tip]))}"/>')
@@ -118,13 +119,3 @@ def scene_drawing(scene: Mapping[str, Any], size: tuple[int, int], background: s
         x, y = corners[corners[:, 1].argmin()] + (0, -0.8 * unit)
         texts.append(label(name, x, y, "line"))
     return "".join([*parts, *texts, "</svg>"])
-
-
-def _middle(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the point half way along a line, and the direction to its right, of length 1."""
-    sides = np.diff(points, axis=0)
-    lengths = np.linalg.norm(sides, axis=1)
-    rest = lengths.sum() / 2 - np.concatenate([[0], lengths.cumsum()[:-1]])
-    at = int(np.flatnonzero(rest >= 0)[-1])
-    along = sides[at] / lengths[at]
-    return points[at] + along * rest[at], np.array([-along[1], along[0]])

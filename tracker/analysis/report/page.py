@@ -11,7 +11,8 @@ from typing import Any
 from ...errors import OutputError
 from ..answers import Answers
 from ..files import SCENE
-from .sections import PARTS, Material
+from .material import Material
+from .sections import PARTS
 from .style import SCRIPT, STYLE
 from .words import Words
 

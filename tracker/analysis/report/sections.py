@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from html import escape
@@ -12,48 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..answers import Answers
 from ..measures.health import SMALL
 from .charts import IN, OUT, count_bars, merged, scene_drawing
 from .images import as_is, embedded
+from .material import Material
 from .words import Words
 
 FEW_BARS, MANY_BARS, STEPS = 8, 40, (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-MOST_PROOFS, MOST_PEOPLE, MOST_VISITS = 1500, 600, 400
-
-
-@dataclass(frozen=True)
-class Material:
-    """What the report is made of.
-
-    Attributes:
-        answers: the answers.
-        words: of its language.
-        summary: the totals of the answers.
-        scene: as `Scene.to_mapping` gives it.
-        run: what made the tracks; {} where it is not known.
-        command: what makes the pictures where they are missing.
-        light: how many people were looked at and how many were in the dark; {} where it is not known.
-    """
-
-    answers: Answers
-    words: Words
-    summary: dict[str, Any]
-    scene: dict[str, Any]
-    run: dict[str, Any]
-    command: str
-    light: dict[str, int] = field(default_factory=dict)
-
-    def moment(self, seconds: float, tenths: bool = True) -> str:
-        """Return a time of the recording: by the clock where its start is known, else from its beginning."""
-        start = self.summary["start"]
-        if start:
-            at = datetime.fromisoformat(start) + timedelta(seconds=seconds)
-            dated = self.summary["seconds"] >= 86400
-            return at.strftime("%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S")
-        whole, tenth = divmod(round(10 * seconds), 10)
-        text = f"{whole // 60 % 60:02d}:{whole % 60:02d}{f'.{tenth}' if tenths else ''}"
-        return f"{whole // 3600}:{text}" if whole >= 3600 else text
+MOST_PROOFS, MOST_PEOPLE, MOST_VISITS, MOST_SUSPECTS = 1500, 600, 400, 200
 
 
 def heading(material: Material) -> str:
@@ -138,7 +103,7 @@ def zones(material: Material) -> str:
     listed = [
         [
             visit.zone,
-            visit.id,
+            material.who(visit.id),
             material.moment(visit.entered),
             material.moment(visit.left),
             words.length(visit.dwell),
@@ -173,12 +138,29 @@ def contact_sheet(material: Material) -> str:
         address = embedded(material.answers.folder / str(person.picture), 160)
         seen = f"{material.moment(person.first_seen)} – {material.moment(person.last_seen)}"
         if address:
-            caption = f"<figcaption><b>{person.id}</b> {escape(seen)}</figcaption>"
+            caption = f"<figcaption><b>{escape(material.who(person.id))}</b> {escape(seen)}</figcaption>"
             figures.append(f'<figure><img alt="" src="{address}"/>{caption}</figure>')
     if not figures:
         return _part(words, "sheet", _missing(material)) if material.summary["people"] else ""
     note = _text(material, "sheet_note") + _some_of(words, len(figures), len(people), "people/")
     return _part(words, "sheet", f'<p class="note">{note}</p><div class="sheet">{"".join(figures)}</div>')
+
+
+def suspects(material: Material) -> str:
+    """Return where numbers may be wrong; nothing where nowhere."""
+    words, found = material.words, list(material.answers.suspects())
+    if not found:
+        return ""
+    rows = [
+        [
+            material.moment(one.seconds),
+            words(f"suspect_{one.kind}", id=material.who(one.id), other=one.other),
+            _Marked(f"<code>{escape(one.edit)}</code>"),
+        ]
+        for one in found[:MOST_SUSPECTS]
+    ]
+    note = _text(material, "suspects_note") + _some_of(words, len(rows), len(found), "suspects.csv")
+    return _part(words, "suspects", f'<p class="note">{note}</p>{_table([], rows)}')
 
 
 def proof_sheet(material: Material) -> str:
@@ -197,9 +179,10 @@ def proof_sheet(material: Material) -> str:
     for number, crossing in chosen:
         address = as_is((folder / f"{number}.jpg").read_bytes())
         certainty = words("certainty", percent=round(100 * crossing.certainty))
+        who = material.who(crossing.id)
         told = (
             f"<b>{escape(crossing.line)}: {escape(crossing.direction)}</b> · "
-            f"{escape(material.moment(crossing.seconds))} · {escape(words('id'))} {crossing.id} · {escape(certainty)}"
+            f"{escape(material.moment(crossing.seconds))} · {escape(words('id'))} {escape(who)} · {escape(certainty)}"
         )
         ticks = "".join(
             f'<label><input type="checkbox" autocomplete="off"/> {escape(words(key))}</label>'
@@ -267,6 +250,7 @@ PARTS: tuple[Callable[[Material], str], ...] = (
     zones,
     heat,
     contact_sheet,
+    suspects,
     proof_sheet,
     health,
     settings,

@@ -10,6 +10,7 @@ from ...errors import ModelError, OptionError
 from ...settings.model import ModelConfig
 from ...settings.runtime import RuntimeOptions
 from .network import BackendError, Network, check_files, check_process
+from .onnxruntime_network import OnnxRuntimeNetwork
 from .openvino_network import OpenVINONetwork
 from .paddle_network import PaddleNetwork
 from .trial import try_out
@@ -17,7 +18,11 @@ from .trial import try_out
 logger = logging.getLogger(__name__)
 
 # the fastest first; none of these modules imports its package before a network is opened
-BACKENDS: dict[str, type[Network]] = {"openvino": OpenVINONetwork, "paddle": PaddleNetwork}
+BACKENDS: dict[str, type[Network]] = {
+    "openvino": OpenVINONetwork,
+    "paddle": PaddleNetwork,
+    "onnxruntime": OnnxRuntimeNetwork,
+}
 
 
 def choose_backends(runtime: RuntimeOptions) -> tuple[str, ...]:
@@ -44,18 +49,24 @@ def choose_backends(runtime: RuntimeOptions) -> tuple[str, ...]:
 
 def _suits(backend: type[Network], runtime: RuntimeOptions) -> bool:
     return (runtime.precision == "auto" or runtime.precision in backend.precisions) and (
-        backend.runs_on_gpu or not runtime.use_gpu
+        runtime.wanted_device in backend.devices
     )
 
 
 def _refusal(runtime: RuntimeOptions) -> str:
     """Say why no backend does what is asked for, and what to ask for instead."""
-    if runtime.backend != "auto" and runtime.use_gpu and not BACKENDS[runtime.backend].runs_on_gpu:
-        others = " or ".join(name for name, backend in BACKENDS.items() if backend.runs_on_gpu)
-        return f"backend {runtime.backend} runs on the processor: leave use_gpu off, or take backend {others}"
+    device = runtime.wanted_device
+    asked = "use_gpu" if runtime.device == "auto" and runtime.use_gpu else f"device {device}"
+    if runtime.backend != "auto" and device not in BACKENDS[runtime.backend].devices:
+        others = " or ".join(name for name, backend in BACKENDS.items() if device in backend.devices)
+        able_on = BACKENDS[runtime.backend].devices
+        where = "the processor" if able_on == ("cpu",) else " and ".join(able_on)
+        return f"backend {runtime.backend} runs on {where}: leave {asked} off, or take backend {others}"
     able = {name: backend for name, backend in BACKENDS.items() if runtime.precision in backend.precisions}
-    device = "" if any(backend.runs_on_gpu for backend in able.values()) else " without use_gpu"
-    return f"precision {runtime.precision} needs backend {' or '.join(able)}{device}: take that, or precision fp32"
+    without = (
+        "" if any(device in backend.devices for backend in able.values()) and device != "cpu" else " without use_gpu"
+    )
+    return f"precision {runtime.precision} needs backend {' or '.join(able)}{without}: take that, or precision fp32"
 
 
 def open_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> Network:
@@ -91,9 +102,9 @@ def load_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> 
             network = BACKENDS[name](folder, config, runtime)
             break
         except BackendError as error:  # a model that is damaged or refused goes to no other backend
-            if name == last:
-                raise
             unusable.append(error)
+            if name == last:
+                raise BackendError("; or ".join(map(str, unusable))) from error
     for reason in unusable:  # told once something else runs: otherwise the error tells enough
         logger.warning("%s; using backend %s instead", reason, name)
     return network

@@ -67,7 +67,7 @@ class Network(ABC):
         package: Python package of the backend, as it is imported.
         requirement: what pip installs it by, as in requirements.txt.
         precisions: number formats that it computes in.
-        runs_on_gpu: whether it can use a GPU.
+        devices: what it can run on, of `DEVICES`.
         has_throughput_form: whether a network opened for throughput differs from one opened for latency.
         folder: with ``model.pdmodel``, ``embed.pdmodel``, their parameters and ``infer_cfg.yml``.
         config: the contents of its ``infer_cfg.yml``.
@@ -78,7 +78,7 @@ class Network(ABC):
     package: str
     requirement: str
     precisions: tuple[str, ...] = ("fp32",)
-    runs_on_gpu: bool = False
+    devices: tuple[str, ...] = ("cpu",)
     has_throughput_form: bool = False
 
     folder: Path
@@ -206,9 +206,9 @@ class Network(ABC):
 
 
 def _usual(count: int) -> int:
-    """Return the next number, from 1 on, that is a power of two or halfway to the next one."""
-    power = 1 << max(0, count - 1).bit_length()
-    return power * 3 // 4 if power >= 4 and count <= power * 3 // 4 else power
+    """Return the next number, from 1 on, of whole eighths of the next power of two: 1 to 8, 10, 12, 14, 16, 20, ..."""
+    step = 1 << max(0, (count - 1).bit_length() - 3)
+    return max(1, -(-count // step) * step)
 
 
 def _with_rows(group: np.ndarray, count: int) -> np.ndarray:

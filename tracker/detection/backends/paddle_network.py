@@ -11,7 +11,7 @@ from ...errors import ModelError
 from ...models.program import check_graph
 from ...settings.model import ModelConfig
 from ...settings.runtime import RuntimeOptions
-from .network import Network, check_files, thread_count, to_floats
+from .network import BackendError, Network, check_files, thread_count, to_floats
 
 # what Paddle's C++ exceptions arrive as
 PADDLE_ERRORS = (RuntimeError, ValueError, MemoryError)
@@ -34,11 +34,11 @@ class PaddleNetwork(Network):
 
     package = "paddle"
     requirement = "paddlepaddle==3.3.1"
-    runs_on_gpu = True
+    devices = ("cpu", "cuda")
 
     def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> None:
         runtime = runtime or RuntimeOptions()
-        use_gpu, threads = runtime.use_gpu, thread_count(runtime.threads)
+        use_gpu, threads = runtime.wanted_device == "cuda", thread_count(runtime.threads)
         self.folder = folder
         self.config = config
         self.description = "paddle fp32 on GPU" if use_gpu else "paddle fp32"
@@ -83,9 +83,9 @@ def _require_gpu() -> None:
     import paddle
 
     if not paddle.is_compiled_with_cuda():
-        raise ModelError("use_gpu needs the GPU build of Paddle: pip install paddlepaddle-gpu, or leave use_gpu off")
+        raise BackendError("use_gpu needs the GPU build of Paddle: pip install paddlepaddle-gpu, or leave use_gpu off")
     if paddle.device.cuda.device_count() < 1:
-        raise ModelError("use_gpu was asked for, but Paddle sees no GPU: check nvidia-smi, or leave use_gpu off")
+        raise BackendError("use_gpu was asked for, but Paddle sees no GPU: check nvidia-smi, or leave use_gpu off")
 
 
 def _predictor(folder: Path, name: str, use_gpu: bool, threads: int):  # noqa: ANN202 (no public type)

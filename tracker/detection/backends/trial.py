@@ -81,7 +81,7 @@ def _is_bundled(folder: Path) -> bool:
 
 def _state(folder: Path, runtime: RuntimeOptions) -> str:
     """Return a name for a folder as it is now and the way to run it: another one after any change of its files."""
-    parts = [str(folder.resolve()), runtime.backend, runtime.precision, str(runtime.use_gpu)]
+    parts = [str(folder.resolve()), runtime.backend, runtime.precision, runtime.wanted_device]
     if runtime.input_size is not None:
         parts.append(f"{runtime.input_size}")
     for name in (*_FILES, "infer_cfg.yml"):

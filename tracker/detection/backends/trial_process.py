@@ -29,7 +29,7 @@ def main() -> int:
         are, which the caller will be told when it loads the model itself.
     """
     folder, runtime = Path(sys.argv[1]), from_mapping(RuntimeOptions, json.loads(sys.argv[2]))
-    if not runtime.use_gpu:  # CUDA reserves address space for all memory there is
+    if runtime.wanted_device == "cpu":  # CUDA reserves address space for all memory there is
         _limit_memory()
     try:
         _load_and_run(folder, runtime)

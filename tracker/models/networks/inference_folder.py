@@ -21,6 +21,7 @@ from paddle.static import InputSpec
 
 from ...errors import OutputError
 from ..download import file_digest
+from .sixteen_bits import store_in_16_bits
 
 
 class EmbeddingGraph(nn.Layer):
@@ -40,7 +41,12 @@ class EmbeddingGraph(nn.Layer):
 
 
 def write_inference_folder(
-    network: nn.Layer, embedding: EmbeddingGraph, input_lengths: list[int], infer_cfg: dict[str, Any], folder: Path
+    network: nn.Layer,
+    embedding: EmbeddingGraph,
+    input_lengths: list[int],
+    infer_cfg: dict[str, Any],
+    folder: Path,
+    in_16_bits: bool = False,
 ) -> Path:
     """Write the inference folder of a network.
 
@@ -50,6 +56,7 @@ def write_inference_folder(
         input_lengths: Columns L_i of each group of the embedding's inputs.
         infer_cfg: Contents of ``infer_cfg.yml``; ``input`` gives height and width. The digests are added.
         folder: Where to write; it appears whole or not at all, and takes the place of an older one.
+        in_16_bits: Whether to store the weights in 16 bits in place of 32.
 
     Returns:
         The folder.
@@ -64,7 +71,12 @@ def write_inference_folder(
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            _write_files(network, embedding, input_lengths, infer_cfg, scratch)
+            size = (infer_cfg["input"]["height"], infer_cfg["input"]["width"])
+            _write_graphs(network, embedding, input_lengths, size, scratch)
+            if in_16_bits:
+                for graph in ("model", "embed"):
+                    store_in_16_bits(scratch / graph)
+            _write_settings(infer_cfg, scratch)
             scratch.chmod(0o755)
             _replace(scratch, folder)
         finally:
@@ -75,13 +87,15 @@ def write_inference_folder(
     return folder
 
 
-def _write_files(
-    network: nn.Layer, embedding: EmbeddingGraph, input_lengths: list[int], infer_cfg: dict[str, Any], folder: Path
+def _write_graphs(
+    network: nn.Layer, embedding: EmbeddingGraph, input_lengths: list[int], size: tuple[int, int], folder: Path
 ) -> None:
-    size = (infer_cfg["input"]["height"], infer_cfg["input"]["width"])
     _save(network, [InputSpec([None, 3, *size], "float32", "image")], folder / "model")
     groups = [InputSpec([None, length], "float32", f"rows_{i}") for i, length in enumerate(input_lengths)]
     _save(embedding, [groups], folder / "embed")
+
+
+def _write_settings(infer_cfg: dict[str, Any], folder: Path) -> None:
     digests = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
     (folder / "infer_cfg.yml").write_text(yaml.safe_dump({**infer_cfg, "sha256": digests}, sort_keys=False))
 

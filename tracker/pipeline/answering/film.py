@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...errors import OptionError
+from ...sinks.base import Sink
 from ...sinks.mot_text import FRAME, HEIGHT, ID, LEFT, SCORE
 from ...sinks.records.times import Clock
 from ...sources import Source
-from ...structures import Frame, Tracks
+from ...structures import Frame, SequenceInfo, Tracks
 from .private_answers import AnyAnswers
 
 
@@ -22,16 +23,29 @@ class Film:
         size: width and height of the pictures that were tracked.
         skip_frames: every N-th frame was tracked.
         last_frame: number of the last one; None for all.
+        sink: also gets every frame with its tracks, until `close`; None for none.
 
     Raises:
         OptionError: while showing: the pictures are of another size.
         SourceError: while showing: the video cannot be read.
     """
 
-    def __init__(self, source: Source, size: tuple[int, int], skip_frames: int, last_frame: int | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        size: tuple[int, int],
+        skip_frames: int,
+        last_frame: int | None,
+        sink: Sink | None = None,
+    ) -> None:
         self._source, self._size = source, size
         self._frames = self._tracked(skip_frames, last_frame)
         self._next = next(self._frames, None)
+        self._sink = sink if self._next is not None else None
+        if self._sink:
+            sound, aspect = source.audio_stream, source.pixel_aspect
+            about = (source.frame_rate, size, source.start_time, sound, aspect, skip_frames, source.first_frame)
+            self._sink.open(SequenceInfo(source.name, *about))
 
     def show(self, rows: np.ndarray, clock: Clock, answers: AnyAnswers) -> None:
         """Write a portion of the text, and the frames up to its end.
@@ -60,10 +74,17 @@ class Film:
             self._write(self._next, np.zeros((0, SCORE + 1)), clock, answers)
             self._next = next(self._frames, None)
 
+    def close(self) -> None:
+        """Finish what the sink makes."""
+        if self._sink:
+            self._sink.close()
+
     def _write(self, frame: Frame, rows: np.ndarray, clock: Clock, answers: AnyAnswers) -> None:
         now = float(clock.at(np.array([frame.index + 1.0]))[0])
         tracks = Tracks(rows[:, ID].astype(np.int64), rows[:, LEFT : HEIGHT + 1], rows[:, SCORE])
         answers.write(np.column_stack([np.full(len(rows), now), rows[:, : SCORE + 1]]), now, frame, tracks)
+        if self._sink:
+            self._sink.write(frame, tracks)
 
     def _tracked(self, skip_frames: int, last_frame: int | None) -> Iterator[Frame]:
         for frame in self._source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,15 @@ class PrivateAnswers:
         folder: of the files.
         scene: lines, zones and regions.
         recording: what is known of the recording.
+        staff: identities that are counted nowhere.
 
     Raises:
         OptionError: see `check_private`.
         OutputError: in all methods: a file cannot be written.
     """
 
-    def __init__(self, folder: Path, scene: Scene, recording: Recording) -> None:
-        self.analysis = SceneAnalysis(scene, recording)
+    def __init__(self, folder: Path, scene: Scene, recording: Recording, staff: Sequence[int] = ()) -> None:
+        self.analysis = SceneAnalysis(scene, recording, staff=staff)
         self._files = PrivateFiles(folder, self.analysis)
 
     def write(
@@ -37,10 +39,10 @@ class PrivateAnswers:
         """Take the next frames, see `SceneAnswers.write`; nothing is made of the frame itself."""
         self._files.write(self.analysis.update(observations, now))
 
-    def close(self) -> dict[str, Path]:
-        """Write what is left, and return the folder, as ``answers``."""
+    def close(self, is_followed: bool = False) -> dict[str, Path]:
+        """Write what is left, see `SceneAnswers.close`, and return the folder, as ``answers``."""
         try:
-            self._files.write(self.analysis.close())
+            self._files.write(self.analysis.close(is_followed))
         finally:
             made = self._files.close()
         return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,20 @@ from ...analysis.report.page import write_report
 from ...analysis.rows import Crossing
 from ...analysis.scene import Scene
 from ...analysis.trajectories import ID
+from ...delivery.hub import Tell
 from ...errors import OutputError
+from ...settings.groups.answers import AnswerOptions
 from ...sinks.files import answers_path
-from ...sinks.pictures.scene_pictures import BACKGROUND, PEOPLE, ScenePictures, borrow_pictures, remove_all_pictures
+from ...sinks.pictures.scene_pictures import (
+    BACKGROUND,
+    PEOPLE,
+    UNEDITED,
+    Edited,
+    ScenePictures,
+    borrow_pictures,
+    edited_pictures,
+    remove_all_pictures,
+)
 from ...sinks.pictures.view import View
 from ...sinks.records.run_file import read_run
 from ...structures import Frame, Tracks
@@ -34,11 +45,13 @@ class Asked:
         scene: lines, zones and regions.
         language: of the report, ``en`` or ``zh``.
         view: what pictures may show of a frame; None for all of it.
+        options: what is made on request.
     """
 
     scene: Scene
     language: str = "en"
     view: View | None = None
+    options: AnswerOptions = field(default_factory=AnswerOptions)
 
 
 class SceneAnswers:
@@ -54,6 +67,7 @@ class SceneAnswers:
             made are kept, as far as they still hold.
         edits: corrections that the tracks went through, by whose names people are told.
         borrow: whether pictures that are there already can be those of the run; without, they are removed.
+        tell: called with every event, once the files have it; None for nobody.
 
     Raises:
         OutputError: in all methods: a file cannot be read or written.
@@ -69,24 +83,32 @@ class SceneAnswers:
         with_frames: bool,
         edits: Edits | None = None,
         borrow: bool = True,
+        tell: Tell | None = None,
     ) -> None:
         edits = edits or Edits()
+        recording = replace(recording, heat_interval=asked.options.heat_seconds)
+        self._tell = tell
         self._folder, self._asked, self._text, self._run = folder, asked, text, run
         # where the run of the text has its answers, with their pictures
         in_run = borrow and text.parent.name == "mot_results"
         self._source = answers_path(text.parent.parent, text.stem) if in_run else folder
-        self._changed = edits.identities
+        edited = Edited(str(edits.edits), sorted(edits.identities)) if edits.edits else UNEDITED
+        before = edited_pictures(self._source)
+        # the pictures that may be somebody else's, if those that are there are kept
+        self._changed = set() if before.edits == edited.edits else {*edited.people, *before.people}
         self._crossings_of_run = _digest(self._source / TABLES["crossings"][0])
         self._pictures: ScenePictures | None = None
         picture: Callable[[int], str | None] = self._picture_of_run
         if with_frames:
             size = np.array(recording.size, float)
             lines = {name: np.array(line.points) * size for name, line in asked.scene.lines.items()}
-            self._pictures = ScenePictures(folder, lines, asked.scene.memory, asked.view)
+            self._pictures = ScenePictures(
+                folder, lines, asked.scene.memory, asked.view, edited, asked.options.people_count
+            )
             picture = self._pictures.path
         elif not borrow:
             remove_all_pictures(folder)
-        self.analysis = SceneAnalysis(asked.scene, recording, picture)
+        self.analysis = SceneAnalysis(asked.scene, recording, picture, edits.staff)
         self._files = AnswerFiles(folder, self.analysis, edits.names)
 
     def write(
@@ -104,14 +126,17 @@ class SceneAnswers:
             self._pictures.update(frame, tracks, now, self.analysis.keep(observations)[:, ID:])
         self._take(self.analysis.update(observations, now))
 
-    def close(self) -> dict[str, Path]:
+    def close(self, is_followed: bool = False) -> dict[str, Path]:
         """Write what is left, and the report.
+
+        Args:
+            is_followed: whether another segment goes on from this one.
 
         Returns:
             The folder, as ``answers``, and the report, as ``report``.
         """
         try:
-            self._take(self.analysis.close())
+            self._take(self.analysis.close(is_followed))
             if self._pictures:
                 self._pictures.close()
             else:
@@ -125,6 +150,9 @@ class SceneAnswers:
 
     def _take(self, step: Step) -> None:
         self._files.write(step)
+        if self._tell:
+            for event in step.events:
+                self._tell(event)
         if self._pictures:
             for row in step.crossings:
                 self._pictures.crossed(row.id, row.line, row.seconds, row.x, row.y)

@@ -12,9 +12,9 @@ from .view import remove_pictures, write_jpeg
 
 SIDE = 128  # pixels of a small picture
 AROUND = 1.6  # of the box's height: what it shows
-STEP = 160  # milliseconds at least from one small picture of somebody to the next
+STEP = 200  # milliseconds at least from one small picture of somebody to the next
 APART = 800  # milliseconds from one picture of a proof to the next
-NEAR = 3.0  # of the box's height: who is farther from every line is not looked at
+NEAR = 2.0  # of the box's height: who is farther from every line is not looked at
 KEPT = 20  # small pictures of one person
 _LINE, _FOOT, _BOX = (0, 220, 255), (60, 60, 255), (255, 255, 255)  # BGR
 _GAP = 4  # pixels of white between two of them
@@ -158,13 +158,17 @@ def _sample(image: np.ndarray, now: float, box: np.ndarray) -> _Sample:
     """Cut a square around somebody out of a frame, moved into it where it would reach beyond the border."""
     import cv2
 
-    left, top, width, height = box
+    left, top, width, height = box.tolist()
     rows, columns = image.shape[:2]
     side = int(min(max(AROUND * max(width, height), 32), rows, columns))
-    x = int(np.clip(left + width / 2 - side / 2, 0, columns - side))
-    y = int(np.clip(top + height / 2 - side / 2, 0, rows - side))
-    method = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
-    picture = cv2.resize(image[y : y + side, x : x + side], (SIDE, SIDE), interpolation=method)
+    x = int(min(max(left + width / 2 - side / 2, 0), columns - side))
+    y = int(min(max(top + height / 2 - side / 2, 0), rows - side))
+    picture = image[y : y + side, x : x + side]
+    if side > 2 * SIDE:  # hardly to be told from INTER_AREA all the way, and some three times as fast
+        picture = cv2.resize(picture, (2 * SIDE, 2 * SIDE), interpolation=cv2.INTER_LINEAR)
+        picture = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    else:
+        picture = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
     return _Sample(now, picture, np.array([x, y]), SIDE / side, box.copy())
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,37 @@ _LOOK = 1000  # milliseconds from one look at the light to the next
 _EVERY = 4  # pixels from one that is looked at to the next
 
 
+class Edited(NamedTuple):
+    """Corrections of identities that pictures of people were made with.
+
+    Attributes:
+        edits: the corrections, as text; "" for none.
+        people: identities that may be somebody else after them.
+    """
+
+    edits: str = ""
+    people: Sequence[int] = ()
+
+
+UNEDITED = Edited()
+
+
+def edited_pictures(folder: Path) -> Edited:
+    """Return the corrections that the pictures in a folder were made with.
+
+    Raises:
+        OutputError: the file that tells of them cannot be read.
+    """
+    path = folder / LIGHT
+    try:
+        values = json.loads(path.read_text()) if path.is_file() else {}
+        edited = Edited(**values.get("edited", {}))
+        return Edited(str(edited.edits), [int(one) for one in edited.people])
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not of this program; remove it"
+        raise OutputError(f"cannot read {path}: {reason}") from error
+
+
 class ScenePictures:
     """Makes the pictures of people, of crossings and of the empty scene.
 
@@ -30,15 +62,26 @@ class ScenePictures:
         lines: [N, 2] points of each line by its name, pixels.
         memory: how long somebody out of sight is remembered, seconds.
         view: what may be shown of a frame; None for all of it.
+        edited: by which corrections the people are told, see `edited_pictures`.
+        people_count: pictures of each person.
 
     Raises:
         OutputError: in all methods: a picture cannot be written.
     """
 
-    def __init__(self, folder: Path, lines: Mapping[str, np.ndarray], memory: float, view: View | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lines: Mapping[str, np.ndarray],
+        memory: float,
+        view: View | None = None,
+        edited: Edited = UNEDITED,
+        people_count: int = 1,
+    ) -> None:
         self.folder = folder
+        self._edited = edited
         self._view = view or plain_view
-        self._people = BestPictures(folder / PEOPLE)
+        self._people = BestPictures(folder / PEOPLE, people_count)
         self._proofs = ProofStrips(folder / PROOFS, lines, memory)
         self._background = Background(folder / BACKGROUND)
         self._crossings = 0
@@ -76,8 +119,11 @@ class ScenePictures:
         self._people.close()
         self._proofs.close()
         self._background.close()
+        about: dict[str, Any] = {"boxes": self._boxes, "dark": self._dark}
+        if self._edited.edits:
+            about["edited"] = self._edited._asdict()
         try:
-            (self.folder / LIGHT).write_text(json.dumps({"boxes": self._boxes, "dark": self._dark}) + "\n")
+            (self.folder / LIGHT).write_text(json.dumps(about) + "\n")
         except OSError as error:
             raise OutputError(f"cannot write {self.folder / LIGHT}: {error.strerror}") from error
 
@@ -111,19 +157,13 @@ def borrow_pictures(source: Path, folder: Path, people: set[int], with_proofs: b
                 if (source / name).is_file():
                     shutil.copyfile(source / name, folder / name)
         for name in (PEOPLE, PROOFS):
-            held = {
-                number: path
-                for number, path in numbered_pictures(source / name).items()
-                if (number in people if name == PEOPLE else with_proofs)
-            }
-            if source != folder:
-                for number, path in held.items():
+            for path, number in numbered_pictures(source / name).items():
+                holds = number in people if name == PEOPLE else with_proofs
+                if holds and source != folder:
                     (folder / name).mkdir(exist_ok=True)
-                    shutil.copyfile(path, folder / name / f"{number}.jpg")
-            else:
-                for number, path in numbered_pictures(folder / name).items():
-                    if number not in held:
-                        path.unlink()
+                    shutil.copyfile(path, folder / name / path.name)
+                elif not holds and source == folder:
+                    path.unlink()
     except OSError as error:
         raise OutputError(f"cannot write the pictures in {folder}: {error.strerror}") from error
 

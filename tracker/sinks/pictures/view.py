@@ -14,7 +14,7 @@ from ...structures import Frame, Tracks
 # Called once for every tracked frame, in order; returns [H, W, 3] uint8 BGR, which is not changed by whoever gets it.
 View = Callable[[Frame, Tracks], np.ndarray]
 
-_NUMBERED = re.compile(r"\d+\.jpg")
+_NUMBERED = re.compile(r"(\d+)(-\d+)?\.jpg")  # the best, and more of somebody
 
 
 def plain_view(frame: Frame, tracks: Tracks) -> np.ndarray:
@@ -50,22 +50,22 @@ def write_jpeg(path: Path, picture: np.ndarray, quality: int) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror}; free some space") from error
 
 
-def numbered_pictures(folder: Path) -> dict[int, Path]:
-    """Return the pictures ``NUMBER.jpg`` of a folder by their number, in order; {} where there is no such folder."""
+def numbered_pictures(folder: Path) -> dict[Path, int]:
+    """Return the pictures ``NUMBER.jpg`` and ``NUMBER-2.jpg`` of a folder with their number; {} without a folder."""
     if not folder.is_dir():
         return {}
-    found = {int(path.stem): path for path in folder.iterdir() if _NUMBERED.fullmatch(path.name)}
-    return dict(sorted(found.items()))
+    named = {path: _NUMBERED.fullmatch(path.name) for path in sorted(folder.iterdir())}
+    return {path: int(found[1]) for path, found in named.items() if found}
 
 
 def remove_pictures(folder: Path) -> None:
-    """Remove the pictures ``NUMBER.jpg`` of a folder, those of a run before.
+    """Remove the numbered pictures of a folder, those of a run before.
 
     Raises:
         OutputError: one cannot be removed.
     """
     try:
-        for path in numbered_pictures(folder).values():
+        for path in numbered_pictures(folder):
             path.unlink()
     except OSError as error:
         raise OutputError(f"cannot remove {path}: {error.strerror}") from error

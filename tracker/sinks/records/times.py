@@ -134,5 +134,28 @@ class TimesSink:
             raise OutputError(f"cannot write {self._path}: {error.strerror}; free some space") from error
 
 
+def write_times(path: Path, frame_rate: float, frames: np.ndarray, milliseconds: np.ndarray) -> None:
+    """Write the times of frames as a run with them would have.
+
+    Args:
+        path: of the file.
+        frame_rate: frames per second.
+        frames: their numbers [N], in order.
+        milliseconds: their times [N].
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    clock = Clock(frame_rate)
+    told = [(int(frame), clock.tell(int(frame), time / 1000)) for frame, time in zip(frames, milliseconds)]
+    lines = [_line(frame, time) for frame, (time, is_mark) in told if is_mark]
+    if told and not told[-1][1][1]:
+        lines.append(_line(told[-1][0], told[-1][1][0]))
+    try:
+        path.write_text("".join([f"{HEADER}\n", *lines]), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; free some space") from error
+
+
 def _line(frame: int, milliseconds: int) -> str:
     return f"{frame},{milliseconds / 1000:.3f}\n"

@@ -41,19 +41,22 @@ def copy(tmp_path):
 
 @pytest.fixture(params=[True, False], ids=["installed", "missing"])
 def installed(request, monkeypatch):
-    """With a package openvino, as far as one can tell without importing it, and without."""
-    stand_in = types.ModuleType("openvino")
-    stand_in.__spec__ = importlib.machinery.ModuleSpec("openvino", None)
-    monkeypatch.setitem(sys.modules, "openvino", stand_in if request.param else None)
+    """With packages of the other backends, as far as one can tell without importing them, and with Paddle alone."""
+    for name in ("openvino", "onnxruntime"):
+        stand_in = types.ModuleType(name)
+        stand_in.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        monkeypatch.setitem(sys.modules, name, stand_in if request.param else None)
     return request.param
 
 
 @pytest.mark.parametrize(
     ("choice", "tried", "tried_without"),
     [
-        (("auto", "auto", False), ("openvino", "paddle"), ("paddle",)),
-        (("auto", "fp32", False), ("openvino", "paddle"), ("paddle",)),
-        (("auto", "auto", True), ("paddle",), ("paddle",)),
+        (("auto", "auto", False), ("openvino", "paddle", "onnxruntime"), ("paddle",)),
+        (("auto", "fp32", False), ("openvino", "paddle", "onnxruntime"), ("paddle",)),
+        (("auto", "auto", True), ("paddle", "onnxruntime"), ("paddle",)),
+        (("auto", "auto", False, None, False, None, "cpu"), ("openvino", "paddle", "onnxruntime"), ("paddle",)),
+        (("auto", "auto", False, None, False, None, "cuda"), ("paddle", "onnxruntime"), ("paddle",)),
         (("paddle", "auto", False), ("paddle",), ("paddle",)),
         (("paddle", "fp32", True), ("paddle",), ("paddle",)),
         (("openvino", "auto", False), ("openvino",), None),
@@ -79,7 +82,7 @@ def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, trie
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (("onnx", "auto", False), "backend must be one of auto, openvino, paddle, not 'onnx'"),
+        (("onnx", "auto", False), "backend must be one of auto, openvino, paddle, onnxruntime, not 'onnx'"),
         ((None, "auto", False), "backend must be"),
         (("auto", "int4", False), "precision must be one of auto, fp32, bf16, int8, not 'int4'"),
         ((["paddle"], "auto", False), "backend must be"),
@@ -88,6 +91,15 @@ def test_auto_takes_the_fastest_that_is_installed(installed, choice, tried, trie
         (("paddle", "int8", False), "precision int8 needs backend openvino without use_gpu"),
         (("auto", "int8", True), "precision int8 needs backend openvino without use_gpu"),
         (("openvino", "auto", True), "backend openvino runs on the processor: leave use_gpu off"),
+        (
+            ("openvino", "auto", False, None, False, None, "coreml"),
+            "backend openvino runs on the processor: leave device coreml off, or take backend onnxruntime",
+        ),
+        (
+            ("paddle", "auto", False, None, False, None, "tensorrt"),
+            "backend paddle runs on cpu and cuda: leave device tensorrt off, or take backend onnxruntime",
+        ),
+        (("auto", "auto", True, None, False, None, "cpu"), "device cpu and use_gpu disagree"),
     ],
 )
 def test_choices_that_are_none_are_refused_before_anything_is_loaded(installed, choice, message, tmp_path):
@@ -210,7 +222,7 @@ def test_a_wrong_backend_is_told_before_the_source_is_opened(module, tmp_path, m
 
     errors = import_module(f"{module.name}.tracker.errors")
     monkeypatch.setattr(module, "backend", "onnx")
-    with pytest.raises(errors.OptionError, match="backend must be one of auto, openvino, paddle, not 'onnx'"):
+    with pytest.raises(errors.OptionError, match=r"backend must be one of auto, .* not 'onnx'"):
         module.mot_predict(tmp_path / "missing.mp4", tmp_path)
     monkeypatch.setattr(module, "backend", "openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)
@@ -223,7 +235,7 @@ def test_a_new_backend_is_a_class_and_an_entry(clip_frames, monkeypatch):
     from tracker.detection.backends import choice
 
     class Toy(PaddleNetwork):
-        package, requirement, precisions, runs_on_gpu = "numpy", "numpy", ("fp32",), False
+        package, requirement, precisions, devices = "numpy", "numpy", ("fp32",), ("cpu",)
 
         def __init__(self, folder, config, runtime=None):
             super().__init__(folder, config)

@@ -110,7 +110,7 @@ def exported(request, task, dynamic_mode, tmp_path_factory):
 def assert_close(found, expected):
     assert found.shape == expected.shape and found.dtype == np.float32
     error, size = np.abs(found - expected).max(), np.abs(expected).max()
-    assert error < 1e-4 * size, f"{error} of {size}"
+    assert error < 3e-4 * size, f"{error} of {size}"  # weights are stored in 16 bits
 
 
 def test_an_export_computes_what_the_network_does(exported, task, maps, letterboxed, clip_frames):

@@ -58,6 +58,21 @@ def test_the_text_gives_the_pictures_and_the_report_of_the_run(run, tmp_path, na
     assert b"people/1.jpg" in made["people.csv"]
 
 
+def test_what_is_made_on_request_is_the_same_from_the_text(run, tmp_path):
+    _, clip = run
+    options = {"scene": SCENE, "people_count": 2, "heat_interval": "10s"}
+    made = Predictor(detector=Walker()).mot_predict(clip, tmp_path, visualization=False, **options)
+    expected = files(tmp_path / "answers" / "clip")
+    assert expected.keys() >= {"heat_0001.npy", "heat_0001.png"} and "heat_0002.npy" not in expected
+    again = analyse(made.text_path, output_dir=tmp_path / "again", video=clip, **options)
+    assert files(again.folder) == expected
+    assert not any("heat_0" in name for name in files(analyse(made.text_path, SCENE).folder)), "they were of before"
+    for wrong in ({"heat_interval": "1s"}, {"heat_interval": "often"}, {"people_count": 0}, {"people_count": 99}):
+        for call in (lambda: analyse(made.text_path, SCENE, **wrong), lambda: Predictor().mot_predict(clip, **wrong)):  # noqa: B023
+            with pytest.raises(OptionError, match=next(iter(wrong))):
+                call()
+
+
 def test_a_moved_line_drops_the_proofs_that_no_longer_hold(run, tmp_path):
     folder, clip = run
     shutil.copytree(folder / "mot_results", tmp_path / "mot_results")
@@ -107,3 +122,33 @@ def test_the_view_decides_what_pictures_show(tmp_path):
     answers = tmp_path / "answers" / "clip"
     for path in (answers / "people" / "1.jpg", answers / "background.jpg"):
         assert cv2.imread(str(path)).max() <= 2
+
+
+def test_the_text_gives_the_video_of_the_run_with_the_names_of_edits(run, tmp_path):
+    _, clip = run
+    made = Predictor(detector=Walker()).mot_predict(clip, tmp_path, scene=SCENE)
+    again = analyse(made.text_path, SCENE, video=clip, visualization=True)
+    assert again.video == tmp_path / "answers" / "clip" / "video.mp4"
+    first, second = (list(open_source(path)) for path in (made.video_path, again.video))
+    assert len(first) == len(second) == 20
+    for before, after in zip(first, second):
+        assert before.time == after.time and np.array_equal(before.image, after.image)
+    named = analyse(made.text_path, SCENE, video=clip, visualization=True, edits={"name": {1: "Kim"}})
+    difference = np.abs(list(open_source(named.video))[10].image.astype(int) - first[10].image).max(axis=2)
+    assert (difference[:24] > 60).any() and (difference[48:] > 60).sum() == 0, "the label is longer"
+    page = (named.folder / "report.html").read_text("utf-8")
+    assert "<b>1 Kim</b>" in page
+    assert analyse(made.text_path, SCENE).video is None and not again.video.exists(), "it was of other answers"
+
+
+def test_a_video_is_made_where_there_is_one_and_nobody_is_to_be_hidden(run, tmp_path):
+    folder, clip = run
+    text = folder / "mot_results" / "clip.txt"
+    with pytest.raises(OptionError, match="give video too"):
+        analyse(text, SCENE, output_dir=tmp_path, visualization=True)
+    with pytest.raises(OptionError, match="leave visualization out"):
+        analyse(text, SCENE, output_dir=tmp_path, video=clip, visualization=True, private=True)
+    assert not any(tmp_path.iterdir())
+    hidden = Predictor(detector=Walker()).mot_predict(clip, tmp_path, scene=SCENE, anonymise="solid")
+    assert analyse(hidden.text_path, SCENE, video=clip, visualization=True).video is None
+    assert not list((tmp_path / "answers").rglob("*.mp4"))

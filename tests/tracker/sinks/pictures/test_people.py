@@ -54,8 +54,33 @@ def test_everybody_has_one_picture_with_a_margin(tmp_path):
     look(pictures, 100, 0, [BOX, (200, 50, 40, 100), (500, 50, 40, 100)])  # the last one is outside
     assert pictures.path(1) == f"{tmp_path.name}/1.jpg" and pictures.path(3) is None
     pictures.close()
-    assert list(numbered_pictures(tmp_path)) == [1, 2]
+    assert list(numbered_pictures(tmp_path).values()) == [1, 2]
     assert cv2.imread(str(tmp_path / "1.jpg")).shape == (120, 48, 3)
+
+
+def test_several_pictures_are_of_different_moments_and_the_best_is_the_first(tmp_path):
+    pictures = BestPictures(tmp_path, 3)
+    scores = {0: 0.5, 500: 0.55, 2600: 0.9, 3100: 0.4, 5000: 0.3, 7500: 0.7, 9000: 0.2}
+    for number, (ms, score) in enumerate(scores.items()):
+        look(pictures, 60 + 20 * number, ms, [BOX], scores=[score])
+    assert len(pictures._best[1].shots) == 3
+    pictures.close()
+    assert [path.name for path in numbered_pictures(tmp_path)] == ["1-2.jpg", "1-3.jpg", "1.jpg"]
+    levels = [level_of(tmp_path, name) for name in ("1", "1-2", "1-3")]
+    assert levels[0] == pytest.approx(100, abs=6)  # of 2600 ms, with those of 500 and 7500 ms beside it
+    assert sorted(levels[1:]) == pytest.approx([80, 160], abs=6)
+
+
+def test_of_several_pictures_those_of_a_second_visit_may_be_the_better_ones(tmp_path):
+    pictures = BestPictures(tmp_path, 2)
+    look(pictures, 60, 0, [BOX], scores=[0.5])
+    look(pictures, 80, FORGET + 1, [])
+    look(pictures, 180, FORGET + 2, [BOX])
+    look(pictures, 120, FORGET + 5000, [BOX], scores=[0.7])
+    pictures.close()
+    assert [level_of(tmp_path, name) for name in ("1", "1-2")] == pytest.approx([180, 120], abs=6)
+    BestPictures(tmp_path, 2)
+    assert not any(tmp_path.iterdir())
 
 
 def test_who_comes_back_keeps_the_better_picture(tmp_path):

@@ -36,7 +36,7 @@ def times_of(path):
 def test_it_shows_before_on_and_after_the_line(tmp_path):
     strips = ProofStrips(tmp_path, {"door": LINE}, 2.0)
     walk(strips, 100, crossing_at=53)  # on the line at frame 50, 2 seconds
-    assert list(numbered_pictures(tmp_path)) == [1], "written as soon as the third picture is there"
+    assert list(numbered_pictures(tmp_path).values()) == [1], "written as soon as the third picture is there"
     before, on, after = times_of(tmp_path / "1.jpg")
     assert on == pytest.approx(2000, abs=120) and before == pytest.approx(1200, abs=200)
     assert after == pytest.approx(2800, abs=200)

@@ -1,0 +1,1 @@
+"""Model folders in the formats of other programs."""

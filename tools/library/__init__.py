@@ -1,0 +1,1 @@
+"""What measures work on many videos."""

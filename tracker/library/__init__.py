@@ -1,0 +1,1 @@
+"""Many videos: all of them tracked in one go."""

@@ -1,0 +1,1 @@
+"""A long video in parts, which are tracked at once and joined."""

@@ -1,0 +1,1 @@
+"""Graphs of model folders in the format of ONNX."""

@@ -1,0 +1,1 @@
+"""Sources that arrive in real time, may be lost, and come back: cameras and streams."""

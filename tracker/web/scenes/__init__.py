@@ -1,0 +1,1 @@
+"""Scenes drawn with the mouse, and what they count."""

@@ -1,0 +1,1 @@
+"""Videos that visitors upload: kept, tracked one after the other, and shown."""
