@@ -156,7 +156,8 @@ class Job:
             renderers.append(sink)
             self.events.report(sink.name, sink.totals)
         self.events.open()
-        tracker = SequenceTracker(config, info.frame_rate, times.stage)
+        private = self.outputs is not None and self.outputs.private  # and tells of nobody
+        tracker = SequenceTracker(config, info.frame_rate, times.stage, None if private else tell)
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None
         every_sink, least_people = [*renderers, *self.sinks], self.outputs.least_people if self.outputs else 0
         return SequenceRun(
