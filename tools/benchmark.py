@@ -13,8 +13,10 @@
                                            from a video file to the text and the annotated video
     python tools/benchmark.py pipeline --video VIDEO --model full --original
                                            the same beside the original module's way
+    python tools/benchmark.py cameras      several streams in one process against one
     python tools/benchmark.py analysis     answers to a scene: a live frame, and an hour's text by the command
     python tools/benchmark.py batch        many clips, shared out to processes in one way and another
+    python tools/benchmark.py page         the tracker with viewers of its page and without, and the age of pictures
     python tools/benchmark.py startup      fresh processes: imports, help, first result
 
 More people, frames or runs: see --help of the part. --json FILE keeps the figures, --chart FILE.png draws them.
@@ -32,8 +34,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the scri
 from tools.answers import speed
 from tools.benchmarks import forward, machine, memory, pipeline, startup, tracker
 from tools.benchmarks.figures import check_chart, draw_chart
+from tools.benchmarks.several import cameras
 from tools.cli import run_tool, write_json
 from tools.library import batch_speed
+from tools.page import viewers
 from tracker.errors import OutputError
 
 PARTS = {
@@ -41,8 +45,10 @@ PARTS = {
     "memory": (memory, "resident memory over a long run"),
     "forward": (forward, "networks alone"),
     "pipeline": (pipeline, "from video to video"),
+    "cameras": (cameras, "several streams at once"),
     "analysis": (speed, "answers to a scene"),
     "batch": (batch_speed, "many clips at once"),
+    "page": (viewers, "viewers of the page"),
     "startup": (startup, "fresh processes"),
 }
 

@@ -24,11 +24,11 @@ from .library.batch.arguments import HELP, USAGE, add_batch_arguments, run_batch
 from .library.batch.result import BatchResult
 from .option_groups import add_group, add_group_arguments
 from .options import (
+    CHOSEN,
     add_config_arguments,
     add_flag,
     add_input_arguments,
     add_language_argument,
-    add_model_arguments,
     add_private_argument,
     add_threshold_arguments,
     add_time_arguments,
@@ -38,11 +38,8 @@ from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
-from .web.commands.scene import Drawn, add_scene_arguments, draw_scene_file
-from .web.commands.serve import Served, add_serve_arguments, serve
+from .web.commands import scene, serve
 from .web.commands.viewing import add_view_arguments, viewing
-
-CHOSEN = ("model", "threads", "backend", "precision", "input_size", "device")  # of the model, and how it is run
 
 
 class UsageError(Exception):
@@ -95,9 +92,9 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | 
     if [source, video_stream, sources].count(None) != 2:
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE")
     predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
-    if sources is None:
-        source = video_stream if source is None else source
-        with viewing(source, arguments) as sinks:
+    source = video_stream if source is None else source
+    with viewing(source, arguments) as sinks:
+        if sources is None:
             return predictor.mot_predict(source, sinks=sinks, **arguments)
     result = run_cameras(predictor, read_cameras(sources), **arguments)
     if result.failed:
@@ -159,20 +156,6 @@ def _export(predictor: Predictor, arguments: dict[str, Any]) -> ExportResult:
     return export(arguments.pop("text"), **arguments)
 
 
-def _draw_scene(predictor: Predictor, arguments: dict[str, Any]) -> Drawn:
-    return draw_scene_file(arguments)
-
-
-def _add_serve_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    add_serve_arguments(parser, everything)
-    add_model_arguments(parser.add_argument_group("Model options", "What tracks."))
-
-
-def _serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
-    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
-    return serve(predictor, arguments)
-
-
 COMMANDS = {
     "track": Command(
         "Follow the pedestrians in a video: every person gets a number that stays.",
@@ -193,18 +176,8 @@ COMMANDS = {
         _export,
     ),
     "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
-    "scene": Command(
-        "Draw a scene, lines, zones and regions, with the mouse on a page; or write a frame with a grid of fractions.",
-        "SOURCE [--output FILE | --snapshot PICTURE]",
-        add_scene_arguments,
-        _draw_scene,
-    ),
-    "serve": Command(
-        "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them.",
-        "[--port PORT] [--sources FILE] [options]",
-        _add_serve_arguments,
-        _serve,
-    ),
+    "scene": Command(scene.HELP, scene.USAGE, scene.add_scene_arguments, scene.run_scene),
+    "serve": Command(serve.HELP, serve.USAGE, serve.add_serve_arguments, serve.run_serve),
 }
 DEFAULT = "track"
 EVENTS_ALONE = "-"  # as --events: standard output is for events, and the result goes to standard error
@@ -262,11 +235,7 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
     finally:
         if arguments.get("events") == EVENTS_ALONE:
             sys.stdout = sys.stderr  # what prints the result, which PaddleHub may be, leaves the events alone
-    text = JsonText(result) if as_json else result
-    if isinstance(result, BatchResult) and result.failed:
-        print_result(text)
-        raise SystemExit(1)
-    return text
+    return JsonText(result) if as_json else result
 
 
 def _run_in_order(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -146,7 +146,8 @@ class Job:
                 recorders, renderers, claim = [*whole.recorders], [*whole.renderers], whole.claim
                 tells_itself = scene is not None
             if self.source:
-                recorders.append(StatusSink(self.outputs.folder, keeping_up.status))
+                hidden = {"people_now"} if self.outputs.private else set()  # one person is too few to be told
+                recorders.append(StatusSink(self.outputs.folder, lambda: without(keeping_up.status(), hidden)))
         if tell and not tells_itself and not (self.outputs and self.outputs.private):
             recorders.append(EventSink(tell, self.outputs.start if self.outputs else None, scene))
         push = self.groups.get(DeliveryOptions, DeliveryOptions()).push
@@ -155,7 +156,8 @@ class Job:
             renderers.append(sink)
             self.events.report(sink.name, sink.totals)
         self.events.open()
-        tracker = SequenceTracker(config, info.frame_rate, times.stage)
+        private = self.outputs is not None and self.outputs.private  # and tells of nobody
+        tracker = SequenceTracker(config, info.frame_rate, times.stage, None if private else tell)
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None
         every_sink, least_people = [*renderers, *self.sinks], self.outputs.least_people if self.outputs else 0
         return SequenceRun(
@@ -193,3 +195,8 @@ class Job:
         live, kept = self.source is not None, self.segments.kept
         plan = SegmentPlan(self.segments.length, outputs.start, by_clock=live)
         return Segments(outputs.folder, make, plan, kept, live, outputs.is_rendered, times.stage, tell)
+
+
+def without(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a mapping without some of its names."""
+    return {name: value for name, value in values.items() if name not in names}

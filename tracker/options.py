@@ -24,6 +24,8 @@ DETECTION_FIELDS = {  # option: field of `Thresholds`
     "nms_top_k": "nms_top_k",
     "keep_top_k": "keep_top_k",
 }
+# what `Predictor.change_model` takes, in order
+CHOSEN = ("model", "threads", "backend", "precision", "input_size", "device")
 # the thresholds that a short --help shows
 COMMON = ("score_threshold", "association", "conf_thres", "min_box_area")
 

@@ -150,7 +150,7 @@ class Predictor:
                 those of the source.
             frame_rate: frames per second of a source without time stamps, in place of what it states (images: 30). Live
                 ones are dated by their arrival, with this as the rate to expect. Videos with time stamps keep them.
-            timeout: seconds to wait for a URL.
+            timeout: seconds to wait for a URL; after so many without a picture a camera or stream is lost.
             max_pixels: width times height that a picture may have; larger ones are not decoded.
             progress: show a progress bar; None for when stderr is a terminal.
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
@@ -320,7 +320,7 @@ class Predictor:
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
-            detector = self._load(job.runtime, job.progress).detector(job.thresholds)
+            detector = self._load(job.runtime, job.progress).detector(job.thresholds, remember=True)
         return job.sequence_run(info, detector)
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:

@@ -142,10 +142,13 @@ def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddl
     """
     arrays = load_npz(path)
     groups: dict[str, dict[str, np.ndarray]] = {"task": {}, "average": {}, "optimizer": {}}
+    others: list[str] = []
     for key, value in arrays.items():
         group, _, name = key.partition("/")
         if name and group in groups:
             groups[group][name] = value
+        elif key not in ("step", "average_steps"):
+            others.append(key)
     for saved, expected in ((groups["task"], task.state_dict()), (groups["average"], average.state)):
         wrong = [name for name in expected if name not in saved or not _fits(saved[name], expected[name])]
         if wrong or len(saved) != len(expected) or not {"step", "average_steps"} <= set(arrays):
@@ -153,6 +156,8 @@ def restore(path: Path, task: nn.Layer, average: MovingAverage, optimizer: paddl
                 f"{path} is of a run with another network or other data ({', '.join(wrong[:2]) or 'more parameters'}); "
                 "give another --output to start a new run"
             )
+    if others:
+        raise ModelError(f"{path} is damaged: it has {shown(others[0])}; give another --output to start a new run")
     steps = {name: _count(arrays[name], name, path) for name in ("step", "average_steps")}
     state = {**optimizer.state_dict(), **_moments(groups["optimizer"], task, path)}
     task.set_state_dict(groups["task"])

@@ -27,7 +27,7 @@ from training.tasks.compact_task import CompactSettings
 from training.tasks.full_task import FullSettings
 
 READMES = ("README.md", "README_cn.md")
-PAGES = (*READMES, "demo/README.md", "weights/README.md", "weights/TRAINING.md")
+PAGES = (*READMES, "docs/counting.md", "demo/README.md", "weights/README.md", "weights/TRAINING.md")
 TOOL = re.compile(r"(?:python )?tools/((?:\w+/)?\w+)\.py")
 FLAG = re.compile(r"(?<![\w-])--\w[\w-]*")
 

@@ -9,9 +9,11 @@ import pytest
 from tests.helpers.hub import NAME, error_line
 
 COMMON_OPTIONS = """
+    sources
     video_stream from_device frame_rate skip_frames model use_gpu threads backend precision device input_size output_dir
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
+    events webhook webhook_secret_file cooldown mqtt mqtt_password_file mqtt_discovery push save_embeddings
     preview show progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
@@ -21,7 +23,7 @@ OTHER_OPTIONS = """
     det_thresh track_buffer tracked_thresh r_tracked_thresh unconfirmed_thresh
     refine_relink_seconds refine_relink_quantile refine_relink_ratio refine_relink_speed refine_motion_seconds
     reconnect give_up rtsp_transport max_lag realtime split keep
-    people_count heat_interval
+    people_count heat_interval remember
     refine_ghost_seconds refine_ghost_quantile refine_fill_seconds refine_fill_support refine_smooth_seconds
 """
 
@@ -33,7 +35,7 @@ def tracker_command():
 
 
 def flags_in(help):
-    return {word.strip("[],-") for word in help.split() if word.startswith("--") and len(word) > 2}
+    return {word.strip("[],;-") for word in help.split() if word.startswith("--") and len(word) > 2}
 
 
 def test_help_tells_the_common_options_and_help_all_every_one(command):
@@ -143,7 +145,7 @@ def test_visualization_means_what_it_says(command, clip, words, made):
         (["--draw_threshold", "high"], "--draw_threshold: invalid float value: 'high'"),
         (["--threads", "two"], "--threads: invalid int value: 'two'"),
         (["--nonsense", "1"], "unrecognized arguments: --nonsense"),
-        (["another.mp4"], "error: one SOURCE is required, by itself or as --video_stream SOURCE"),
+        (["another.mp4"], "error: one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE"),
     ],
 )
 def test_words_that_are_no_options_are_told_with_the_usage(command, clip, words, named):

@@ -265,6 +265,8 @@ def test_checkpoints_with_other_names_are_refused(tmp_path, stream, change):
         *(("step", value) for value in (np.array("x"), np.array([1, 2]), np.array(-5), np.array(np.nan), 2**62)),
         *(("average_steps", value) for value in (np.array(np.nan), np.zeros((0, 0), np.int64))),
         *(("task/classifier.weight", kind) for kind in ("nan", "text", "complex", "int")),
+        ("optimizer/", np.zeros(1, np.float32)),
+        ("more", np.zeros(1, np.float32)),
         ("optimizer/elsewhere/moment1_0", np.zeros(1, np.float32)),
         ("optimizer/classifier.weight/moment1_0", np.zeros(7, np.float32)),
         ("optimizer/classifier.weight/moment1_0", "nan"),

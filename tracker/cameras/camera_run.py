@@ -47,6 +47,7 @@ class CameraRun(Predictor):
             predictor.backend,
             predictor.precision,
             input_size=predictor.input_size,
+            device=predictor.device,
             detector=predictor.detector,
         )
         self.camera = camera
@@ -144,7 +145,7 @@ class CameraRun(Predictor):
         runtime = job.runtime
         if self._throughput is not None:
             runtime = replace(runtime, throughput=self._throughput)
-        return self._predictor._load(runtime, job.progress).detector(job.thresholds)
+        return self._predictor._load(runtime, job.progress).detector(job.thresholds, remember=True)
 
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self._detector(job)

@@ -14,6 +14,7 @@ from ..boxes import box_iou, ltrb_to_ltwh, overlapping, paired_iou
 from ..settings.model import ModelConfig, Thresholds
 from ..structures import Detections
 from .crops import read_crops
+from .embedding_memory import EmbeddingMemory
 from .letterbox import LetterboxedImage, LetterboxTransform
 
 
@@ -86,9 +87,8 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, thresholds: T
     """
     if not len(scores):
         return np.zeros(0, np.int64)
-    rectangles = ltrb_to_ltwh(boxes.astype(np.float64))
-    # OpenCV takes lists faster than arrays
-    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0.0, thresholds.nms, top_k=int(thresholds.nms_top_k))
+    rectangles = ltrb_to_ltwh(boxes.astype(np.float64)).tolist()  # OpenCV takes lists faster than arrays
+    kept = cv2.dnn.NMSBoxes(rectangles, scores.tolist(), 0.0, thresholds.nms, top_k=int(thresholds.nms_top_k))
     return np.asarray(kept, dtype=np.int64).reshape(-1)[: int(thresholds.keep_top_k)]
 
 
@@ -257,6 +257,7 @@ class Decoder:
         letterboxed: LetterboxedImage,
         graph: EmbeddingGraph,
         min_score: float = 0.0,
+        memory: EmbeddingMemory | None = None,
     ) -> Detections:
         """Compute the embeddings of the people detected.
 
@@ -266,15 +267,21 @@ class Decoder:
             letterboxed: the image.
             graph: the embedding graph.
             min_score: score that a detection must exceed to get an embedding; the others get zeros.
+            memory: the people of the frame before, whose embeddings may do; None to compute all of them.
 
         Returns:
             The people detected, with embeddings.
         """
         candidates = decoded.candidates
         embeddings = np.zeros((len(decoded.boxes), self.config.embedding.dimension), np.float32)
-        wanted = candidates.scores.astype(np.float64) > min_score  # in float64, as associations compare
+        scores = candidates.scores.astype(np.float64)  # as associations compare
+        wanted = scores > min_score
+        if memory:
+            wanted &= ~memory.recall(decoded.boxes, scores, min_score, embeddings)
         if wanted.any():
             embeddings[wanted] = self._embeddings(raw_outputs, letterboxed, candidates.take(wanted), graph)
+        if memory:
+            memory.keep(embeddings)
         return Detections(decoded.boxes, candidates.scores, embeddings)
 
     def embed_boxes(

@@ -16,6 +16,7 @@ from ..structures import Detections
 from .backends.choice import open_network
 from .backends.network import Network
 from .decode import Decoded, Decoder
+from .embedding_memory import EmbeddingMemory
 from .letterbox import Letterbox, LetterboxedImage
 
 
@@ -47,12 +48,14 @@ class Model:
         """Backend and precision of the network, such as ``paddle fp32``."""
         return self._network.description
 
-    def detector(self, thresholds: Mapping[str, Any] | None = None) -> JDEDetector:
+    def detector(self, thresholds: Mapping[str, Any] | None = None, remember: bool = False) -> JDEDetector:
         """Return a detector that shares this model's network and has its own buffers.
 
         Args:
             thresholds: values in place of the model's own: score, nms, nms_top_k, keep_top_k, high_conf_thres, vote. A
                 value None leaves the model's.
+            remember: for successive frames of one sequence: whoever walks alone keeps an embedding for some frames, if
+                the model reads them from crops. See `embedding_memory`.
 
         Raises:
             OptionError: a name is unknown, or a value is out of its range.
@@ -62,7 +65,8 @@ class Model:
             chosen = dataclasses.replace(self.config.thresholds, **changes)
         except TypeError as error:
             raise OptionError(f"unknown threshold: {error}") from error
-        return JDEDetector(self._network, self.config, Decoder(self.config, chosen))
+        memory = EmbeddingMemory() if remember and self.config.embedding.read == "crop" else None
+        return JDEDetector(self._network, self.config, Decoder(self.config, chosen), memory)
 
 
 class JDEDetector:
@@ -77,7 +81,9 @@ class JDEDetector:
         tracker_settings: settings of the association that the model states, by their names in ``config/tracker.yml``.
     """
 
-    def __init__(self, network: Network, config: ModelConfig, decoder: Decoder) -> None:
+    def __init__(
+        self, network: Network, config: ModelConfig, decoder: Decoder, memory: EmbeddingMemory | None = None
+    ) -> None:
         self.name = config.name
         self.backend = network.description
         self.folder: Path | None = network.folder
@@ -88,6 +94,7 @@ class JDEDetector:
         # an input for each pass in flight, one for the next pass, and one that is being filled
         self._letterbox = Letterbox(config.letterbox, self.max_in_flight + 2)
         self._decoder = decoder
+        self._memory = memory
 
     def __call__(self, image: np.ndarray) -> Detections:
         """Detect the people in an image, all with embeddings.
@@ -125,7 +132,7 @@ class JDEDetector:
         min_score: float = 0.0,
     ) -> Detections:
         """Return the people detected, with embeddings where the score exceeds ``min_score`` and zeros elsewhere."""
-        return self._decoder.embed(decoded, raw_outputs, preprocessed, self._network.embed, min_score)
+        return self._decoder.embed(decoded, raw_outputs, preprocessed, self._network.embed, min_score, self._memory)
 
     def embed_boxes(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """Compute the embeddings of given boxes in one forward pass, as for detections with these boxes.

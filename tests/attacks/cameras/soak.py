@@ -90,12 +90,13 @@ def walkers() -> object:
     return FunctionDetector(detect)
 
 
-def first_seen(text: Path) -> list[int]:
-    """The identities of a text in the order of their first line."""
+def first_seen(folder: Path) -> list[int]:
+    """The identities in the texts of a run, segment by segment, in the order of their first line."""
     ids: dict[int, None] = {}
-    with text.open() as file:
-        for line in file:
-            ids.setdefault(int(line.split(",")[1]))
+    for text in sorted((folder / "mot_results").glob("*.txt"), key=lambda path: path.stat().st_mtime):
+        with text.open() as file:
+            for line in file:
+                ids.setdefault(int(line.split(",")[1]))
     return list(ids)
 
 
@@ -151,7 +152,7 @@ def soak(
     other.join()
     time.sleep(2 * timeout)  # for readers that wait for a time-out
     after = state()
-    ids = first_seen(result.text_path)
+    ids = first_seen(folder)
     videos = sorted((folder / "mot_outputs").glob("*.mp4"))
     settled = [megabytes for _, megabytes, *_ in states[len(states) // 4 :]]
     quarter = len(settled) // 4 or 1
@@ -167,6 +168,7 @@ def soak(
         "people": result.people,
         "ids_rise": ids == sorted(ids),
         "videos": {video.name: playable(video) for video in videos},
+        "series": [round(one[1], 1) for one in states[:: max(1, len(states) // 60)]],
         "megabytes": {"before": before[0], "settled": settled[0], "end": settled[-1], "most": max(settled)},
         "growth": round(float(np.median(settled[-quarter:]) - np.median(settled[:quarter])), 2),
         "threads_left": [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()],

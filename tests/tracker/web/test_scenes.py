@@ -16,7 +16,7 @@ from tests.helpers.paths import ROOT
 from tests.tracker.web.conftest import SCENE, SECONDS, serving, walk_through
 from tracker.analysis.scene import Scene, load_scene
 from tracker.errors import OptionError, SourceError
-from tracker.web.commands.scene import draw_scene_file
+from tracker.web.commands.scene import run_scene
 from tracker.web.live.sink import LiveSink
 from tracker.web.scenes.easels import MOST_POINTS, CameraEasel, SourceEasel, read_drawn, save_scene
 from tracker.web.site import Site
@@ -155,7 +155,7 @@ def draw(source, folder, **arguments):
         "output_dir": str(folder),
         "from_device": False,
     }
-    return draw_scene_file({"source": str(source), **usual, **arguments})
+    return run_scene(None, {"source": str(source), **usual, **arguments})
 
 
 def test_a_snapshot_has_a_grid(short_clip, tmp_path):

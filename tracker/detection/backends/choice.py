@@ -102,9 +102,9 @@ def load_network(folder: Path, config: ModelConfig, runtime: RuntimeOptions) -> 
             network = BACKENDS[name](folder, config, runtime)
             break
         except BackendError as error:  # a model that is damaged or refused goes to no other backend
-            if name == last:
-                raise
             unusable.append(error)
+            if name == last:
+                raise BackendError("; or ".join(map(str, unusable))) from error
     for reason in unusable:  # told once something else runs: otherwise the error tells enough
         logger.warning("%s; using backend %s instead", reason, name)
     return network

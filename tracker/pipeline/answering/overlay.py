@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from ...analysis.recording import Recording
 from ...analysis.regions import Regions
 from ...analysis.scene import Scene
 from ...analysis.trajectories import Trajectories
-from ...delivery.hub import Tell
 from ...sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
 from ...sinks.records.times import Clock
 from ...structures import Frame, SequenceInfo, Tracks
@@ -53,7 +53,11 @@ class SceneOverlay:
     """
 
     def __init__(
-        self, scene: Scene, staff: Sequence[int] = (), tell: Tell | None = None, start: datetime | None = None
+        self,
+        scene: Scene,
+        staff: Sequence[int] = (),
+        tell: Callable[[dict[str, Any]], None] | None = None,
+        start: datetime | None = None,
     ) -> None:
         self._scene, self._staff, self._tell, self._start = scene, staff, tell, start
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import threading
 
-_SHARE = 0.1  # of the newest measurement in the mean
-_FEW = 10  # frames tracked before anything is chosen, and after each choice: the first ones are slower
+_SHARE = 0.2  # of the newest measurement in the mean
+_FEW = 3  # frames tracked before anything is chosen, and after each choice
 _MARGIN, _EASE = 1.1, 1.35  # the processor must be so much faster than the source, and so much to track more frames
 _PATIENCE = 50  # frames for which it must be, so that the choice does not go to and fro
 

@@ -26,7 +26,8 @@ class LiveOptions:
     """How a camera or a stream is read.
 
     Attributes:
-        reconnect: Whether a source that is lost is opened again; None for sources that are live.
+        reconnect: Whether a source that is lost is opened again, and waited for at first; None for cameras and streams
+            without an end, once they were there.
         give_up: Seconds without a picture after which a lost source ends the run; None for never.
         rtsp_transport: How RTSP streams are sent.
         max_lag: Age above which a frame is dropped before it is tracked, seconds.

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +42,7 @@ class StatusSink:
         self._path: Path
         self._name = ""
         self._frames = self._before = 0
+        self._written = time.monotonic()
         self._warned = False
         self._ending = threading.Event()
         self._thread: threading.Thread
@@ -73,8 +75,9 @@ class StatusSink:
             self._write()
 
     def _write(self, **changes: Any) -> None:
-        frames = self._frames
-        fps, self._before = round((frames - self._before) / self._period, 2), frames
+        frames, clock = self._frames, time.monotonic()
+        fps = round((frames - self._before) / max(clock - self._written, 0.001), 2)
+        self._before, self._written = frames, clock
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         known = {"schema": SCHEMA, "name": self._name, "updated": now, "frames": frames, "fps": fps}
         text = json.dumps({**known, **self._status(), **changes}, indent=1, ensure_ascii=False)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ...errors import SourceError
-from ..files import answers_path, fitting_name, refined_path, run_path, text_path, times_path, video_path
+from ..files import answers_path, fitting_name, people_path, refined_path, run_path, text_path, times_path, video_path
 from ..records.run_file import read_run
 
 _SEGMENT = re.compile(r"_(?:\d{8}T\d{6}|T\d{6,})(?:_\d+)?$")  # what the name of one ends with
@@ -107,7 +107,8 @@ def is_segment(folder: Path, stem: str, name: str) -> bool:
 
 
 def _paths(folder: Path, stem: str) -> Iterator[Path]:
-    files = [path_of(folder, stem) for path_of in (run_path, times_path, refined_path, text_path, video_path)]
+    paths_of = (run_path, times_path, refined_path, people_path, text_path, video_path)
+    files = [path_of(folder, stem) for path_of in paths_of]
     answers = [answers_path(folder, stem), answers_path(folder, f"{stem}_refined")]
     yield from (path for path in (*files, *answers) if path.exists() or path.is_symlink())
 

@@ -14,11 +14,14 @@ import numpy as np
 from ...analysis.scene import load_scene
 from ...errors import OptionError, OutputError
 from ...pipeline.interrupts import StopRequest
+from ...predictor import Predictor
 from ...settings.checks import check_whole, shown
 from ...sinks.files import make_parent, text_path
 from ...sources import open_source
 from .viewing import LOCAL
 
+HELP = "Draw a scene, lines, zones and regions, with the mouse on a page; or write a frame with a grid of fractions."
+USAGE = "SOURCE [--output FILE | --snapshot PICTURE]"
 LOOK = 0.2  # seconds between two looks whether the scene is drawn
 PICTURES = (".png", ".jpg", ".jpeg")
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -68,8 +71,12 @@ def add_scene_arguments(parser: argparse.ArgumentParser, everything: bool) -> No
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
 
 
-def draw_scene_file(arguments: dict[str, Any]) -> Drawn:
+def run_scene(predictor: Predictor, arguments: dict[str, Any]) -> Drawn:
     """Have somebody draw a scene on a page, until it is saved or Ctrl-C.
+
+    Args:
+        predictor: not needed.
+        arguments: those of the command by name.
 
     Raises:
         OptionError: an argument, or the scene there is, is not accepted.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import OptionError
+from ...options import CHOSEN, add_model_arguments
 from ...pipeline.interrupts import StopRequest
 from ...predictor import Predictor
 from ...settings.checks import check_whole, shown
@@ -19,6 +20,8 @@ from ...sinks.files import checked_folder
 from ..limits import Limits
 from .viewing import LOCAL
 
+HELP = "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them."
+USAGE = "[--port PORT] [--sources FILE] [options]"
 LEAST_TOKEN = 8  # characters
 LOOK = 0.2  # seconds between two looks whether to end
 
@@ -38,7 +41,7 @@ class Served:
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """Add the arguments of ``serve``, but for those of the model.
+    """Add the arguments of ``serve``.
 
     Args:
         parser: gets them.
@@ -70,6 +73,7 @@ def add_serve_arguments(parser: argparse.ArgumentParser, everything: bool) -> No
         help = f"{limit.metadata['help']} (default: %(default)g)" if everything else argparse.SUPPRESS
         group.add_argument(f"--{limit.name}", type=limit.metadata["kind"], default=limit.default, help=help)
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
+    add_model_arguments(parser.add_argument_group("Model options", "What tracks."))
 
 
 def read_token(token: str | None, file: str | None) -> str | None:
@@ -105,8 +109,12 @@ def check_host(host: str, token: str | None) -> None:
         raise OptionError(f"on host {shown(host)} others can reach the page: give token or token_file")
 
 
-def serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
+def run_serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
     """Serve the page until Ctrl-C, SIGTERM or SIGHUP.
+
+    Args:
+        predictor: tracks, with the model of the arguments.
+        arguments: those of the command by name.
 
     Raises:
         OptionError: an argument is not accepted.
@@ -117,8 +125,10 @@ def serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
     check_whole("port", arguments["port"], 0, 65535)
     limits = Limits(**{limit.name: arguments[limit.name] for limit in dataclasses.fields(Limits)})
     folder = checked_folder(arguments["output_dir"])
+    predictor.change_model(*(arguments[name] for name in CHOSEN))
     # only now: a wrong argument is told before a second is spent on imports
-    from ..cameras import CameraRuns, read_cameras
+    from ...cameras.config import read_cameras
+    from ..cameras import CameraRuns
     from ..guard import Access
     from ..server import PageServer
     from ..site import Site

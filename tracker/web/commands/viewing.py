@@ -34,20 +34,22 @@ def viewing(source: Any, arguments: dict[str, Any]) -> Iterator[list[Sink]]:
     """Open the views that the arguments ask for.
 
     Args:
-        source: what is tracked.
+        source: what is tracked; None for several cameras.
         arguments: those of ``track``; ``preview`` and ``show`` are taken out.
 
     Yields:
         The sinks to track with.
 
     Raises:
-        OptionError: the run is private, the port cannot be had, or there is no display.
+        OptionError: there are several cameras, the run is private, the port cannot be had, or there is no display.
     """
     port, show = arguments.pop("preview"), arguments.pop("show")
     sinks: list[Sink] = []
     if port is None and not show:
         yield sinks
         return
+    if source is None:
+        raise OptionError("preview and show are for one SOURCE: the command serve shows several cameras")
     if arguments.get("private"):
         raise OptionError("a private run shows no picture: leave preview and show out")
     scene = load_scene(arguments.get("scene"))

@@ -11,6 +11,7 @@ from .sink import LiveSink
 
 PER_SECOND = 10  # pictures, at most
 NAP = 0.02  # seconds between two looks for a new frame
+AGAIN = 1.0  # seconds after which the same picture is sent again: browsers show one when the next one begins
 BOUNDARY = "frame"
 
 
@@ -65,16 +66,16 @@ class Pictures:
         Args:
             closing: is set when the page closes.
         """
-        sent = 0
+        sent, at = 0, 0.0
         self.viewers += 1
         try:
             yield f"--{BOUNDARY}\r\n".encode()
             while not closing.is_set():
                 picture = await self.newest()
-                if picture is None or picture.number == sent:
+                if picture is None or (picture.number == sent and time.monotonic() - at < AGAIN):
                     await asyncio.sleep(NAP)
                     continue
-                sent = picture.number
+                sent, at = picture.number, time.monotonic()
                 head = (
                     f"Content-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\n"
                     f"X-Timestamp: {picture.at:.6f}\r\n\r\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +15,11 @@ import cv2
 import numpy as np
 
 from ...analysis.scene import Scene
+from ...cameras.status import LIVE, CameraStatus
 from ...pipeline.answering.overlay import SceneOverlay
 from ...sinks.draw import draw_tracks
 from ...structures import Frame, SequenceInfo, Tracks
+from ..limits import without_paths
 
 LONGEST_SIDE = 1280  # pixels of a picture that is shown
 QUALITY = 80  # of its JPEG
@@ -79,6 +82,7 @@ class LiveSink:
     Attributes:
         private: whether the run gives no picture, so that this sink gets nothing.
         newest: the last frame that was tracked; None before the first.
+        watch: tells how the camera is doing, which knows more than its frames do; None for nobody.
     """
 
     name = "live"  # in messages and timings
@@ -95,6 +99,7 @@ class LiveSink:
         self.title = title
         self.scene = scene or Scene()
         self.private = False
+        self.watch: Callable[[], CameraStatus | None] | None = None
         self.newest: Moment | None = None
         self._events = events
         self._live = live
@@ -105,13 +110,10 @@ class LiveSink:
         self._counting = threading.Lock()
         self._people_seen = self._frames = self._first = 0
         self._skip = 1
-        self._earliest = float("inf")
         self._lag: float | None = None
 
     def tell(self, event: dict[str, Any]) -> None:
         """Add an event to the log, under the name that the page knows."""
-        if event.get("event") in ("stream_lost", "stream_back"):
-            self._state = "lost" if event["event"] == "stream_lost" else "running"
         if self._events:
             self._events.add({**event, "camera": self.key})
 
@@ -123,7 +125,6 @@ class LiveSink:
             self._overlay = SceneOverlay(self.scene, tell=self.tell, start=start)
             self._overlay.open(info)
             self._skip, self._first, self._frames = info.skip_frames, 0, 0
-            self._earliest = float("inf")
             self._state, self._error = "running", None
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
@@ -136,9 +137,7 @@ class LiveSink:
             self._frames += 1
             self._people_seen = max(self._people_seen, int(tracks.ids.max(initial=0)))
             self._times.append(now)
-            # the quickest frame so far is taken to have come without delay
-            self._earliest = min(self._earliest, now - frame.time)
-            self._lag = now - frame.time - self._earliest if self._live else None
+            self._lag = None if frame.arrived is None else now - frame.arrived
             self._state = "running"
         number = self.newest.number + 1 if self.newest else 1
         self.newest = Moment(number, frame, tracks, time.time())
@@ -152,12 +151,26 @@ class LiveSink:
         """Note why the run ended."""
         self._state, self._error = "failed", reason
 
-    def waits(self) -> None:
-        """Note that the run is about to begin, once more."""
-        self._state = "waiting"
+    def clock_time(self) -> str:
+        """Return the time of day as events have it."""
+        return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
     def status(self) -> dict[str, Any]:
         """Return what is known now, as plain values."""
+        made, told = self._own_status(), self.watch() if self.watch else None
+        if told is None or self._state == "failed":
+            return made
+        made["state"] = "running" if told.state == LIVE else told.state
+        made["error"] = None if told.error is None else without_paths(told.error)
+        made |= {"dropped": told.dropped, "reconnects": told.reconnects, "people": told.people_now}
+        made |= {"lag_p50": told.lag_p50, "lag_p95": told.lag_p95}
+        if self.private:
+            made |= {"frames": told.frames, "frame_rate": round(told.rate, 2), "people_seen": None}
+        elif made["state"] != "running":
+            made["frame_rate"] = 0.0
+        return made
+
+    def _own_status(self) -> dict[str, Any]:
         now, moment = time.monotonic(), self.newest
         with self._counting:
             recent = [at for at in self._times if now - at <= RATE_SECONDS]
@@ -177,6 +190,9 @@ class LiveSink:
                 "frames": self._frames,
                 "frame_rate": round(rate, 2) if self._state == "running" else 0.0,
                 "lag": None if self._lag is None else round(self._lag, 3),
+                "lag_p50": None,
+                "lag_p95": None,
+                "reconnects": 0,
                 "age": round(time.time() - moment.at, 3) if moment else None,
                 "dropped": max(0, index // self._skip + 1 - self._frames) if self._frames else 0,
                 "people": len(moment.tracks) if moment and self._state in ("running", "lost") else 0,

@@ -22,6 +22,7 @@ def leave_segment(folder, name, of="cam", age=0.0, size=1000):
     paths = [
         folder / "mot_results" / f"{name}.txt",
         folder / "mot_results" / f"{name}_times.csv",
+        folder / "mot_results" / f"{name}_people.npz",
         folder / "mot_outputs" / f"{name}_vis.mp4",
         folder / "answers" / name / "counts.csv",
         folder / "answers" / name / "people" / "1.jpg",

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 
+import av
 import numpy as np
 import pytest
 
@@ -65,7 +66,7 @@ def test_the_newest_frame_with_all_the_sound_then_the_end():
 
 
 @pytest.mark.parametrize(
-    ("error", "refused"), [(SourceError("no"), False), (RefusedError("no"), True), (OSError("no"), False)]
+    ("error", "refused"), [(SourceError("no"), False), (RefusedError("no"), True), (OSError(5, "no"), False)]
 )
 def test_what_fails_is_a_loss(error, refused):
     def opener():
@@ -74,6 +75,15 @@ def test_what_fails_is_a_loss(error, refused):
     with pytest.raises(LostError, match="no") as caught:
         Connection(opener, Waiting()).take(LONG)
     assert caught.value.refused is refused
+
+
+def test_the_address_in_an_error_is_not_told():
+    def opener():
+        av.open("rtsp://me:secret@127.0.0.1:1/live", timeout=5)
+
+    with pytest.raises(LostError) as caught:
+        Connection(opener, Waiting()).take(LONG)
+    assert str(caught.value) == "Connection refused"
 
 
 def test_a_mistake_in_the_program_is_none():

@@ -27,7 +27,7 @@ working = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(first=working, others=st.lists(st.one_of(working, failing), max_size=25), jitter=st.floats(0, 1))
 def test_frames_go_on_by_the_clock_whatever_is_lost(first, others, jitter):
     first = dataclasses.replace(first, opening=0.0)  # it is open already
@@ -59,7 +59,7 @@ def test_numbers_and_times_of_a_steady_camera_agree_after_any_number_of_losses()
 
 @pytest.mark.parametrize("speed", [0.97, 1.0001, 1.05])
 def test_a_camera_whose_clock_is_off_stays_with_this_machine(speed):
-    _, frames, *_ = played([Plan(steps=[PERIOD] * 20_000, speed=speed)])
+    _, frames, *_ = played([Plan(steps=[PERIOD] * 6000, speed=speed)])
     off = [frame.time - (frame.arrived - frames[0].arrived) for frame in frames]
     assert max(map(abs, off)) < 3
     steps = [after.time - before.time for before, after in itertools.pairwise(frames)]

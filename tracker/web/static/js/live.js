@@ -29,7 +29,7 @@ export function liveView(main, { rest }) {
     while (list.childElementCount > MOST_EVENTS) list.lastElementChild.remove();
   };
   const listen = () => {
-    source = new EventSource("/api/events");
+    source = new EventSource(list.childElementCount ? "/api/events" : "/api/events?recent=20");
     source.onmessage = (message) => {
       const event = JSON.parse(message.data);
       if (!chosen || event.camera === chosen) say(event);
@@ -134,7 +134,7 @@ function cameraCard(camera, streamed, linked) {
     problem.textContent = now.error || "";
     const figure = (value, key, lesser) => h("div", { class: lesser ? "figure lesser" : "figure" }, h("b", {}, value), h("span", {}, t(key)));
     figures.replaceChildren(
-      figure(now.people, "people_now"), figure(now.people_seen, "people_seen"),
+      figure(now.people, "people_now"), now.people_seen === null ? "" : figure(now.people_seen, "people_seen"),
       figure(now.frame_rate.toFixed(1), "frame_rate", true),
       now.lag === null ? "" : figure(`${now.lag.toFixed(2)} s`, "lag", true),
       now.live ? figure(now.dropped, "dropped", true) : figure(clock(now.seconds), "video_time", true));

@@ -89,7 +89,8 @@ function editor(main, head, easel, site) {
     model.selected = model.shapes.length - 1;
     model.tool = "select";
     told.settled();
-    document.getElementById("field-" + t("name").replace(/\W+/g, "-") + "-")?.select?.();
+    // on a phone its keyboard would cover the picture
+    if (matchMedia("(pointer: fine)").matches) side.element.querySelector("input[type=text]")?.select();
   }
 
   function choose(name, byKey) {

@@ -1,0 +1,1 @@
+"""Measurements of several sources at once."""
