@@ -96,8 +96,6 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | 
     with viewing(source, arguments) as sinks:
         if sources is None:
             return predictor.mot_predict(source, sinks=sinks, **arguments)
-    if arguments.pop("preview") is not None or arguments.pop("show"):
-        raise UsageError("--preview and --show are for one SOURCE: serve --sources FILE shows several cameras")
     result = run_cameras(predictor, read_cameras(sources), **arguments)
     if result.failed:
         names = ", ".join(one.name for one in result.failed)
@@ -237,11 +235,7 @@ def run_command(predictor: Predictor, prog: str, argv: Sequence[str] | None = No
     finally:
         if arguments.get("events") == EVENTS_ALONE:
             sys.stdout = sys.stderr  # what prints the result, which PaddleHub may be, leaves the events alone
-    text = JsonText(result) if as_json else result
-    if isinstance(result, BatchResult) and result.failed:
-        print_result(text)
-        raise SystemExit(1)
-    return text
+    return JsonText(result) if as_json else result
 
 
 def _run_in_order(

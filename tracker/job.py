@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from .association.base import SequenceTracker
 from .delivery.hub import EventHub, Tell
+from .delivery.push import Pusher
 from .detection.base import Detector
 from .errors import OptionError
 from .pipeline.answering.event_sink import EventSink
 from .pipeline.answering.past import Past
 from .pipeline.live.keeping_up import KeepingUp
 from .pipeline.live.pace import Pace
+from .pipeline.live.push_sink import PushSink
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
 from .privacy.cover import Cover, Hiding
+from .settings.groups.delivery import DeliveryOptions
 from .settings.groups.live import LiveOptions
 from .settings.groups.people import PeopleOptions
 from .settings.groups.segments import SegmentOptions
@@ -143,11 +146,18 @@ class Job:
                 recorders, renderers, claim = [*whole.recorders], [*whole.renderers], whole.claim
                 tells_itself = scene is not None
             if self.source:
-                recorders.append(StatusSink(self.outputs.folder, keeping_up.status))
+                hidden = {"people_now"} if self.outputs.private else set()  # one person is too few to be told
+                recorders.append(StatusSink(self.outputs.folder, lambda: without(keeping_up.status(), hidden)))
         if tell and not tells_itself and not (self.outputs and self.outputs.private):
             recorders.append(EventSink(tell, self.outputs.start if self.outputs else None, scene))
+        push = self.groups.get(DeliveryOptions, DeliveryOptions()).push
+        if push:
+            sink = self.outputs.push_sink(push, detector.high_conf_thres) if self.outputs else PushSink(Pusher(push))
+            renderers.append(sink)
+            self.events.report(sink.name, sink.totals)
         self.events.open()
-        tracker = SequenceTracker(config, info.frame_rate, times.stage)
+        private = self.outputs is not None and self.outputs.private  # and tells of nobody
+        tracker = SequenceTracker(config, info.frame_rate, times.stage, None if private else tell)
         cover = Cover(self.hiding, info, self.delay) if self.hiding else None
         every_sink, least_people = [*renderers, *self.sinks], self.outputs.least_people if self.outputs else 0
         return SequenceRun(
@@ -185,3 +195,8 @@ class Job:
         live, kept = self.source is not None, self.segments.kept
         plan = SegmentPlan(self.segments.length, outputs.start, by_clock=live)
         return Segments(outputs.folder, make, plan, kept, live, outputs.is_rendered, times.stage, tell)
+
+
+def without(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a mapping without some of its names."""
+    return {name: value for name, value in values.items() if name not in names}

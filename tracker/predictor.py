@@ -312,7 +312,7 @@ class Predictor:
         if check_sinks(sinks) and outputs and outputs.private:
             raise OptionError("private gives no pictures and no identities to sinks: leave sinks out")
         if outputs and outputs.private and groups[DeliveryOptions].tells_of_people:
-            raise OptionError("private tells nobody of single people: leave events, webhook and mqtt out")
+            raise OptionError("private tells nobody of single people: leave events, webhook, mqtt and push out")
         named = frozenset({**given, **settings})
         hub = make_hub(groups[DeliveryOptions])
         return Job(outputs, tuple(sinks), runtime, thresholds, config, named, progress, hiding, False, groups, hub)

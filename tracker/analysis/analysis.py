@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 
 from .events import EventList
+from .floor.plan import FloorPlan
+from .floor.plane import POOR, Floor
 from .measures.counts import CountIntervals
 from .measures.crossings import IN, OUT, Crossed, CrossingCounter
-from .measures.floor_plan import FloorPlan
 from .measures.health import HealthLog
 from .measures.heat import HeatMap
 from .measures.people import PeopleLog
-from .measures.plane import POOR, Floor
 from .measures.seconds import SecondSums
+from .measures.suspects import SuspectLog
 from .measures.visits import GRACE, LEFT, VisitLog, ZoneEvent
 from .measures.zone_counts import CrowdWatch, ZoneIntervals
 from .recording import Recording
 from .regions import Regions
-from .rows import Count, Crossing, FloorPoint, Person, Range, Visit, ZoneCount
+from .rows import Count, Crossing, FloorPoint, Person, Range, Suspect, Visit, ZoneCount
 from .scene import Scene
 from .trajectories import COLUMNS, FRAME, HEIGHT, MS, SCORE, TOP, WIDTH, Movement, Trajectories
 from .trajectories import LEFT as LEFT_SIDE
@@ -43,6 +44,7 @@ class Step:
         people: who went out of sight.
         floor: places on the floor.
         heat_parts: numbers of the intervals for heat maps that are over, and their maps.
+        suspects: places where numbers may be wrong.
         events: all that happened, as mappings of plain values.
     """
 
@@ -54,6 +56,7 @@ class Step:
     people: list[Person] = field(default_factory=list)
     floor: list[FloorPoint] = field(default_factory=list)
     heat_parts: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -110,6 +113,7 @@ class SceneAnalysis:
         self._lines, self._zones = list(scene.lines.items()), list(scene.zones)
         self._trajectories = Trajectories(scene.memory)
         self._seconds = SecondSums(size[1], self.floor)
+        self._suspects = SuspectLog(size, scene.memory)
         self._visits = VisitLog(scene.zones, size)
         self._zone_counts = ZoneIntervals(scene.zones, scene.lines, recording.interval)
         self._still: dict[int, tuple[float, int, float, int]] = {}
@@ -208,6 +212,7 @@ class SceneAnalysis:
         self._points += len(points)
         self._heights += int(np.rint(100 * points[:, HEIGHT]).sum())
         self.health.update(movement)
+        step.suspects = self._suspects.update(movement)
         counted = movement.without(self.staff)
         self.heat.update(counted)
         people = self.people.update(self._seconds.update(movement))

@@ -14,7 +14,7 @@ from ..errors import OutputError
 from ..settings.checks import check_number
 from .files import HEAT, SCENE, SUMMARY, TABLES, RowList, Table
 from .measures.counts import count_crossings
-from .rows import Count, Crossing, FloorPoint, HeatCell, Person, Range, Visit, ZoneCount
+from .rows import Count, Crossing, FloorPoint, HeatCell, Person, Range, Suspect, Visit, ZoneCount
 from .scene import load_scene
 
 
@@ -101,6 +101,10 @@ class Answers:
     def floor(self) -> Table[FloorPoint]:
         """Return where people were on the floor, second by second; the scene must have a plane."""
         return self._table("floor")
+
+    def suspects(self) -> Table[Suspect]:
+        """Return places where numbers may be wrong, with the edits that would correct them."""
+        return self._table("suspects")
 
     def heat(self) -> Heat:
         """Return where people stood for how long.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..errors import OutputError
 from .analysis import SceneAnalysis, Step
 from .measures.heat import draw_flow, draw_heat
 from .recording import Recording
-from .rows import Count, Crossing, FloorPoint, Person, Range, Visit, ZoneCount
+from .rows import Count, Crossing, FloorPoint, Person, Range, Suspect, Visit, ZoneCount
 
 # attribute of `Step`: file, kind of its rows, and the columns whose clock time is added where the start is known
 TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
@@ -25,6 +26,7 @@ TABLES: dict[str, tuple[str, type, tuple[str, ...]]] = {
     "zone_counts": ("zones.csv", ZoneCount, ("start", "end")),
     "people": ("people.csv", Person, ("first_seen", "last_seen")),
     "floor": ("floor.csv", FloorPoint, ()),
+    "suspects": ("suspects.csv", Suspect, ()),
 }
 EVENTS, SCENE, SUMMARY = "events.jsonl", "scene.json", "summary.json"
 HEAT_PARTS = "heat_[0-9]*.*"  # maps of intervals, numbered from 1
@@ -224,8 +226,9 @@ class AnswerFiles:
         cv2.imwrite(str(self.folder / "heat_flow.png"), picture)
 
     def _save(self, name: str, values: np.ndarray) -> None:
-        with (self.folder / f"{name}.npy").open("wb") as file:
-            np.save(file, values)
+        content = io.BytesIO()  # numpy's own writing to a file does not tell that the disk is full
+        np.save(content, values)
+        (self.folder / f"{name}.npy").write_bytes(content.getvalue())
 
     def _write_plan(self) -> None:
         import cv2

@@ -189,6 +189,27 @@ class FloorPoint(NamedTuple):
     vy: float
 
 
+class Suspect(NamedTuple):
+    """A place where numbers may be wrong.
+
+    Attributes:
+        seconds: when.
+        frame: number of that frame.
+        kind: ``found`` for somebody new who may be one lost before, ``jumped`` for a number that may have gone over to
+            somebody else, ``short`` for somebody who may be nobody.
+        id: identity.
+        other: whom ``found`` may be; None else.
+        edit: line of the edits that would correct it.
+    """
+
+    seconds: float
+    frame: int
+    kind: str
+    id: int
+    other: int | None
+    edit: str
+
+
 class HeatCell(NamedTuple):
     """How long people stood in a cell of the picture.
 

@@ -1,1 +1,1 @@
-"""What a run tells others while it goes on: event files, webhooks, MQTT."""
+"""What a run tells others while it goes on: event files, webhooks, MQTT, and the pictures."""

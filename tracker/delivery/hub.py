@@ -82,6 +82,7 @@ class EventHub:
     def __init__(self, outlets: Sequence[Outlet] = (), cooldown: Mapping[str, float] | None = None) -> None:
         self._outlets = list(outlets)
         self._listeners: list[Tell] = []
+        self._others: dict[str, Callable[[], dict[str, int]]] = {}
         self._cooldown = dict(cooldown or {})
         self._told: dict[tuple, float] = {}
         self._lock = threading.RLock()
@@ -170,7 +171,12 @@ class EventHub:
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Return, by the name of the outlet, how many events were ``sent`` and how many ``lost``, so far."""
-        return {outlet.name: outlet.totals() for outlet in self._outlets}
+        made = {outlet.name: outlet.totals() for outlet in self._outlets}
+        return made | {name: totals() for name, totals in self._others.items()}
+
+    def report(self, name: str, totals: Callable[[], dict[str, int]]) -> None:
+        """Let `totals` tell of something else that is delivered, such as pictures."""
+        self._others[name] = totals
 
     def __enter__(self) -> EventHub:
         self.open()

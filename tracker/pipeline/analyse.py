@@ -16,7 +16,7 @@ import numpy as np
 from ..analysis.answers import Answers, check_interval
 from ..analysis.edits import Edits, EditsLike, load_edits
 from ..analysis.files import VIDEO
-from ..analysis.measures.plane_guess import guess_plane
+from ..analysis.floor.guess import guess_plane
 from ..analysis.recording import Recording, read_start
 from ..analysis.report.page import REPORT
 from ..analysis.report.words import check_language

@@ -13,6 +13,7 @@ from ..analysis.answers import check_interval
 from ..analysis.report.words import check_language
 from ..analysis.scene import Scene
 from ..delivery.hub import Tell
+from ..delivery.push import Pusher
 from ..errors import OptionError
 from ..privacy.counts import FEW, check_private
 from ..refinement.sink import RefinedTextSink
@@ -30,6 +31,7 @@ from .answering.overlay import SceneOverlay
 from .answering.past import Past
 from .answering.scene_answers import Asked
 from .answers import AnswersSink, RefinedAnswersSink
+from .live.push_sink import PushSink
 from .timing import StageTimes
 
 logger = logging.getLogger(__name__)
@@ -145,10 +147,24 @@ class OutputOptions:
         """
         if not self.is_rendered:
             return []
+        least, overlays = self._drawing(high_conf_thres)
+        return [VideoSink(self.folder, least, times.stage, overlays)]
+
+    def push_sink(self, url: str, high_conf_thres: float = 1.0) -> PushSink:
+        """Return the sink that draws a sequence for a streaming server, whether or not there is a video.
+
+        Args:
+            url: of the server.
+            high_conf_thres: as for `renderers`.
+        """
+        return PushSink(Pusher(url), *self._drawing(high_conf_thres))
+
+    def _drawing(self, high_conf_thres: float) -> tuple[float, list[Overlay]]:
+        """Return the least score of the tracks drawn, and what else is drawn."""
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
             least = min(least, high_conf_thres)
         overlays: list[Overlay] = [Trails(self.trails, least)] if self.trails else []
         if self.scene:
             overlays.append(SceneOverlay(self.scene))
-        return [VideoSink(self.folder, least, times.stage, overlays)]
+        return least, overlays

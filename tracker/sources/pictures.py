@@ -7,35 +7,52 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 # Matrices between YUV and RGB that FFmpeg's conversion knows, by their numbers in H.273; 0 is RGB, 2 not stated.
 _KNOWN_MATRICES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
 _BT601, _BT2020, _BT2020_CONSTANT_LUMINANCE = 5, 9, 10
 
 
-def upright(picture: av.VideoFrame, aspect: Fraction | None = None) -> tuple[np.ndarray, Fraction]:
-    """Convert a picture to BGR, turned and mirrored the way a player shows it.
+class Upright:
+    """Converts the pictures of one input to BGR, turned and mirrored the way a player shows them.
 
-    Args:
-        picture: as it was decoded.
-        aspect: width of a stored pixel over its height; None or 0 for not stated, which counts as square.
-
-    Returns:
-        The picture [H, W, 3] uint8, BGR, and the width of its pixels over their height.
-
-    Raises:
-        av.error.FFmpegError: it cannot be converted.
-        ValueError: likewise.
+    What converts one picture converts the next, which saves the threads that FFmpeg starts for each. The turn is looked
+    up anew only where it, or the size, is another: PyAV's side data refer to their picture, so that every picture whose
+    side data were looked at stays in memory until Python collects circles.
     """
-    if picture.colorspace not in _KNOWN_MATRICES:
-        # FFmpeg refuses these since version 8; before, and in other players, they are shown by the nearest one.
-        picture.colorspace = _BT2020 if picture.colorspace == _BT2020_CONSTANT_LUMINANCE else _BT601
-    image = picture.to_ndarray(format="bgr24")
-    aspect = aspect if aspect and aspect > 0 else Fraction(1)
-    transposed, mirrored, upside_down = _orientation(picture)
-    if transposed:
-        image, aspect = image.transpose(1, 0, 2), 1 / aspect
-    return np.ascontiguousarray(image[:: -1 if upside_down else 1, :: -1 if mirrored else 1]), aspect
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._known: tuple[int, int, int] | None = None
+        self._orientation = False, False, False
+
+    def convert(self, picture: av.VideoFrame, aspect: Fraction | None = None) -> tuple[np.ndarray, Fraction]:
+        """Convert a picture.
+
+        Args:
+            picture: as it was decoded.
+            aspect: width of a stored pixel over its height; None or 0 for not stated, which counts as square.
+
+        Returns:
+            The picture [H, W, 3] uint8, BGR, and the width of its pixels over their height.
+
+        Raises:
+            av.error.FFmpegError: it cannot be converted.
+            ValueError: likewise.
+        """
+        if picture.colorspace not in _KNOWN_MATRICES:
+            # FFmpeg refuses these since version 8; before, and in other players, they are shown by the nearest one.
+            picture.colorspace = _BT2020 if picture.colorspace == _BT2020_CONSTANT_LUMINANCE else _BT601
+        image = self._reformatter.reformat(picture, format="bgr24").to_ndarray()
+        aspect = aspect if aspect and aspect > 0 else Fraction(1)
+        seen = picture.width, picture.height, round(picture.rotation)
+        if seen != self._known:
+            self._known, self._orientation = seen, _orientation(picture)
+        transposed, mirrored, upside_down = self._orientation
+        if transposed:
+            image, aspect = image.transpose(1, 0, 2), 1 / aspect
+        return np.ascontiguousarray(image[:: -1 if upside_down else 1, :: -1 if mirrored else 1]), aspect
 
 
 def _orientation(picture: av.VideoFrame) -> tuple[bool, bool, bool]:

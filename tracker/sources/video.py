@@ -17,7 +17,7 @@ from ..structures import Frame
 from .base import MAX_PIXELS, Source, check_pixels
 from .clock_jumps import ClockJumps
 from .container import choose_stream, decoder_limit, frame_count
-from .pictures import upright
+from .pictures import Upright
 from .timestamps import (
     ARRIVAL_TICK,
     DELAYED_FORMATS,
@@ -81,8 +81,9 @@ class VideoSource(Source):
         stream.codec_context.options = {**stream.codec_context.options, **decoder_limit(max_pixels)}
         self._stream = stream
         super().__init__(label, name, nominal_rate(stream), live=live)
-        # What a server knows the size of does not arrive as it is filmed.
-        self.endless = live and container.size <= 0
+        self.bursts = live and "hls" in container.format.name.split(",")
+        # What a server knows the size of does not arrive as it is filmed; that of a playlist says nothing.
+        self.endless = live and (container.size <= 0 or self.bursts)
         self.length = container.duration / av.time_base if self.endless and container.duration else None
         if with_audio and container.streams.audio:
             # Of several, the one that goes with the pictures.
@@ -92,6 +93,7 @@ class VideoSource(Source):
             if other not in (stream, self.audio_stream):
                 # Of a stream in several sizes only the chosen one is fetched.
                 other.discard = av.stream.Discard.all
+        self._upright = Upright()
         self._audio: list[av.Packet] = []
         self._reader = self._mended()
         self._ahead = [] if live else list(_first_packets(self._reader, stream))
@@ -167,7 +169,7 @@ class VideoSource(Source):
     def _convert(self, picture: av.VideoFrame) -> np.ndarray | None:
         """Return a picture as it is shown; None where it cannot be converted."""
         try:
-            image, self.pixel_aspect = upright(picture, self._stream.sample_aspect_ratio)
+            image, self.pixel_aspect = self._upright.convert(picture, self._stream.sample_aspect_ratio)
         except (av.error.FFmpegError, ValueError) as error:
             logger.debug("%s: a picture cannot be converted (%s)", self.label, error)
             return None

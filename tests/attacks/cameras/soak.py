@@ -168,6 +168,7 @@ def soak(
         "people": result.people,
         "ids_rise": ids == sorted(ids),
         "videos": {video.name: playable(video) for video in videos},
+        "series": [round(one[1], 1) for one in states[:: max(1, len(states) // 60)]],
         "megabytes": {"before": before[0], "settled": settled[0], "end": settled[-1], "most": max(settled)},
         "growth": round(float(np.median(settled[-quarter:]) - np.median(settled[:quarter])), 2),
         "threads_left": [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()],

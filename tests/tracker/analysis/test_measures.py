@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tracker.analysis.walks import SIZE, Answered, crowd, still, straight, together, walk
-from tracker.analysis.measures.floor_plan import FloorPlan
+from tracker.analysis.floor.plan import FloorPlan
+from tracker.analysis.floor.plane import Floor
 from tracker.analysis.measures.heat import HeatMap, draw_flow, draw_heat
-from tracker.analysis.measures.plane import Floor
 from tracker.analysis.rows import FloorPoint
 from tracker.analysis.scene import Plane
 from tracker.analysis.trajectories import Trajectories

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tracker.analysis.measures.plane import Floor
-from tracker.analysis.measures.plane_guess import guess_plane
+from tracker.analysis.floor.guess import guess_plane
+from tracker.analysis.floor.plane import Floor
 from tracker.analysis.scene import load_scene
 from tracker.errors import OptionError
 from tracker.pipeline.analyse import analyse

@@ -1,6 +1,8 @@
 """Pictures as players show them: turned, mirrored, in the right colours; those that cannot be shown are skipped."""
 
+import gc
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -8,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.videos import numbered_frames, read_source, set_display_matrix, write_video
-from tracker.sources.pictures import upright
+from tracker.sources import open_source
+from tracker.sources.pictures import Upright
 
 CORNERS = np.zeros((64, 96, 3), np.uint8)  # each quarter is of another grey
 CORNERS[:32, :48], CORNERS[:32, 48:], CORNERS[32:, :48], CORNERS[32:, 48:] = 30, 90, 150, 210
@@ -85,7 +88,7 @@ def test_colours_of_every_matrix_range_and_depth(matrix, full, bits, pixel_forma
         rows = np.zeros((64, plane.line_size // depth().itemsize), depth)
         rows[:, :96] = values.round().clip(0, most)
         plane.update(rows.tobytes())
-    image, _ = upright(picture)
+    image, _ = Upright().convert(picture)
     assert np.abs(image.astype(int) - BARS).max() <= 3
 
 
@@ -109,18 +112,38 @@ PIXEL_FORMATS = (
 
 @pytest.mark.parametrize("pixel_format", PIXEL_FORMATS.split())
 def test_every_pixel_format_is_converted(pixel_format):
-    assert upright(av.VideoFrame(64, 48, pixel_format))[0].shape == (48, 64, 3)
+    assert Upright().convert(av.VideoFrame(64, 48, pixel_format))[0].shape == (48, 64, 3)
 
 
 def test_picture_that_cannot_be_converted_is_skipped(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.mp4", numbered_frames(6), options={"bf": "0"})
 
-    def convert(picture, aspect=None):
+    convert = Upright.convert
+
+    def convert_some(self, picture, aspect=None):
         if round(picture.time * 25) in (2, 3):
             raise av.error.OSError(95, "Operation not supported")
-        return upright(picture, aspect)
+        return convert(self, picture, aspect)
 
-    monkeypatch.setattr("tracker.sources.video.upright", convert)
+    monkeypatch.setattr(Upright, "convert", convert_some)
     source, frames = read_source(path)
     assert source.skipped == 2
     assert [frame.index for frame in frames] == [0, 1, 4, 5]
+
+
+def test_pictures_leave_neither_threads_nor_memory_behind(tmp_path):
+    path = write_video(tmp_path / "clip.mp4", numbered_frames(40), options={"bf": "0"})
+    tasks, most = Path("/proc/self/task"), 0
+    gc.collect()
+    gc.disable()
+    try:
+        with open_source(path) as source:
+            frames = iter(source)
+            next(frames)
+            before = len(list(tasks.iterdir()))
+            for _ in frames:
+                most = max(most, len(list(tasks.iterdir())))
+        left = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert most <= before + 2 and left <= 4

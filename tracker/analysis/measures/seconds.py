@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..floor.plane import Floor
 from ..trajectories import FOOT, FRAME, HEIGHT, ID, KEY, KIND, LATE, MS, SCORE, STEP, TRACK, Movement, X
-from .plane import Floor
 
 SECOND = 1000  # milliseconds
 CUT = 2.0  # pixels from the lower border of the picture: a box that ends there does not show the foot

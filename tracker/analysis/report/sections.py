@@ -18,7 +18,7 @@ from .material import Material
 from .words import Words
 
 FEW_BARS, MANY_BARS, STEPS = 8, 40, (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-MOST_PROOFS, MOST_PEOPLE, MOST_VISITS = 1500, 600, 400
+MOST_PROOFS, MOST_PEOPLE, MOST_VISITS, MOST_SUSPECTS = 1500, 600, 400, 200
 
 
 def heading(material: Material) -> str:
@@ -146,6 +146,23 @@ def contact_sheet(material: Material) -> str:
     return _part(words, "sheet", f'<p class="note">{note}</p><div class="sheet">{"".join(figures)}</div>')
 
 
+def suspects(material: Material) -> str:
+    """Return where numbers may be wrong; nothing where nowhere."""
+    words, found = material.words, list(material.answers.suspects())
+    if not found:
+        return ""
+    rows = [
+        [
+            material.moment(one.seconds),
+            words(f"suspect_{one.kind}", id=material.who(one.id), other=one.other),
+            _Marked(f"<code>{escape(one.edit)}</code>"),
+        ]
+        for one in found[:MOST_SUSPECTS]
+    ]
+    note = _text(material, "suspects_note") + _some_of(words, len(rows), len(found), "suspects.csv")
+    return _part(words, "suspects", f'<p class="note">{note}</p>{_table([], rows)}')
+
+
 def proof_sheet(material: Material) -> str:
     """Return the crossings with their pictures and boxes to tick, and the precision that comes out."""
     words, folder = material.words, material.answers.folder / "crossings"
@@ -233,6 +250,7 @@ PARTS: tuple[Callable[[Material], str], ...] = (
     zones,
     heat,
     contact_sheet,
+    suspects,
     proof_sheet,
     health,
     settings,

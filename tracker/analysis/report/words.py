@@ -58,6 +58,15 @@ _WORDS = {
         "The best picture of each person, with the time in sight.",
         "每个人最清楚的一张图片及其可见时间。",
     ),
+    "suspects": ("Numbers to check", "待核对的编号"),
+    "suspects_note": (
+        "Where a number may be wrong, and the line of edits.yml that would correct it. Look at the video there, then "
+        "run the analysis again with --edits edits.yml.",
+        "编号可能有误之处，以及可更正它的 edits.yml 行。请先查看视频，再用 --edits edits.yml 重新分析。",
+    ),
+    "suspect_found": ("{id} may be {other}, who was lost shortly before", "{id} 可能就是不久前丢失的 {other}"),
+    "suspect_jumped": ("{id} jumps, and may be somebody else from here on", "{id} 发生跳跃，此后可能是另一人"),
+    "suspect_short": ("{id} is seen for a moment only, and may be nobody", "{id} 只出现片刻，可能不是人"),
     "proof": ("Proof sheet", "核对表"),
     "proof_note": (
         "Every crossing with the person before, on and after the line; the red dot is the foot that counts. Tick "

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...errors import TrackingError
+from ...option_groups import GROUPS, add_group
 from ...options import add_config_arguments, add_reading_arguments, add_threshold_arguments
 from ...predictor import Predictor
 from .result import BatchResult
 from .track import track_batch
 
 USAGE = "SOURCES... [--list FILE] [--output_dir OUT] [--jobs N] [--resume] [options]"
+LIVE = "Camera options"  # title of the one group of options that is not for videos
 HELP = "Track many videos, each with its own files; one that fails does not stop the others."
 
 
@@ -53,8 +56,20 @@ def add_batch_arguments(parser: argparse.ArgumentParser, everything: bool) -> No
     add_reading_arguments(parser.add_argument_group("Input options", "How to read each video."), everything)
     add_config_arguments(parser.add_argument_group("Config options", "Model, device and results."))
     add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."), everything)
+    for title in GROUPS:
+        if title != LIVE:
+            add_group(parser, title, everything)
 
 
 def run_batch(predictor: Predictor, arguments: dict[str, Any]) -> BatchResult:
-    """Run the batch that the arguments ask for; the predictor is not used, for the jobs have their own."""
-    return track_batch(arguments.pop("sources"), **arguments)
+    """Run the batch that the arguments ask for; the predictor is not used, for the jobs have their own.
+
+    Raises:
+        TrackingError: A video failed; its ``result`` is that of all.
+    """
+    result = track_batch(arguments.pop("sources"), **arguments)
+    if result.failed:
+        failure = TrackingError(f"{len(result.failed)} of {len(result.rows)} videos failed")
+        failure.result = result  # type: ignore[attr-defined]
+        raise failure
+    return result

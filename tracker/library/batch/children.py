@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -126,6 +127,10 @@ class _Child:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.write(json.dumps(task.to_mapping()) + "\n")
             process.stdin.flush()
+            # not for the end of the pipe, which a process that a library has forked may keep open
+            while not select.select([process.stdout], [], [], _WAIT)[0]:
+                if process.poll() is not None:
+                    return None
             answer = process.stdout.readline()
             return Row(**json.loads(answer)) if answer.endswith("\n") else None
         except OSError:  # a pipe that nobody reads any more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import logging
 import os
@@ -20,6 +21,7 @@ from ...models.locate import find_model
 from ...pipeline.interrupts import StopRequest
 from ...predictor import Predictor
 from ...settings.checks import check_flag, check_whole
+from ...settings.groups.delivery import DeliveryOptions
 from ...settings.tracking import TRACKER_FILE
 from ...sinks.records.run_file import folder_digest
 from ..cluster.on_ray import import_ray, track_on_ray
@@ -97,6 +99,8 @@ def track_batch(
     for name, advice in UNFIT.items():
         if options.pop(name, None):
             raise OptionError(f"a batch takes no {name}: {advice}")
+    if options.get("events") == "-":
+        raise OptionError("a batch has several processes, which share no standard output: give events a file")
     if jobs is not None:
         check_whole("jobs", jobs)
     check_flag("resume", resume)
@@ -141,10 +145,14 @@ def _check_options(model: Mapping[str, Any], options: Mapping[str, Any]) -> None
 
 
 def _asked(options: Mapping[str, Any], model: Path) -> dict[str, Any]:
-    """Return what decides on the results, but for the input: options, and the contents of the files that they name."""
+    """Return what decides on the results, but for the input: options, and the contents of the files that they name.
+
+    Who is told of events does not, and addresses may hold passwords.
+    """
     parameters = inspect.signature(Predictor.mot_predict).parameters.values()
     defaults = {one.name: one.default for one in parameters if one.default is not one.empty and one.name not in UNFIT}
-    given = {name: value for name, value in {**defaults, **options}.items() if value is not None}
+    told = {field.name for field in dataclasses.fields(DeliveryOptions)}
+    given = {name: value for name, value in {**defaults, **options}.items() if value is not None and name not in told}
     files = {name: digest(given[name]) for name in FILES if isinstance(given.get(name), str)}
     return {**given, "model": folder_digest(model), "files": {**files, "defaults": digest(TRACKER_FILE)}}
 

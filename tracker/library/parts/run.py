@@ -31,9 +31,12 @@ _UNFIT = {
     "refine": "it needs all tracks of the video with their appearance",
     "private": "it keeps no tracks that could be joined",
     "anonymise": "no video is made in parts",
+    "remember": "who comes back into another part is not known there",
+    "save_embeddings": "each part has people of its own",
+    "split": "each is a way of its own to cut a video",
 }
 PARTS = ".parts"  # folder, in that of unfinished results; no video is called so
-_OF_ANSWERS = ("scene", "start", "interval", "language")
+_OF_ANSWERS = ("scene", "start", "interval", "language", "people_count", "heat_interval")
 
 
 def check_options(place: Place, options: Mapping[str, Any]) -> LocalPlace:

@@ -17,6 +17,7 @@ EVENT_KINDS = (
 
 
 MQTT_EXAMPLE = "mqtt|mqtts://USER@HOST/PREFIX"
+PUSH_EXAMPLE = "rtmp|rtmps|rtsp|srt|udp://HOST:PORT/PATH"
 
 
 def split_address(name: str, value: Any, example: str, needs_port: bool = False) -> SplitResult:
@@ -58,6 +59,11 @@ def _check_mqtt(name: str, value: Any) -> None:
     if value is not None:
         parts = split_address(name, value, MQTT_EXAMPLE)
         mqtt_prefix(f"{parts.path}#" if "#" in value or "?" in value else parts.path)
+
+
+def _check_push(name: str, value: Any) -> None:
+    if value is not None:
+        split_address(name, value, PUSH_EXAMPLE, needs_port=str(value).startswith(("udp", "srt")))
 
 
 def _address(example: str, needs_port: bool = False) -> Callable[[str, Any], None]:
@@ -106,6 +112,7 @@ class DeliveryOptions:
         mqtt: Address of an MQTT broker that gets events and counts.
         mqtt_password_file: File of the password for it.
         mqtt_discovery: Whether Home Assistant is told of the counts.
+        push: Address of a streaming server that gets the annotated pictures.
 
     Raises:
         OptionError: A value is not accepted.
@@ -136,6 +143,10 @@ class DeliveryOptions:
         None, "file of the broker's password, which others then do not see in the command", _check_path, kind=str
     )
     mqtt_discovery: bool = flag(False, "let Home Assistant find the counts as sensors of one device")
+    push: str | None = setting(
+        None, "streaming server that gets the annotated pictures live: rtmp://, rtsp://, srt:// or udp://HOST:PORT/PATH",
+        _check_push, kind=str,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -152,7 +163,7 @@ class DeliveryOptions:
     @property
     def tells_of_people(self) -> bool:
         """Whether anybody is told of single people, by events or by pictures."""
-        return any((self.events, self.webhook, self.mqtt))
+        return any((self.events, self.webhook, self.mqtt, self.push))
 
 
 def read_secret(name: str, path: str) -> bytes:

@@ -1,9 +1,10 @@
 """``batch`` with made-up walkers in place of the network, in this process and, started with ``child``, in its children.
 
 A video whose name has ``deadly`` kills the process that tracks it, in the middle; ``mortal`` does so at the first
-attempt only. Seconds a forward pass takes are the environment variable STUB_SECONDS.
+attempt only. ``forking`` forks others. Seconds a forward pass takes are the environment variable STUB_SECONDS.
 """
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -27,11 +28,21 @@ class Deadly(Walkers):
         return super().start(preprocessed)
 
 
+class Forking(Walkers):
+    """Forks a process, as OpenVINO does, that would close standard input."""
+
+    def start(self, preprocessed):
+        multiprocessing.get_context("fork").Process(target=int).start()
+        return super().start(preprocessed)
+
+
 class StubWorker(work.Worker):
     def do(self, task):
         name, detector = task.row.name, Walkers()  # a new one, for it counts its frames
         if "deadly" in name or "mortal" in name:
             detector = Deadly(Path(task.folder).parent / f"{name}.died", "deadly" in name)
+        if "forking" in name:
+            detector = Forking()
         self._predictor = work.Predictor(detector=detector)
         return super().do(task)
 

@@ -120,12 +120,23 @@ def test_a_video_that_kills_its_process_stops_no_other(tmp_path):
     assert result.rows[0].error == "its process was ended by SIGKILL, 2 times"
 
 
+def test_processes_that_a_library_forks_hold_nothing_up(tmp_path, monkeypatch):
+    killed, kill = [], subprocess.Popen.kill
+    monkeypatch.setattr(children, "_PATIENCE", 10)
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda process: (killed.append(process), kill(process)))
+    make_clip(tmp_path / "forking.mp4", 0.3)
+    assert states(batch(tmp_path, tmp_path / "out", jobs=1)) == {"forking": "tracked"}
+    assert killed == [], "the child did not end by itself"
+
+
 def test_wrong_options_are_told_before_anything_is_done(videos, tmp_path):
     for options, part in (
         ({"conf_thres": 7}, "conf_thres"),
         ({"jobs": 0}, "jobs"),
         ({"from_device": True}, "takes no from_device"),
         ({"sinks": [print]}, "takes no sinks"),
+        ({"events": "-"}, "give events a file"),
+        ({"save_embeddings": "often"}, "save_embeddings"),
         ({"visualisation": True}, "visualisation"),
         ({"scene": tmp_path / "none.yml"}, "none.yml"),
         ({"frame_rate": -1}, "frame_rate"),
@@ -174,6 +185,7 @@ def test_the_command_prints_a_table_and_fails_if_a_video_did(videos, tmp_path):
     process = start(*videos, "--output_dir", tmp_path / "out", "--jobs", 2, seconds=0)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1 and "Traceback" not in err
+    assert err.splitlines()[-1] == "error: 1 of 3 videos failed"
     head, *table, total, rows = out.splitlines()
     assert head.split() == ["video", "frames", "frames/s", "people"]
     assert [line.split()[0] for line in table] == ["a_street", "b_street", "bad"]
@@ -184,6 +196,8 @@ def test_the_command_prints_a_table_and_fails_if_a_video_did(videos, tmp_path):
 
 def test_ctrl_c_ends_all_children_in_order_and_resume_goes_on(videos, tmp_path):
     out = tmp_path / "out"
+    for name in ("a", "b"):
+        make_clip(tmp_path / name / "street.mp4", 30)
     process = start(*videos[:2], "--output_dir", out, "--jobs", 2, "--json", "--visualization", "no", seconds=0.1)
     texts = [out / ".batch" / name / "mot_results" / f"{name}.txt" for name in ("a_street", "b_street")]
     deadline = time.monotonic() + 60
@@ -201,4 +215,4 @@ def test_ctrl_c_ends_all_children_in_order_and_resume_goes_on(videos, tmp_path):
     for name in ("a_street", "b_street"):  # what was made until then is kept, in whole lines
         assert (out / "mot_results" / f"{name}.txt").read_text().endswith(",-1,-1,-1\n")
     result = batch(videos[:2], out, visualization=False, resume=True)
-    assert set(states(result).values()) == {"tracked"} and [row.frames for row in result.rows] == [10, 20]
+    assert set(states(result).values()) == {"tracked"} and [row.frames for row in result.rows] == [300, 300]

@@ -78,6 +78,17 @@ def test_a_batch_that_was_killed_goes_on(tmp_path):
 
 @pytest.mark.attack
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_kills_of_parts(tmp_path, seed):
+    chance = random.Random(seed)
+    words = words_of(tmp_path, clips=2, frames=600)
+    words.remove("--refine")
+    killed, rows = check_kills(tmp_path, [*words, "--parts", "20s"], [chance.uniform(2, 6) for _ in range(4)])
+    assert killed >= 1 and [row["frames"] for row in rows] == [600, 600]
+
+
+@pytest.mark.attack
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_kills_at_any_moment(tmp_path, seed):
     chance = random.Random(seed)

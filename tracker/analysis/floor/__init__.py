@@ -1,0 +1,1 @@
+"""The floor: from the picture to metres, guessed or measured, and its plan."""
