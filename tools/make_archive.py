@@ -37,6 +37,7 @@ CONTENTS = (
     "tracker/**/*.py",
     "tracker/web/static/**/*",
     "demo/pedestrians_vis.jpg",
+    "demo/page.jpg",
     "demo/report.png",
     "demo/scene.yml",
     "weights/README.md",

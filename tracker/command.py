@@ -22,6 +22,16 @@ from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
 from .library.batch.arguments import HELP, USAGE, add_batch_arguments, run_batch
 from .library.batch.result import BatchResult
+from .library.identities.arguments import (
+    FIND_HELP,
+    FIND_USAGE,
+    JOIN_HELP,
+    JOIN_USAGE,
+    add_find_arguments,
+    add_join_arguments,
+    run_find,
+    run_join,
+)
 from .option_groups import add_group, add_group_arguments
 from .options import (
     CHOSEN,
@@ -96,8 +106,6 @@ def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | 
     with viewing(source, arguments) as sinks:
         if sources is None:
             return predictor.mot_predict(source, sinks=sinks, **arguments)
-    if arguments.pop("preview") is not None or arguments.pop("show"):
-        raise UsageError("--preview and --show are for one SOURCE: serve --sources FILE shows several cameras")
     result = run_cameras(predictor, read_cameras(sources), **arguments)
     if result.failed:
         names = ", ".join(one.name for one in result.failed)
@@ -178,6 +186,8 @@ COMMANDS = {
         _export,
     ),
     "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
+    "join": Command(JOIN_HELP, JOIN_USAGE, add_join_arguments, run_join),
+    "find": Command(FIND_HELP, FIND_USAGE, add_find_arguments, run_find),
     "scene": Command(scene.HELP, scene.USAGE, scene.add_scene_arguments, scene.run_scene),
     "serve": Command(serve.HELP, serve.USAGE, serve.add_serve_arguments, serve.run_serve),
 }

@@ -37,28 +37,8 @@ PATHS = (
     *("/static/", "/static/../app.py", "/static/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "/static/js", "//etc/passwd"),
 )
 PARTS = (
-    *(
-        "..",
-        "%2e%2e",
-        "%2f",
-        "%00",
-        "%ff",
-        "\ud800".encode("utf-8", "surrogatepass"),
-        "etc/passwd",
-        "\\..\\",
-        "x" * 5000,
-    ),
-    *(
-        "video:",
-        "video:..",
-        "camera:gate",
-        "'; DROP TABLE videos; --",
-        "{id}",
-        "-1",
-        "%0d%0aX: 1",
-        "?at=nan",
-        "?at=1e999",
-    ),
+    *("..", "%2e%2e", "%2f", "%00", "%ff", "%ed%a0%80", "etc/passwd", "\\..\\", "x" * 5000, "?at=nan", "?at=1e999"),
+    *("video:", "video:..", "camera:gate", "'; DROP TABLE videos; --", "{id}", "-1", "%0d%0aX: 1"),
 )
 HEADERS = (
     {"Host": "evil.example"},

@@ -13,7 +13,7 @@ COMMON_OPTIONS = """
     video_stream from_device frame_rate skip_frames model use_gpu threads backend precision device input_size output_dir
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
-    events webhook webhook_secret_file cooldown mqtt mqtt_password_file mqtt_discovery save_embeddings remember
+    events webhook webhook_secret_file cooldown mqtt mqtt_password_file mqtt_discovery push save_embeddings
     preview show progress json association conf_thres min_box_area score_threshold help help_all
 """
 OTHER_OPTIONS = """
@@ -23,7 +23,7 @@ OTHER_OPTIONS = """
     det_thresh track_buffer tracked_thresh r_tracked_thresh unconfirmed_thresh
     refine_relink_seconds refine_relink_quantile refine_relink_ratio refine_relink_speed refine_motion_seconds
     reconnect give_up rtsp_transport max_lag realtime split keep
-    people_count heat_interval
+    people_count heat_interval remember
     refine_ghost_seconds refine_ghost_quantile refine_fill_seconds refine_fill_support refine_smooth_seconds
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -225,8 +226,9 @@ class AnswerFiles:
         cv2.imwrite(str(self.folder / "heat_flow.png"), picture)
 
     def _save(self, name: str, values: np.ndarray) -> None:
-        with (self.folder / f"{name}.npy").open("wb") as file:
-            np.save(file, values)
+        content = io.BytesIO()  # numpy's own writing to a file does not tell that the disk is full
+        np.save(content, values)
+        (self.folder / f"{name}.npy").write_bytes(content.getvalue())
 
     def _write_plan(self) -> None:
         import cv2

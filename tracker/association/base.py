@@ -6,10 +6,11 @@ import functools
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..appearance.recogniser import Recogniser
 from ..errors import OptionError
 from ..settings.tracking import TrackerConfig
 from ..structures import Detections, Tracks
@@ -91,6 +92,8 @@ class SequenceTracker:
         config: names the association and holds its settings.
         frame_rate: nominal frames per second of the sequence.
         timed: is called with ``camera`` and ``track`` and gives a context manager for that part of an update.
+        tell: is called with an event ``recognised`` for everybody who gets an old number back, if the settings say so:
+            the numbers ``was`` and ``is``, the frame's time as ``seconds``, and the ``similarity``.
 
     Raises:
         OptionError: no association has the name that the settings state.
@@ -101,9 +104,14 @@ class SequenceTracker:
         config: TrackerConfig,
         frame_rate: float,
         timed: Callable[[str], AbstractContextManager] = nullcontext,
+        tell: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self._tracker = make_tracker(config, frame_rate)
         self._camera_motion = CameraMotion() if config.uses("camera_motion") and config.camera_motion else None
+        self._recogniser: Recogniser | None = None
+        if config.remember:
+            self._recogniser = Recogniser(config.remember, config.association_memory)
+        self._tell = tell
         self._config = config
         self._frame_rate = frame_rate
         self._timed = timed
@@ -111,8 +119,8 @@ class SequenceTracker:
 
     @property
     def num_identities(self) -> int:
-        """Different identities given out so far."""
-        return self._tracker.num_identities
+        """Different identities given out so far, who came back and was recognised counted once."""
+        return (self._recogniser or self._tracker).num_identities
 
     @property
     def embedding_threshold(self) -> float:
@@ -143,4 +151,13 @@ class SequenceTracker:
             with self._timed("camera"):
                 warp = self._camera_motion.estimate(image, detections.boxes)
         with self._timed("track"):
-            return self._tracker.update(detections, warp, elapsed)
+            tracks = self._tracker.update(detections, warp, elapsed)
+            if self._recogniser is None:
+                return tracks
+            size = None if image is None else (image.shape[1], image.shape[0])
+            tracks = self._recogniser.update(time, tracks, size)
+        if self._tell:
+            for one in tracks.recognised:
+                event = {"event": "recognised", "seconds": time, "was": one.was, "is": one.now}
+                self._tell({**event, "similarity": round(one.similarity, 4)})
+        return tracks

@@ -62,8 +62,9 @@ class TrackingResult:
         files: the files written, by kind: ``text``, ``video``, ``refined``, and those of your own sinks.
         skip_frames: every N-th frame was tracked, the first included.
         first_frame: number of the first frame of the source; 1 but for images of a sequence that are named otherwise.
-        segments: of a run whose files were cut, the newest hundred that are finished, in order; ``files`` are those of
-            the last one. A frame has the numbers of the run here and begins with 1 in the files of each segment.
+        segments: of a run whose files were cut, the newest hundred that are finished and were not removed, in order;
+            ``files`` are those of the last one. A frame has the numbers of the run here and begins with 1 in the files
+            of each segment.
         segment_count: number of segments in all.
         delivery: how many events were ``sent`` and ``lost``, by the option that asked for it, as ``webhook``.
         source_seconds: seconds of the source from the first frame to the end of the last one tracked.
@@ -149,9 +150,10 @@ class TrackingResult:
         """Return each text with its first and last frame in the run, and what its own numbers are lower by."""
         if not self.segments:
             return [(self._text(self.files), self.first_frame, self.last_frame, 0)]
+        written = [one for one in self.segments if "text" in one.files]  # a full disk may have taken none
         return [
             (self._text(one.files), one.first_frame, one.last_frame, one.first_frame - one.first_in_text)
-            for one in self.segments
+            for one in written or self.segments[-1:]
         ]
 
     def _text(self, files: dict[str, Path]) -> Path:

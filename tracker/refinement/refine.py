@@ -26,13 +26,22 @@ Times = Callable[[np.ndarray], np.ndarray]  # from frame numbers [N] to their ti
 
 
 class AppearanceLog:
-    """Mean embedding of every identity of a run, summed up frame by frame; it keeps one vector for each identity."""
+    """Mean embedding of every identity of a run, summed up frame by frame; it keeps one vector for each identity.
+
+    Attributes:
+        numbers: the final number of everybody whose number changed, by the one that they had first.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[int, np.ndarray] = {}
+        self.numbers: dict[int, int] = {}
 
     def add(self, tracks: Tracks) -> None:
         """Add the tracks of a frame; those without embeddings are left out."""
+        for one in tracks.recognised:
+            self.numbers[one.now] = one.was
+            if one.now in self._sums:
+                self._sums[one.was] = self._sums.get(one.was, 0) + self._sums.pop(one.now)
         if tracks.embeddings is None or not tracks.embeddings.shape[1]:
             return
         for track_id, embedding in zip(tracks.ids.tolist(), tracks.embeddings):
@@ -114,6 +123,8 @@ def refine_file(
         OptionError: the text holds no tracks.
     """
     table = read_table(source)
+    for number, final in appearance_log.numbers.items():
+        table[table[:, ID] == number, ID] = final
     table = table[(table[:, [WIDTH, HEIGHT]] > 0).all(axis=1)]  # a box too thin for the digits of the text has size 0
     write_table(target, refine(table, appearance_log.embeddings(), frame_rate, settings, skip_frames, times))
 

@@ -154,10 +154,14 @@ class TrackerConfig:
         return self.association in SETTINGS[name].metadata.get("used_by", (self.association,))
 
     @property
+    def association_memory(self) -> float:
+        """Seconds out of sight after which the association continues no track; one more, for it may be a frame late."""
+        return (self.track_buffer / 30 if self.association in JDE else self.memory) + 1
+
+    @property
     def longest_memory(self) -> float:
         """Seconds out of sight after which nobody gets the old number any more."""
-        memory = self.track_buffer / 30 if self.association in JDE else self.memory
-        return max(memory, self.remember) + 1  # an association may be a frame late
+        return max(self.association_memory, self.remember)
 
     @classmethod
     def load(cls, path: Path) -> TrackerConfig:

@@ -58,6 +58,7 @@ class Source(ABC):
         live: whether frames arrive in real time (camera, endless stream).
         endless: whether it is live and has no size that a server states: when it ends it was lost.
         length: seconds that it says it lasts, where it is endless and says so all the same; None otherwise.
+        bursts: whether its pictures come by the segment, many at once, and seconds after they were taken (HLS).
         lost: whether it is lost at present, and may come back.
         reconnects: how often it was lost and came back.
         dropped: frames that the source itself left out, for nobody took them in time.
@@ -79,7 +80,7 @@ class Source(ABC):
         self.live = live
         self.endless = False
         self.length: float | None = None
-        self.lost = False
+        self.bursts = self.lost = False
         self.reconnects = self.dropped = 0
         self.first_frame = 1
         self.skipped = 0

@@ -81,8 +81,9 @@ class VideoSource(Source):
         stream.codec_context.options = {**stream.codec_context.options, **decoder_limit(max_pixels)}
         self._stream = stream
         super().__init__(label, name, nominal_rate(stream), live=live)
-        # What a server knows the size of does not arrive as it is filmed.
-        self.endless = live and container.size <= 0
+        self.bursts = live and "hls" in container.format.name.split(",")
+        # What a server knows the size of does not arrive as it is filmed; that of a playlist says nothing.
+        self.endless = live and (container.size <= 0 or self.bursts)
         self.length = container.duration / av.time_base if self.endless and container.duration else None
         if with_audio and container.streams.audio:
             # Of several, the one that goes with the pictures.

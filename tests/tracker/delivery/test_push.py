@@ -198,13 +198,21 @@ def test_a_protocol_that_pyav_lacks_is_told_once(caplog):
     assert warnings(caplog) == ["push srt://127.0.0.1: the FFmpeg in PyAV knows no srt: push by udp, rtmp or rtsp"]
 
 
-def test_a_run_pushes_what_it_may_show(tmp_path):
-    """Every frame takes a while, so that the receiver is there in time."""
+def test_a_run_pushes_what_it_may_show(tmp_path, monkeypatch):
+    pushers = []
+    opened = Pusher.open
+    monkeypatch.setattr(Pusher, "open", lambda self, *about: (pushers.append(self), opened(self, *about)))
+
+    def wait_for_the_server(number):
+        deadline = time.monotonic() + 30
+        while number > 8 and not sum(pusher.totals()["sent"] for pusher in pushers) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.2)
+
     clip = write_video(tmp_path / "street.mp4", numbered(20), rate=10)
     receiver, url = udp()
     options = {"visualization": False, "scene": SCENE, "anonymise": "solid", "draw_threshold": 1.0}
-    slow = FakeDetector(lambda number: time.sleep(0.15))
-    result = Predictor(detector=slow).mot_predict(clip, tmp_path, push=url, **options)
+    result = Predictor(detector=FakeDetector(wait_for_the_server)).mot_predict(clip, tmp_path, push=url, **options)
     plain = Predictor(detector=FakeDetector()).mot_predict(clip, tmp_path / "plain", **options)
     assert result.text_path.read_bytes() == plain.text_path.read_bytes() and result.video_path is None
     assert result.delivery["push"]["sent"] + result.delivery["push"]["lost"] == 20

@@ -195,6 +195,12 @@ def test_what_is_kept(tmp_path):
     assert (tmp_path / "mot_results" / "old_T000000.txt.bak").exists()
 
 
+def test_what_was_removed_is_listed_no_more(tmp_path):
+    result = stream(tmp_path, split="1s", keep="0.001MB", frames=35, images=[numbered(1)[0]] * 35)
+    assert [s.name for s in result.segments] == names(tmp_path) and result.segment_count == 4
+    assert [frame.frame for frame in result][-1] == 35 and len(names(tmp_path)) == 1
+
+
 def test_events_go_on_from_one_segment_to_the_next(tmp_path):
     told = {}
     for name, options in (("whole", {}), ("cut", {"split": "1s"})):
@@ -227,6 +233,12 @@ def test_private_and_anonymised(tmp_path):
     }
     result = stream(tmp_path / "hidden", split="1s", anonymise="solid", frames=15)
     assert [len(pictures(segment.files["video"])) for segment in result.segments] == [10, 5]
+
+
+def test_the_status_of_a_private_camera_tells_of_nobody(tmp_path, monkeypatch):
+    live(tmp_path, monkeypatch, Live(6), private=True, scene=SCENE)
+    (status,) = (tmp_path / "mot_results").glob("*_status.json")
+    assert "people_now" not in status.read_text() and json.loads(status.read_text())["state"] == "ended"
 
 
 def test_a_sink_that_fails_in_the_end_is_told_and_the_rest_is_whole(tmp_path, monkeypatch, caplog):
@@ -272,7 +284,7 @@ def test_a_full_disk_ends_the_video_and_not_the_text(tmp_path, monkeypatch, capl
     FullDisk(monkeypatch, video_from=13, text=text)
     result = stream(tmp_path, split="1s")
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
-    assert warnings == [f"the disk of {tmp_path} is full: the video ends, the text goes on"]
+    assert warnings == [f"the disk of {tmp_path} is full: video and answers end, the text goes on"]
     assert [frame.frame for frame in result if len(frame)] == [n for n in range(1, 25) if n not in text]
     assert [pictures(s.files["video"]) for s in result.segments if "video" in s.files] == [[*range(10)], [10, 11, 12]]
 

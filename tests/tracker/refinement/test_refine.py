@@ -1,5 +1,6 @@
 """The whole refinement: what goes in, what comes out, and that it makes a recorded sequence better."""
 
+import contextlib
 import dataclasses
 import math
 
@@ -14,11 +15,11 @@ from tracker.association.jde_tracker import JDETracker
 from tracker.errors import OptionError
 from tracker.evaluation.mot_metrics import evaluate
 from tracker.refinement.interpolate import smooth
-from tracker.refinement.refine import AppearanceLog, refine
+from tracker.refinement.refine import AppearanceLog, refine, refine_file
 from tracker.settings.refinement import RefineSettings
 from tracker.settings.tracking import TrackerConfig
-from tracker.sinks.mot_text import MotWriter
-from tracker.structures import Detections, Tracks
+from tracker.sinks.mot_text import MotWriter, read_table
+from tracker.structures import Detections, Recognised, Tracks
 
 SHARED = SHARED / "data"
 SEEDS = st.integers(0, 2**32 - 1)
@@ -274,3 +275,21 @@ def test_boxes_in_a_gap_lie_where_the_time_puts_them():
     share = (lefts[1] - lefts[1][0]) / (lefts[1][-1] - lefts[1][0])
     np.testing.assert_allclose(np.diff(lefts[0]), 10)
     np.testing.assert_allclose(share, [0, 1 / 8, 6 / 8, 7 / 8, 1])
+
+
+def test_who_was_recognised_has_one_number_from_the_first_line_on(tmp_path):
+    """The text keeps the lines with the number that somebody had at first; the refined one does not."""
+    path, log = tmp_path / "a.txt", AppearanceLog()
+    with contextlib.closing(MotWriter(path)) as text:
+        for frame in range(1, 121):
+            number = 1 if frame <= 40 or frame > 90 else 2
+            if 40 < frame <= 85:
+                continue
+            recognised = (Recognised(1, 2, 0.9),) if frame == 91 else ()
+            box = np.array([[10.0 + frame, 20, 30, 60]])
+            tracks = Tracks(np.array([number]), box, np.array([0.9]), np.ones((1, 1), np.float32), None, recognised)
+            log.add(tracks)
+            text.write(frame, tracks)
+    refine_file(path, path, log, 10.0, RefineSettings())
+    assert set(read_table(path)[:, 1]) == {1}
+    assert set(log.embeddings()) == {1}

@@ -170,13 +170,13 @@ def test_events_are_sent_as_they_happen_and_once_more_to_who_missed_them(sink, p
         sink.write(frame(index), tracks((7, 40, 20)))
     assert sink._events.last == 1
 
-    def first(**headers):
-        with page.ask("/api/events", stream=True, headers=headers) as answer:
+    def first(query="", **headers):
+        with page.ask(f"/api/events{query}", stream=True, headers=headers) as answer:
             for line in answer.iter_lines():
                 if line.startswith(b"data: "):
                     return json.loads(line[6:])
 
-    assert first(**{"Last-Event-ID": "0"})["id"] == 7
+    assert first(**{"Last-Event-ID": "0"})["id"] == first("?recent=9")["id"] == 7
     threading.Timer(0.3, lambda: sink.tell({"event": "stream_lost", "seconds": 3.0})).start()
     assert first()["event"] == "stream_lost"
 

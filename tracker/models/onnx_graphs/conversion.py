@@ -18,7 +18,7 @@ from ...settings.checks import check_installed, shown
 from ..program import Graph, Operator, read_graph
 
 OPSET = 13  # what every runtime in use reads
-_NUMBERS = {4: 10, 5: 1}  # Paddle's half and single precision: those of ONNX
+_SINGLE = 5  # Paddle's number of that precision
 
 
 def convert(program: Path, parameters: Path, size: tuple[int, int] | None = None) -> bytes:
@@ -71,13 +71,17 @@ def _sides(graph: Graph, name: str, size: tuple[int, int] | None) -> list[int | 
 
 
 class _Nodes:
-    """The nodes and constants of an ONNX graph, and the names of its inputs and outputs."""
+    """The nodes and constants of an ONNX graph, and the names of its inputs and outputs.
+
+    Attributes:
+        parameters: by name, those of the Paddle graph and what is computed of them alone.
+    """
 
     def __init__(self, graph: Graph) -> None:
         from onnx import helper, numpy_helper
 
         self._make_node, self._from_array = helper.make_node, numpy_helper.from_array
-        self._parameters, self._shapes = graph.parameters, graph.shapes
+        self.parameters, self._shapes = dict(graph.parameters), graph.shapes
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.inputs: list[tuple[int, str]] = []  # with their place
@@ -87,9 +91,9 @@ class _Nodes:
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
         """Add a node of ONNX's operators; the parameters among its inputs become constants of the graph."""
         for name in inputs:
-            if name in self._parameters and name not in self._named:
+            if name in self.parameters and name not in self._named:
                 self._named.add(name)
-                self.constants.append(self._from_array(self._parameters[name], name))
+                self.constants.append(self._from_array(self.parameters[name], name))
         self.nodes.append(self._make_node(kind, inputs, [output], **attributes))
 
     def constant(self, output: str, role: str, values: list[float] | list[int], kind: type) -> str:
@@ -222,10 +226,18 @@ def _norm(made: _Nodes, operator: Operator) -> None:
 
 
 def _cast(made: _Nodes, operator: Operator) -> None:
-    to = _NUMBERS.get(operator.attributes["out_dtype"])
-    if to is None:
-        raise ModelError("a cast to other numbers than of half or single precision is not converted to ONNX")
-    made.add("Cast", [_one(operator.inputs, "X")], _one(operator.outputs, "Out"), to=to)
+    weights = made.parameters.get(_one(operator.inputs, "X"))
+    if weights is None or operator.attributes["out_dtype"] != _SINGLE:
+        raise ModelError("a cast other than of weights to single precision is not converted to ONNX")
+    made.parameters[_one(operator.outputs, "Out")] = weights.astype(np.float32)
+
+
+def _product(made: _Nodes, operator: Operator) -> None:
+    """Compute weights that are stored as whole numbers and steps, see `networks.sixteen_bits`."""
+    factors = [made.parameters.get(_one(operator.inputs, role)) for role in ("X", "Y")]
+    if factors[0] is None or factors[1] is None:
+        raise ModelError("a product other than of weights is not converted to ONNX")
+    made.parameters[_one(operator.outputs, "Out")] = factors[0] * factors[1]
 
 
 _CHANNELS_FIRST = ("NCHW", "AnyLayout")
@@ -248,4 +260,5 @@ CONVERTERS: dict[str, Callable[[_Nodes, Operator], None]] = {
     "matmul_v2": _matmul,
     "p_norm": _norm,
     "cast": _cast,
+    "elementwise_mul": _product,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import OptionError
 from ..checks import check_settings, setting, shown, whole
-from .durations import read_duration
+from .segments import read_duration
 
 LEAST_HEAT = 10.0  # seconds
 

@@ -1,4 +1,4 @@
-"""What a run does when the disk is full: the video stops, the text goes on."""
+"""What a run does when the disk is full: all that takes much room stops, the text goes on."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..base import Sink, sink_name
 logger = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-RESERVE = 64 * 2**20  # bytes that a video leaves for the texts, which need thousands a second at most
-RESERVED_SHARE = 0.02  # of a small disk
+RESERVE = 64 * 2**20  # bytes that a video leaves for the texts, and for the ends of files that are open
+RESERVED_SHARE = 0.25  # of a small disk
 LOOK_EVERY = 1.0  # seconds of the source between two looks at the free space
 
 
@@ -67,10 +67,13 @@ class Sparing:
         return getattr(self._sink, "readable_files", {})
 
     def open(self, info: SequenceInfo) -> None:
-        """Open the sink."""
+        """Open the sink, if there is room for it."""
+        if self._room and not self._room() and not self._full():
+            self._files = {}
+            return
         try:
             self._sink.open(info)
-        except TrackingError as error:
+        except (TrackingError, OSError) as error:
             if not is_full(error):
                 raise
             self._files = {}
@@ -90,7 +93,7 @@ class Sparing:
                 return
         try:
             self._sink.write(frame, tracks)
-        except TrackingError as error:
+        except (TrackingError, OSError) as error:
             if not is_full(error):
                 raise
             made_room = self._full()
@@ -106,7 +109,7 @@ class Sparing:
     def _try_again(self, frame: Frame, tracks: Tracks) -> None:
         try:
             self._sink.write(frame, tracks)
-        except TrackingError as error:
+        except (TrackingError, OSError) as error:
             if not is_full(error):
                 raise
 
@@ -114,5 +117,5 @@ class Sparing:
         self._files = {}
         try:
             self._files = dict(self._sink.close() or {})
-        except TrackingError as error:
+        except (TrackingError, OSError) as error:
             logger.debug("%s", error)  # of the full disk, which was told

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +16,10 @@ from typing import Any
 from ...errors import TrackingError
 from ...settings.groups.segments import Keep
 from ...structures import Frame, SequenceInfo, Tracks
+from ..base import Sink
 from ..mot_text import MotTextSink
+from ..records.run_file import RunSink
+from ..records.times import TimesSink
 from .full_disk import Sparing, has_room, is_full
 from .keeping import Keeper, finish_killed
 from .names import segment_name
@@ -24,6 +27,7 @@ from .plan import SegmentPlan
 from .segment import OpenSegment, Outputs, Segment, SegmentInfo
 
 LISTED = 100  # of the finished segments, the newest: a run may last for years
+SMALL = (MotTextSink, TimesSink, RunSink)  # what goes on where there is no room for anything else
 CLOSING = 3  # segments that may wait to be closed, before tracking waits for them
 
 logger = logging.getLogger(__name__)
@@ -80,7 +84,7 @@ class Segments:
         self._listed: deque[Segment] = deque(maxlen=LISTED)
         self._failure: TrackingError | None = None
         self._renew = self._video_off = self._warned = False
-        self._making_room = threading.Lock()
+        self._making_room, self._listing = threading.Lock(), threading.Lock()
         self.count = 0
 
     # A run asks for these as for `RunFiles`.
@@ -171,7 +175,7 @@ class Segments:
         for segment in last:
             files = self._close(segment)
         if self._plan.length is not None:
-            self._keeper.prune()
+            self._forget(self._keeper.prune())
         if self._failure:
             raise self._failure
         return files
@@ -180,7 +184,7 @@ class Segments:
 
     @property
     def finished(self) -> tuple[Segment, ...]:
-        """The newest of the finished segments, in order; none for a run whose files were never cut."""
+        """The newest of the finished segments that are there, in order; none for a run whose files were never cut."""
         return tuple(self._listed) if self._plan.length is not None or self.count > 1 else ()
 
     def _begin(self, frame: Frame, size: tuple[int, int]) -> None:
@@ -212,9 +216,12 @@ class Segments:
 
     def _spared(self, outputs: Outputs) -> Outputs:
         """Let a full disk end the video and not the run."""
-        recorders = [Sparing(sink, self._full, isinstance(sink, MotTextSink)) for sink in outputs.recorders]
-        renderers = [Sparing(sink, self._full, room=self._has_room) for sink in outputs.renderers]
-        return Outputs(recorders, renderers, outputs.claim)
+
+        def spared(sink: Sink) -> Sink:
+            room = None if isinstance(sink, SMALL) else self._has_room
+            return Sparing(sink, self._full, isinstance(sink, MotTextSink), room)
+
+        return Outputs([*map(spared, outputs.recorders)], [*map(spared, outputs.renderers)], outputs.claim)
 
     def _has_room(self) -> bool:
         return not self._video_off and has_room(self._folder)
@@ -230,7 +237,7 @@ class Segments:
         while segment := self._closing.get():
             self._close(segment)
             try:
-                self._keeper.prune(self._open_names())
+                self._forget(self._keeper.prune(self._open_names()))
             except OSError as error:
                 logger.warning("cannot look for old segments in %s: %s", self._folder, error.strerror)
 
@@ -239,13 +246,15 @@ class Segments:
         try:
             segment.close(files)
         except TrackingError as error:
-            if is_full(error):
+            if is_full(error) or not has_room(self._folder):
+                logger.info("segment %s: %s", segment.info.name, error)
                 self._full()
             else:
                 logger.warning("segment %s: %s", segment.info.name, error)
                 self._failure = self._failure or error
         files = {kind: path for kind, path in files.items() if path.exists()}  # a full disk took no picture
-        self._listed.append(segment.finished(files))
+        with self._listing:
+            self._listed.append(segment.finished(files))
         self._announce(segment, files)
         return files
 
@@ -268,6 +277,11 @@ class Segments:
             }
         )
 
+    def _forget(self, names: Collection[str]) -> None:
+        """List segments no longer that were removed."""
+        with self._listing:
+            self._listed = deque((one for one in self._listed if one.name not in names), LISTED)
+
     def _open_names(self) -> list[str]:
         return [segment.info.name for segment in (self._shown, *self._ahead, self._current) if segment]
 
@@ -276,14 +290,16 @@ class Segments:
         with self._making_room:
             removed = False
             while not removed or not has_room(self._folder):
-                if not self._keeper.remove_oldest(self._open_names()):
+                name = self._keeper.remove_oldest(self._open_names())
+                if name is None:
                     break
                 removed = True
+                self._forget([name])
             self._renew = self._renew or removed
             if not removed and not self._video_off:
                 self._video_off = True
                 if not self._warned:
-                    logger.warning("the disk of %s is full: the video ends, the text goes on", self._folder)
+                    logger.warning("the disk of %s is full: video and answers end, the text goes on", self._folder)
                 self._warned = True
             return removed
 

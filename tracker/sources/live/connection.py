@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import av
 import cv2
@@ -13,6 +14,7 @@ from ...errors import SourceError
 from ...structures import Frame
 from ..base import RefusedError, Source
 
+_LONGEST_HOLD = 5.0  # seconds between two pictures of a burst; a longer gap is a jump of its clock
 _LONGEST_CLOSING = 1.0  # seconds; a thread that hangs for longer ends by itself when what it waits for times out
 
 
@@ -146,7 +148,11 @@ class Connection:
     def _read(self) -> None:
         with self._opener() as source:
             self.source = source
+            spread = Spread()
             for frame in source:
+                if source.bursts:
+                    frame = spread.date(frame, self._waiting.now())
+                    self._waiting.wait_for(lambda: self._left, (frame.arrived or 0.0) - self._waiting.now())
                 if self._left:
                     return
                 with self._waiting.changed:
@@ -157,10 +163,25 @@ class Connection:
                     self._waiting.changed.notify_all()
 
 
+class Spread:
+    """Spreads the pictures of a burst over the time that they were taken in, by their time stamps."""
+
+    def __init__(self) -> None:
+        self._due: float | None = None  # by the clock
+        self._time = 0.0  # of the picture that was due then
+
+    def date(self, frame: Frame, now: float) -> Frame:
+        """Return a frame with the time of the clock when it is due, as if it arrived then.
+
+        Args:
+            frame: the next of the source.
+            now: by `time.monotonic`; what is due earlier is due now, and with it all that follows comes later.
+        """
+        due = now if self._due is None else self._due + min(frame.time - self._time, _LONGEST_HOLD)
+        self._due, self._time = max(due, now), frame.time
+        return replace(frame, arrived=self._due)
+
+
 def newer(frame: Frame, following: Frame) -> Frame:
     """Return the later of two frames, with the sound of both."""
-    return following if not frame.audio else _with_sound(following, frame.audio + following.audio)
-
-
-def _with_sound(frame: Frame, audio: tuple[av.Packet, ...]) -> Frame:
-    return Frame(frame.index, frame.time, frame.image, audio, frame.pixel_aspect, frame.arrived)
+    return replace(following, audio=frame.audio + following.audio) if frame.audio else following

@@ -196,6 +196,10 @@ class ReconnectingSource(Source):
             raise
         if frame is None:
             return None, None
+        if connection.source is not None and not connection.source.endless:
+            logger.warning("%s is over: what is there now has an end", self.label)
+            self._leave(connection)
+            return None, None
         self._dating.begin()
         return connection, frame
 

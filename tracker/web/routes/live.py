@@ -6,14 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from ..limits import Busy, NotThere
 from ..live.pictures import BOUNDARY, Pictures
-from ..live.sink import LiveSink
+from ..live.sink import KEPT_EVENTS, LiveSink
 from ..site import Site
 from .common import TheSite
 
@@ -72,13 +72,15 @@ async def snapshot(name: str, site: TheSite, request: Request, marked: bool = Tr
 
 
 @router.get("/api/events", summary="What happens, as server-sent events", response_class=Response)
-async def events(site: TheSite, request: Request) -> StreamingResponse:
+async def events(
+    site: TheSite, request: Request, recent: Annotated[int, Query(ge=0, le=KEPT_EVENTS)] = 0
+) -> StreamingResponse:
     """Return events as they happen: appeared, crossed, entered, left, loitering, crowd, ended, stream_lost ...
 
-    With the header ``Last-Event-ID`` those since then come first, as far as they are kept.
+    So many ``recent`` ones come first; with the header ``Last-Event-ID`` those since then, as far as they are kept.
     """
     given = request.headers.get("last-event-id", "")
-    known = int(given) if given.isascii() and given.isdigit() and len(given) < 16 else site.events.last
+    known = int(given) if given.isascii() and given.isdigit() and len(given) < 16 else site.events.last - recent
     stream = _lines(site, min(known, site.events.last), request.app.state.closing)
     return StreamingResponse(stream, media_type="text/event-stream")
 

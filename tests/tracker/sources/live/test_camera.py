@@ -1,6 +1,8 @@
 """Cameras of this machine, played by a stand-in."""
 
 import functools
+import itertools
+import threading
 import time
 
 import cv2
@@ -8,7 +10,10 @@ import numpy as np
 import pytest
 
 from tests.helpers.videos import read_source, source_error
+from tracker.errors import SourceError
+from tracker.settings.groups.live import LiveOptions
 from tracker.sources import open_source
+from tracker.sources.live import reconnecting
 
 
 class FakeCamera:
@@ -81,3 +86,43 @@ def test_number_without_from_device_gets_a_hint(value, tmp_path, monkeypatch):
     text = source_error(value)
     assert "from_device=True" in text
     assert "--from_device" in text
+
+
+def test_a_camera_that_is_unplugged_or_hangs_is_opened_again(monkeypatch):
+    monkeypatch.setattr(reconnecting, "_FIRST_PAUSE", 0.02)
+    go_on = threading.Event()
+
+    class Hanging(FakeCamera):
+        def read(self):
+            if self.left == 0:
+                go_on.wait(20)
+            return super().read()
+
+    made, events, frames = [], [], []
+    plans = [
+        FakeCamera,
+        functools.partial(FakeCamera, opened=False),
+        Hanging,
+        functools.partial(FakeCamera, frames=999),
+    ]
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: made.append(plans[len(made)](number)) or made[-1])
+    with open_source(5, True, live=LiveOptions(), timeout=0.5, tell=events.append) as source:
+        for frame in source:
+            frames.append(frame)
+            if source.reconnects == 2:
+                break
+        go_on.set()
+    assert [event["event"] for event in events] == ["stream_lost", "stream_back"] * 2
+    assert [event["attempts"] for event in events[1::2]] == [2, 1]
+    assert all(a.index < b.index and a.time < b.time for a, b in itertools.pairwise(frames))
+    assert made[0].released and made[3].released
+
+
+def test_a_camera_that_is_not_there_is_an_error_unless_it_shall_be_waited_for(monkeypatch):
+    monkeypatch.setattr(reconnecting, "_FIRST_PAUSE", 0.02)
+    opened = itertools.chain([False] * 4, itertools.repeat(True))
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: FakeCamera(number, opened=next(opened)))
+    with pytest.raises(SourceError, match="camera 1 cannot be opened"):
+        open_source(1, True, live=LiveOptions())
+    with open_source(1, True, live=LiveOptions(reconnect=True)) as source:
+        assert next(iter(source)).index == 0

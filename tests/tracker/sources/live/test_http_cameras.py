@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from tests.helpers.videos import write_video
+from tests.helpers.videos import numbered_frames, write_video
 from tests.tracker.sources.live.http_camera import (
     answers,
     camera,
@@ -146,6 +146,21 @@ def test_a_video_of_known_length_is_read_once(served, caplog):
             with open_source(f"http://{address}/{name}", live=LiveOptions(reconnect=reconnect)) as source:
                 assert len(list(source)) == 10
     assert caplog.text.count("it is read once") == 2
+
+
+def test_a_stream_that_has_become_a_recording_is_not_played_again(tmp_path, small, caplog):
+    path = write_video(tmp_path / "a.mp4", numbered_frames(10), container_options={"movflags": "faststart"})
+
+    def recording(visit):
+        visit.send_response(200)
+        visit.send_header("Content-Length", str(path.stat().st_size))
+        visit.end_headers()
+        visit.wfile.write(path.read_bytes())
+
+    with camera(pictures(small, FEW, 0.02), recording) as server:
+        frames, events = read(server.address, lambda source, frame: False)
+    assert len(frames) <= FEW and [event["event"] for event in events] == ["stream_lost"]
+    assert "is over" in caplog.text
 
 
 @pytest.mark.parametrize("source", ["clip.mp4", "folder", "*.jpg"])

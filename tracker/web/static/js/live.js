@@ -29,7 +29,7 @@ export function liveView(main, { rest }) {
     while (list.childElementCount > MOST_EVENTS) list.lastElementChild.remove();
   };
   const listen = () => {
-    source = new EventSource("/api/events");
+    source = new EventSource(list.childElementCount ? "/api/events" : "/api/events?recent=20");
     source.onmessage = (message) => {
       const event = JSON.parse(message.data);
       if (!chosen || event.camera === chosen) say(event);
