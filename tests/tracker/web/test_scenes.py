@@ -93,7 +93,9 @@ def test_what_is_no_scene_is_told_in_one_line(page, scene, told, tmp_path):
     assert not (tmp_path / "scene.yml").exists()
 
 
-@pytest.mark.parametrize("body", ["", "[]", "1", "{", '{"lines": NaN}', "nul"])
+@pytest.mark.parametrize(
+    "body", ['{"ignore":' + 900 * "[" + 900 * "]" + "}", "[" * 10**5, "", "[]", "1", "{", '{"lines": NaN}', "nul"]
+)
 def test_what_is_no_json(page, body):
     answer = page.ask("/api/easels/source/count", "POST", data=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422) and set(answer.json()) == {"error"}

@@ -8,6 +8,8 @@ import sys
 import threading
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 import requests
 
@@ -197,6 +199,20 @@ def test_tracking_with_a_preview(tmp_path, capsys):
     assert result.frames == 10 and (asked[0]["title"], asked[0]["frames"]) == ("walk", 6)
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{port}/healthz")
+
+
+def test_the_page_gets_people_covered_already(tmp_path):
+    clip = write_video(tmp_path / "walk.mp4", numbered(10), rate=10)
+    predictor, seen = Predictor(detector=FakeDetector()), {}
+    for how in (None, "solid"):
+        sink = seen[how] = LiveSink("gate")
+        predictor.mot_predict(clip, tmp_path, visualization=False, sinks=[sink], progress=False, anonymise=how)
+    plain, covered = (seen[how].newest.frame.image.astype(int) for how in (None, "solid"))
+    body = slice(15, 55), slice(8, 20)  # of the person in the last picture
+    assert (plain != covered)[body].any(2).all() and (plain == covered)[:, 100:].all()
+    # also where a scene is drawn, for which nothing is drawn into the picture
+    shown = cv2.imdecode(np.frombuffer(seen["solid"].picture(seen["solid"].newest, marked=False), np.uint8), 1)
+    assert abs(shown.astype(int) - covered)[body].mean() < 10
 
 
 def test_a_window_needs_a_display(monkeypatch):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .sink import LiveSink
 
 PER_SECOND = 10  # pictures, at most
+PAUSE = 0.8 / PER_SECOND  # seconds after a picture in which nobody looks for the next
 NAP = 0.02  # seconds between two looks for a new frame
 AGAIN = 1.0  # seconds after which the same picture is sent again: browsers show one when the next one begins
 BOUNDARY = "frame"
@@ -82,6 +83,6 @@ class Pictures:
                 )
                 # the boundary at once: a browser shows a picture when it has seen its end
                 yield head.encode() + picture.jpeg + f"\r\n--{BOUNDARY}\r\n".encode()
-                await asyncio.sleep(NAP)
+                await asyncio.sleep(PAUSE)
         finally:
             self.viewers -= 1

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -23,7 +24,10 @@ class _Static(StaticFiles):
     """Files that a browser asks after each time, so that a new version of the page is a whole one."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        answer = await super().get_response(path, scope)
+        try:
+            answer = await super().get_response(path, scope)
+        except (OSError, ValueError) as error:  # no name that a file could have
+            raise HTTPException(404) from error
         answer.headers["Cache-Control"] = "no-cache"
         return answer
 

@@ -82,9 +82,12 @@ def read_drawn(given: Any) -> tuple[Scene, dict[str, Any]]:
     for key in given:
         if key not in DRAWN:
             raise OptionError(f"unknown key {str(key)[:40]!r}; a scene here has {', '.join(DRAWN)}")
-    if _size(given) > 2 * MOST_POINTS:
-        raise OptionError(f"a scene here may have {MOST_POINTS} points at most")
-    scene = load_scene(given)
+    try:
+        if _size(given) > 2 * MOST_POINTS:
+            raise OptionError(f"a scene here may have {MOST_POINTS} points at most")
+        scene = load_scene(given)
+    except RecursionError as error:
+        raise OptionError("lists or objects are nested too deeply for a scene") from error
     mapping = {key: value for key, value in scene.to_mapping().items() if key in DRAWN and value}
     return scene, _tidy(mapping)
 
