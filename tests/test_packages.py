@@ -24,6 +24,7 @@ FLOORS = (
     {"privacy"},
     {"options", "pipeline"},
     {"option_groups", "job"},
+    {"assembly"},
     {"predictor", "exports"},
     {"cameras", "library"},
     {"web"},

@@ -22,6 +22,16 @@ from .exports.export import FORMATS, ExportResult, export
 from .exports.recording import TOLERANCE
 from .library.batch.arguments import HELP, USAGE, add_batch_arguments, run_batch
 from .library.batch.result import BatchResult
+from .library.identities.arguments import (
+    FIND_HELP,
+    FIND_USAGE,
+    JOIN_HELP,
+    JOIN_USAGE,
+    add_find_arguments,
+    add_join_arguments,
+    run_find,
+    run_join,
+)
 from .option_groups import add_group, add_group_arguments
 from .options import (
     CHOSEN,
@@ -176,6 +186,8 @@ COMMANDS = {
         _export,
     ),
     "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
+    "join": Command(JOIN_HELP, JOIN_USAGE, add_join_arguments, run_join),
+    "find": Command(FIND_HELP, FIND_USAGE, add_find_arguments, run_find),
     "scene": Command(scene.HELP, scene.USAGE, scene.add_scene_arguments, scene.run_scene),
     "serve": Command(serve.HELP, serve.USAGE, serve.add_serve_arguments, serve.run_serve),
 }

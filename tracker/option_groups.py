@@ -87,4 +87,6 @@ def add_group(parser: argparse.ArgumentParser, title: str, everything: bool) -> 
         if kind is bool:
             add_flag(flags, f"--{field.name}", help, default=None)
         else:
-            flags.add_argument(f"--{field.name}", type=kind, help=help, metavar=kind.__name__.upper())
+            flags.add_argument(
+                f"--{field.name}", type=kind, help=help, metavar=field.metadata.get("metavar", kind.__name__.upper())
+            )

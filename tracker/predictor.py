@@ -13,6 +13,7 @@ from typing import Any
 
 from .analysis.recording import read_start
 from .analysis.scene import Scene, SceneLike, load_scene
+from .assembly import Assembly
 from .association.base import check_association
 from .delivery.hub import Tell
 from .delivery.outlets import make_hub
@@ -321,7 +322,7 @@ class Predictor:
         detector = self.detector
         if detector is None:
             detector = self._load(job.runtime, job.progress).detector(job.thresholds, remember=True)
-        return job.sequence_run(info, detector)
+        return Assembly(job, info, detector).sequence_run()
 
     def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
         check_process()  # before the lock, which a fork may have left closed

@@ -14,12 +14,17 @@ MOST_PAIRS = 2000  # beyond that the oldest count less and less
 
 
 class FalseMatches:
-    """The similarities of different people, from which the threshold for a rate of false matches follows."""
+    """The similarities of different people, from which the threshold for a rate of false matches follows.
 
-    def __init__(self) -> None:
-        self._count = float(PRIOR_PAIRS)
+    Args:
+        prior: number of pairs that the figures of the bundled network count as.
+    """
+
+    def __init__(self, prior: int = PRIOR_PAIRS) -> None:
+        self._prior = prior
+        self._count = float(prior)
         self._mean = PRIOR_MEAN
-        self._squares = PRIOR_PAIRS * PRIOR_STD**2  # sum of squared deviations
+        self._squares = prior * PRIOR_STD**2  # sum of squared deviations
 
     def add(self, similarities: np.ndarray) -> None:
         """Learn from the similarities [P] of people who were in sight at once (Welford's running variance)."""
@@ -45,7 +50,7 @@ class FalseMatches:
     @property
     def pairs(self) -> int:
         """Number of pairs that were learnt from, as far as they still count."""
-        return int(self._count) - PRIOR_PAIRS
+        return int(self._count) - self._prior
 
     def threshold(self, rate: float) -> float:
         """Return the similarity that a share of all pairs of different people exceeds, 0 to 1."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..assembly import Assembly
 from ..delivery.hub import EventHub, Tell
 from ..errors import OptionError
 from ..job import Job
@@ -149,8 +150,7 @@ class CameraRun(Predictor):
 
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self._detector(job)
-        self._run = self.watch.run = job.sequence_run(
-            info, TurnDetector(detector, self._turns) if self._turns else detector
-        )
+        in_turn = TurnDetector(detector, self._turns) if self._turns else detector
+        self._run = self.watch.run = Assembly(job, info, in_turn).sequence_run()
         self._run.stop = self._stop
         return self._run

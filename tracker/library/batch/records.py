@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Row:
         people: number of different identities.
         error: why it failed.
         files: the files written, by kind, as in `TrackingResult`.
+        frames_per_second: rate of its run.
     """
 
     name: str
@@ -52,15 +53,7 @@ class Row:
     people: int = 0
     error: str = ""
     files: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def frames_per_second(self) -> float:
-        """Rate of its run."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Return the row as a line of ``batch.jsonl`` has it."""
-        return {**asdict(self), "frames_per_second": round(self.frames_per_second, 2)}
+    frames_per_second: float = 0.0
 
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,8 +135,9 @@ def finished_row(row: Row, place: Place, record: Mapping[str, Any], state: str) 
         TypeError: a value of it is of another type; ValueError and AttributeError likewise.
     """
     files = {kind: place.path_of(file) for kind, file in record["files"].items()}
-    numbers = int(record["frames"]), float(record["seconds"]), int(record["people"])
-    return Row(row.name, row.source, state, *numbers, files=files)
+    frames, seconds, people = int(record["frames"]), float(record["seconds"]), int(record["people"])
+    rate = round(frames / seconds, 2) if seconds > 0 else 0.0
+    return Row(row.name, row.source, state, frames, seconds, people, files=files, frames_per_second=rate)
 
 
 def earlier_row(row: Row, place: Place, asked: Mapping[str, Any], identity: Mapping[str, Any]) -> Row | None:

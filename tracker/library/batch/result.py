@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...errors import OutputError, printable
@@ -113,4 +113,4 @@ class RowsFile:
 
 
 def _line(row: Row) -> str:
-    return json.dumps(row.to_mapping(), ensure_ascii=False) + "\n"
+    return json.dumps(asdict(row), ensure_ascii=False) + "\n"

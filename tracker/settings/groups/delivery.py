@@ -120,32 +120,41 @@ class DeliveryOptions:
 
     events: str | None = setting(
         None, "file that gets a line of JSON for every event as it happens; - for standard output, and the summary "
-        "then goes to standard error", _check_path, kind=str,
+        "then goes to standard error", _check_path, kind=str, metavar="FILE|-",
     )  # fmt: skip
     cooldown: str | None = setting(
         None, "seconds for which a kind of event is told once only at a line or zone, such as crowd=60,loitering=30",
-        lambda _, value: read_cooldown(value), kind=str,
+        lambda _, value: read_cooldown(value), kind=str, metavar="KIND=SECONDS",
     )  # fmt: skip
     webhook: str | None = setting(
         None, "http or https address that every event is posted to as JSON", _address("http|https://HOST/PATH"),
-        kind=str,
+        kind=str, metavar="URL",
     )  # fmt: skip
     webhook_secret_file: str | None = setting(
-        None, "file of the secret that posts are signed with, in the header X-Signature", _check_path, kind=str
+        None,
+        "file of the secret that posts are signed with, in the header X-Signature",
+        _check_path,
+        kind=str,
+        metavar="FILE",
     )
     mqtt: str | None = setting(
         None,
         "MQTT broker that gets events and counts, such as mqtt://USER@HOST:1883/PREFIX, or mqtts for TLS",
         _check_mqtt,
         kind=str,
+        metavar="URL",
     )
     mqtt_password_file: str | None = setting(
-        None, "file of the broker's password, which others then do not see in the command", _check_path, kind=str
+        None,
+        "file of the broker's password, which others then do not see in the command",
+        _check_path,
+        kind=str,
+        metavar="FILE",
     )
     mqtt_discovery: bool = flag(False, "let Home Assistant find the counts as sensors of one device")
     push: str | None = setting(
         None, "streaming server that gets the annotated pictures live: rtmp://, rtsp://, srt:// or udp://HOST:PORT/PATH",
-        _check_push, kind=str,
+        _check_push, kind=str, metavar="URL",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

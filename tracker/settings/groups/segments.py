@@ -108,6 +108,7 @@ class SegmentOptions:
         "clock, numbers of people go on (default: one file each)",
         _check_split,
         kind=str,
+        metavar="DURATION",
     )
     keep: str | None = setting(
         None,
@@ -115,6 +116,7 @@ class SegmentOptions:
         "(default: keep all)",
         _check_keep,
         kind=str,
+        metavar="AGE|SIZE",
     )
 
     def __post_init__(self) -> None:

@@ -1,0 +1,1 @@
+"""The same person in several cameras, and in a picture."""
