@@ -8,9 +8,9 @@ of one camera are a recording. --video takes two halves of a recording as two ca
 truth.
 
 rank-1 and mAP are of finding a sighting in the other cameras; IDF1, precision and recall are of one number over all.
-The threshold follows from people of one camera, as `join` learns it from people seen at once. The bundled network learnt
-from Market-1501 and from what re-identification networks say of it: those figures flatter it. What the public networks
-learnt from is not published.
+The threshold follows from people of one camera, as `join` learns it from people seen at once. The bundled network
+learnt from Market-1501 and from what re-identification networks say of it: those figures flatter it. What the public
+networks learnt from is not published.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gt", type=Path, help="its ground truth")
     parser.add_argument("--reid", type=Path, help="re-identification network to compare with")
     parser.add_argument("--model", default="compact", help="model whose vectors are measured (default: %(default)s)")
-    parser.add_argument("--rates", type=float, nargs="*", default=[0.01, FALSE_RATE, 0.0001], help="false matches")
+    parser.add_argument("--rates", type=float, nargs="*", default=[0.01, FALSE_RATE, 0.0002], help="false matches")
     parser.add_argument("--threads", type=int, default=1, help="processor threads (default: %(default)d)")
 
 
