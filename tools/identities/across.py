@@ -89,7 +89,7 @@ def measure(
         together |= together.T
     strangers = FalseMatches(PRIOR_PAIRS)
     strangers.add(alike[np.triu(together)])
-    groups = cluster(alike, together, strangers.threshold(rate))
+    groups = cluster(alike, ~other & ~np.eye(len(truth), dtype=bool), strangers.threshold(rate))
     joined = groups[:, None] == groups
     upper = np.triu(np.ones(same.shape, bool), 1)
     both = int((joined & same & upper).sum())

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gt", type=Path, help="its ground truth")
     parser.add_argument("--reid", type=Path, help="re-identification network to compare with")
     parser.add_argument("--model", default="compact", help="model whose vectors are measured (default: %(default)s)")
-    parser.add_argument("--rates", type=float, nargs="*", default=[0.01, FALSE_RATE, 0.0001], help="false matches")
+    parser.add_argument("--rates", type=float, nargs="*", default=[0.01, FALSE_RATE, 0.0002], help="false matches")
     parser.add_argument("--threads", type=int, default=1, help="processor threads (default: %(default)d)")
 
 
