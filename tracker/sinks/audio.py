@@ -15,6 +15,10 @@ _COPIED_AUDIO = {"aac": "aac_adtstoasc", "mp3": "null", "opus": "null", "flac": 
 _AAC_BIT_RATE = 128_000  # bit/s
 
 
+# Codecs whose packets can be decoded by what the stream's extra data say.
+_SELF_CONTAINED = ("aac", "mp1", "mp2", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "amr", "pcm_")
+
+
 class AudioCopier:
     """Brings the sound of the input into the output: copied where browsers play it, else encoded to AAC.
 
@@ -100,8 +104,13 @@ def _add_aac(container: av.container.OutputContainer, sample_rate: int, channels
 
 
 def _decoder(source: av.AudioStream) -> av.AudioCodecContext:
-    """Return a decoder of its own for a stream: two videos of one source may overlap, and each drains its decoder."""
+    """Return a decoder of its own for a stream: two videos of one source may overlap, and each drains its decoder.
+
+    Sound whose decoder has to know more than PyAV can hand on, such as the block size of WMA, keeps that of the source.
+    """
     known = source.codec_context
+    if not known.codec.canonical_name.startswith(_SELF_CONTAINED):
+        return known
     decoder = cast(av.AudioCodecContext, av.CodecContext.create(known.codec.name, "r"))
     decoder.extradata, decoder.sample_rate = known.extradata, known.sample_rate
     if known.layout.nb_channels:
