@@ -20,7 +20,7 @@ from .pipeline.live.push_sink import PushSink
 from .pipeline.outputs import OutputOptions
 from .pipeline.sequence import SequenceRun
 from .pipeline.timing import StageTimes
-from .privacy.cover import Cover
+from .privacy.cover import LEAST_SCORE, Cover
 from .sinks.base import Sink
 from .sinks.claim import RunFiles
 from .sinks.records.people import PeopleSink
@@ -64,6 +64,7 @@ class Assembly:
         if job.push:
             renderers.append(self._push_sink(job.push))
         job.events.open()
+        hide_score = getattr(self._detector, "hide_score", LEAST_SCORE)
         return SequenceRun(
             self._info,
             self._detector,
@@ -73,7 +74,7 @@ class Assembly:
             times,
             claim,
             self._scene,
-            Cover(job.hiding, self._info, job.delay) if job.hiding else None,
+            Cover(job.hiding, self._info, job.delay, hide_score) if job.hiding else None,
             job.outputs.least_people if job.outputs else 0,
             job.events,
             self._keeping_up,

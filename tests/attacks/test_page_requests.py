@@ -54,7 +54,6 @@ HEADERS = (
     {"Authorization": "Bearer \xff\xfe"},
     {"Content-Length": "-1"},
     {"Content-Length": "9" * 40},
-    {"Transfer-Encoding": "chunked"},
     {"Expect": "100-continue"},
     {"Accept-Language": "zh" * 3000},
     {"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "X-Original-URL": "/api/videos"},

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from ..delivery.hub import EventHub
@@ -58,9 +59,14 @@ class CameraGroup:
         ]
         self._threads: list[threading.Thread] = []
         self._hubs: dict[DeliveryOptions, EventHub] = {}
-        for run in self._runs:
-            self._hubs.setdefault(run.delivery, make_hub(run.delivery))
-            run.tell_to(self._hubs[run.delivery])
+        pushes = [run.delivery.push for run in self._runs if run.delivery.push]
+        if len(set(pushes)) < len(pushes):
+            raise OptionError("push leads several cameras to one address: give each its own, or none")
+        asked = [replace(run.delivery, push=None) for run in self._runs]  # pictures have a way of their own
+        for run, options_of in zip(self._runs, asked):
+            if options_of not in self._hubs:
+                self._hubs[options_of] = make_hub(options_of, several=asked.count(options_of) > 1)
+            run.tell_to(self._hubs[options_of])
 
     def status(self) -> list[CameraStatus]:
         """Return how all cameras are doing, from any thread."""

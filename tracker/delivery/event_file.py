@@ -83,7 +83,7 @@ class EventFile(Sender):
             while rest:
                 rest = rest[self._file.write(rest) or 0 :]
         except OSError as error:
-            self.failed(f"cannot write events ({error.strerror})")
+            self.failed(f"cannot write events ({error.strerror})", "what happens meanwhile is lost, the run goes on")
             if isinstance(error, BrokenPipeError):
                 self.finish()
             return False

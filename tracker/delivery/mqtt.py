@@ -33,6 +33,7 @@ class Mqtt(Sender):
         url: ``mqtt://USER:PASSWORD@HOST:PORT/PREFIX``, or ``mqtts``; only the host is needed.
         password: in place of the one in the address.
         discovery: whether Home Assistant is told of the counts as sensors.
+        several: whether several cameras share this; their counts are then below ``PREFIX/CAMERA``.
         limit: events that may wait.
         back_off: seconds between tries to reach the broker, the first one and the longest.
     """
@@ -44,6 +45,7 @@ class Mqtt(Sender):
         url: str,
         password: bytes | None = None,
         discovery: bool = False,
+        several: bool = False,
         limit: int = QUEUE,
         back_off: tuple[float, float] = BACK_OFF,
     ) -> None:
@@ -51,13 +53,13 @@ class Mqtt(Sender):
         self._host, self._port = str(parts.hostname), parts.port or PORTS[parts.scheme]
         super().__init__(f"{parts.scheme}://{self._host}:{self._port}", limit)
         self._prefix = mqtt_prefix(parts.path)
-        self._discovery = discovery
+        self._discovery, self._several = discovery, several
         self._connected = self._refused = False
         self._acknowledged: set[int] = set()
         self._states: dict[str, str] = {}  # by topic
         self._sensors: dict[str, str] = {}  # what Home Assistant is told, by topic
         self._unpublished: set[str] = set()  # topics of states that the broker does not have yet
-        self._inside: dict[str, set[int]] = {}
+        self._inside: dict[tuple[str, str], set[int]] = {}  # by camera and zone
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         if parts.username is not None:
             secret = unquote(parts.password) if parts.password is not None else None
@@ -84,31 +86,32 @@ class Mqtt(Sender):
         with self._changed:
             for line, directions in lines.items():
                 for direction in directions:
-                    topic = self._topic("line", line, direction)
+                    topic = self._count_topic(camera, "line", line, direction)
                     self._set(topic, "0")
                     self._add_sensor(topic, f"{line} {direction}", camera, "total_increasing")
             for zone in zones:
-                self._inside[zone] = set()
-                topic = self._topic("zone", zone, "people")
+                self._inside[camera, zone] = set()
+                topic = self._count_topic(camera, "zone", zone, "people")
                 self._set(topic, "0")
                 self._add_sensor(topic, f"people in {zone}", camera, "measurement")
 
     def count(self, event: Event) -> None:
         """Count who crossed, and who is inside."""
-        kind = event["event"]
+        kind, camera = event["event"], event["camera"]
         with self._changed:
             if kind == "crossed":
-                topic = self._topic("line", event["line"], event["direction"])
+                topic = self._count_topic(camera, "line", event["line"], event["direction"])
                 self._set(topic, str(int(self._states.get(topic, "0")) + 1))
             elif kind == "entered":
-                self._inside.setdefault(event["zone"], set()).add(event["id"])
+                self._inside.setdefault((camera, event["zone"]), set()).add(event["id"])
             elif kind == "left":
-                self._inside.setdefault(event["zone"], set()).discard(event["id"])
+                self._inside.setdefault((camera, event["zone"]), set()).discard(event["id"])
             elif kind in ("ended", "still"):  # a thing leaves no zone
-                for people in self._inside.values():
-                    people.discard(event["id"])
-            for zone, people in self._inside.items():
-                self._set(self._topic("zone", zone, "people"), str(len(people)))
+                for (where, _), people in self._inside.items():
+                    if where == camera:
+                        people.discard(event["id"])
+            for (where, zone), people in self._inside.items():
+                self._set(self._count_topic(where, "zone", zone, "people"), str(len(people)))
 
     def deliver(self, event: Event) -> bool:
         """Publish an event once the broker is there, and wait until it has it."""
@@ -153,6 +156,9 @@ class Mqtt(Sender):
     def _topic(self, *levels: str) -> str:
         return "/".join([self._prefix, *(re.sub(r"[/+#\0]", "_", level) for level in levels)])
 
+    def _count_topic(self, camera: str, *levels: str) -> str:
+        return self._topic(camera, *levels) if self._several else self._topic(*levels)
+
     def _set(self, topic: str, state: str) -> None:
         if self._states.get(topic) != state:
             self._states[topic] = state
@@ -162,7 +168,7 @@ class Mqtt(Sender):
     def _add_sensor(self, topic: str, name: str, camera: str, state_class: str) -> None:
         if not self._discovery:
             return
-        device, sensor = _identifier(self._prefix), _identifier(topic)
+        device, sensor = _identifier(self._count_topic(camera).rstrip("/")), _identifier(topic)
         self._sensors[f"{DISCOVERY}/sensor/{sensor}/config"] = json.dumps(
             {
                 "name": name,

@@ -8,11 +8,12 @@ from .event_file import EventFile
 from .hub import EventHub, Outlet
 
 
-def make_hub(options: DeliveryOptions) -> EventHub:
+def make_hub(options: DeliveryOptions, several: bool = False) -> EventHub:
     """Return the hub of a run, with the outlets that its options ask for.
 
     Args:
         options: of the run.
+        several: whether several cameras share the hub.
 
     Raises:
         OptionError: a secret cannot be read, or a package is missing.
@@ -32,5 +33,5 @@ def make_hub(options: DeliveryOptions) -> EventHub:
             raise OptionError("mqtt needs the package paho-mqtt: pip install -r requirements-mqtt.txt") from error
         path = options.mqtt_password_file
         password = read_secret("mqtt_password_file", path) if path else None
-        outlets.append(Mqtt(options.mqtt, password, options.mqtt_discovery))
+        outlets.append(Mqtt(options.mqtt, password, options.mqtt_discovery, several))
     return EventHub(outlets, read_cooldown(options.cooldown))

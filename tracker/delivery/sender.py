@@ -73,10 +73,16 @@ class Sender:
             self._changed.wait_for(lambda: self._hurried, seconds)
             return not self._hurried
 
-    def failed(self, reason: str) -> None:
-        """Tell that the receiver does not take events, once until it takes one again."""
+    def failed(self, reason: str, meanwhile: str = "") -> None:
+        """Tell that the receiver does not take events, once until it takes one again.
+
+        Args:
+            reason: why.
+            meanwhile: what becomes of events until then; by default they wait.
+        """
         if not self._failing and not self._stopped:
-            logger.warning("%s: %s; what happens meanwhile is kept, up to %d events", self.label, reason, self._limit)
+            meanwhile = meanwhile or f"what happens meanwhile is kept, up to {self._limit} events"
+            logger.warning("%s: %s; %s", self.label, reason, meanwhile)
         self._failing = True
 
     def hurry(self) -> None:

@@ -79,6 +79,7 @@ class JDEDetector:
         high_conf_thres: score above which a detection is a high-confidence one.
         max_in_flight: number of forward passes to run at once.
         tracker_settings: settings of the association that the model states, by their names in ``config/tracker.yml``.
+        hide_score: least score of a detection that is hidden where people are.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class JDEDetector:
         self.folder: Path | None = network.folder
         self.high_conf_thres = decoder.thresholds.high_conf_thres
         self.tracker_settings = decoder.thresholds.tracker_settings
+        self.hide_score = decoder.thresholds.hide
         self.max_in_flight = network.max_in_flight
         self._network = network
         # an input for each pass in flight, one for the next pass, and one that is being filled

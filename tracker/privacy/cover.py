@@ -17,7 +17,9 @@ from ..settings.checks import check_choice, check_whole, shown
 from ..structures import Detections, Frame, SequenceInfo, Tracks
 from .hide import HOW, hide
 
-LEAST_SCORE = 0.1  # detections from this score on are hidden, tracked or not: hiding too much does less harm
+# Detections from this score on are hidden, tracked or not, unless the model states another: hiding too much does less
+# harm.
+LEAST_SCORE = 0.1
 HOLD = 0.5  # seconds for which somebody stays hidden before and after they are detected
 SPREAD = 0.4  # heights a second by which the box of somebody out of sight is widened on either side
 OWN = 0.6  # IoU with the box of a track from which a detection is of the same person
@@ -132,12 +134,13 @@ class Cover:
         hiding: who is hidden, and how.
         info: name and nominal frame rate of the sequence.
         delay: whether a frame waits until nothing later can tell of people in it; without, it never waits.
+        least: score from which on detections are hidden.
     """
 
-    def __init__(self, hiding: Hiding, info: SequenceInfo, delay: bool) -> None:
+    def __init__(self, hiding: Hiding, info: SequenceInfo, delay: bool, least: float = LEAST_SCORE) -> None:
         logger.info("%s: hidden in all pictures: %s", info.name, hiding)
         self._hiding = hiding
-        self._delay = delay
+        self._delay, self._least = delay, least
         self._most = MOST_WAITING * (math.ceil(HOLD * info.frame_rate) + 1) if delay else 0
         self._waiting: deque[_Waiting] = deque()
         self._last: list[_Sighting] = []
@@ -155,7 +158,7 @@ class Cover:
         """
         now = frame.time
         waiting = _Waiting(frame, tracks)
-        boxes, identities = _people(tracks, detections)
+        boxes, identities = _people(tracks, detections, self._least)
         before = self._match(boxes, identities)
         sightings = []
         for box, identity, last in zip(boxes, identities, before):
@@ -217,12 +220,12 @@ class Cover:
                 waiting.boxes.append(share * last.box + (1 - share) * sighting.box)
 
 
-def _people(tracks: Tracks, detections: Detections) -> tuple[np.ndarray, list[int]]:
+def _people(tracks: Tracks, detections: Detections, least: float) -> tuple[np.ndarray, list[int]]:
     """Return the boxes [N, 4] left, top, width, height of all people in a frame, and their identities, or 0.
 
     The detection that a track's box is made of is left out.
     """
-    found = detections.boxes[detections.scores >= LEAST_SCORE].astype(np.float64)
+    found = detections.boxes[detections.scores >= least].astype(np.float64)
     tracked = np.asarray(tracks.boxes, np.float64).reshape(-1, 4)
     if len(found) and len(tracked):
         overlap = box_iou(ltwh_to_ltrb(tracked), found)

@@ -137,6 +137,8 @@ class Thresholds:
         high_conf_thres: Score above which the association counts a detection as high-confidence, 0 to 1; ``confident``
             in the file.
         vote: IoU from which a dropped box has a part in the kept one, 0 to 1; 1 for none, as in PaddleDetection.
+        hide: Least score, 0 to 1, of a detection that ``anonymise`` hides, for a model whose low scores are mostly of
+            nobody.
         low_thres, sure_margin, confirm_evidence: Settings of the association that go by the level of the scores, for a
             model whose scores are on another one; None for those of ``config/tracker.yml``.
     """
@@ -147,6 +149,7 @@ class Thresholds:
     keep_top_k: int = whole(REQUIRED, "number of boxes kept after it", high=_MOST_KEPT)
     high_conf_thres: float = number(REQUIRED, "score of a high-confidence detection, 0 to 1", high=1, key="confident")
     vote: float = number(1.0, "IoU from which a dropped box has a part in the kept one, 0 to 1", high=1)
+    hide: float = number(0.1, "least score, 0 to 1, of a detection that anonymise hides", high=0.5)
     low_thres: float | None = _of_tracker("low_thres")
     sure_margin: float | None = _of_tracker("sure_margin")
     confirm_evidence: float | None = _of_tracker("confirm_evidence")

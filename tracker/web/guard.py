@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import html
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "tracker_session"
 SESSION_SECONDS = 7 * 86400
+PAUSE = 30.0  # seconds that a body, or the head of a request, may send nothing
 MOST_BODY = 1_000_000  # bytes, of anything but a video
 OPEN = ("/healthz",)  # what needs no token
 FREE_BODY = ("/api/videos",)  # counts the bytes of its body by itself
@@ -34,7 +36,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all, browsers send forms with the origin "null"
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -141,6 +143,8 @@ class Guard:
                 await self._unknown(scope["method"], headers)(scope, receive, send)
         except _TooLong:
             await refusal(413, f"a body of more than {MOST_BODY} bytes is not taken here")(scope, receive, send)
+        except _TooLate:
+            await refusal(408, f"the body sent nothing for {PAUSE:g} seconds")(scope, receive, send)
 
     def _refuse(self, method: str, path: str, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
@@ -229,13 +233,22 @@ class _TooLong(Exception):
     """A body is longer than may be."""
 
 
+class _TooLate(Exception):
+    """A body does not come."""
+
+
 def _limited(receive: Receive) -> Receive:
-    """Return a receiver that gives up on a body of more than `MOST_BODY` bytes."""
-    taken = 0
+    """Return a receiver that gives up on a body of more than `MOST_BODY` bytes, or one that pauses for `PAUSE`."""
+    taken, whole = 0, False
 
     async def limited() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, whole
+        try:
+            # once it is whole, whoever receives waits for the end of the connection
+            message = await asyncio.wait_for(receive(), None if whole else PAUSE)
+        except TimeoutError as error:
+            raise _TooLate from error
+        whole = whole or not message.get("more_body", False)
         taken += len(message.get("body", b""))
         if taken > MOST_BODY:
             raise _TooLong

@@ -10,10 +10,11 @@ import threading
 from types import TracebackType
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import OptionError
 from .app import make_app
-from .guard import Access
+from .guard import PAUSE, Access
 from .site import Site
 
 MOST_CONNECTIONS = 200
@@ -70,7 +71,7 @@ class PageServer:
             make_app(self._site, self._access, self._closing),
             lifespan="off",
             ws="none",
-            http="h11",  # the C one is not everywhere
+            http=_Impatient,
             loop="asyncio",
             log_config=None,
             access_log=False,
@@ -82,6 +83,19 @@ class PageServer:
         self._server = uvicorn.Server(config)
         self._ready.set()
         await self._server.serve([self._socket])
+
+
+class _Impatient(H11Protocol):
+    """Closes connections on which no request comes, for they would take the places of others."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self.loop.call_later(PAUSE, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

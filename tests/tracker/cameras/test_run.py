@@ -196,6 +196,7 @@ def test_events_of_all_go_to_one_file(tmp_path, predictor, videos):
     [
         ([], {}, "there is no camera to track"),
         ([("a", {}), ("a", {})], {}, "two cameras are called 'a'"),
+        ([("a", {}), ("b", {})], {"push": "udp://127.0.0.1:9"}, "push leads several cameras to one address"),
         ([("a", {}), ("b", {"skip_frame": 2})], {}, "camera b: unknown option 'skip_frame'; known are"),
         ([("a", {}), ("b", {"draw_threshold": 2})], {}, "camera b: draw_threshold must be a number from 0 to 1"),
         ([("a", {"keep": "7d"})], {}, "camera a: keep '7d' removes whole segments"),

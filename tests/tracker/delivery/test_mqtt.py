@@ -89,6 +89,22 @@ def test_counts_are_retained_and_home_assistant_finds_them(broker, subscriber): 
     assert by_name["people in till"]["state_class"] == "measurement"
 
 
+def test_cameras_that_share_a_broker_count_for_themselves(broker, subscriber):  # noqa: F811
+    with EventHub([outlet(broker.address(), several=True)]) as hub:
+        for camera in ("yard", "hall"):
+            hub.begin(camera, {"door": ("in", "out")}, ["till"])
+        for event in (crossed(), zone("entered", 1)):
+            hub.tell({**event, "camera": "yard"})
+            hub.tell({**event, "camera": "hall"})
+        hub.tell({"event": "ended", "time": None, "seconds": 1.0, "camera": "hall", "id": 1})
+        hub.tell({**crossed(), "camera": "hall"})
+    subscriber.wait(lambda messages: (f"{PREFIX}/available", "offline", False) in messages)
+    newest = subscriber.newest()
+    assert [newest[f"{PREFIX}/{camera}/line/door/in"] for camera in ("yard", "hall")] == ["1", "2"]
+    assert [newest[f"{PREFIX}/{camera}/zone/till/people"] for camera in ("yard", "hall")] == ["1", "0"]
+    assert f"{PREFIX}/line/door/in" not in newest
+
+
 def test_a_broker_that_is_away_for_a_while(broker, subscriber, caplog):  # noqa: F811
     """Tries come every twentieth of a second here, so a second is a minute of them."""
     with EventHub([outlet(broker.address(), limit=50)]) as hub:

@@ -91,6 +91,14 @@ def warnings(caplog):
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+def wait_for_warning(caplog, meanwhile=lambda: None):
+    deadline = time.monotonic() + 30
+    while not warnings(caplog):
+        assert time.monotonic() < deadline, "nothing is told"
+        meanwhile()
+        time.sleep(0.01)
+
+
 def test_by_udp_pictures_are_fresh_and_in_order(caplog):
     receiver, url = udp()
     pusher = Pusher(url)
@@ -112,8 +120,7 @@ def test_by_rtmp(caplog):
     url = f"rtmp://127.0.0.1:{free_port()}/live/hidden"
     pusher = Pusher(url, back_off=QUICK)
     pusher.open(SIZE, 25)
-    while not warnings(caplog):
-        time.sleep(0.01)
+    wait_for_warning(caplog)
     receiver = Receiver(url, listen="1")
     give(pusher, receiver, 20)
     pusher.close()
@@ -163,9 +170,7 @@ def test_a_server_that_never_answers_holds_nobody_up(scheme, caplog):
     with socket.create_server(("127.0.0.1", 0)) as server:
         pusher = Pusher(f"{scheme}://127.0.0.1:{server.getsockname()[1]}/live", QUICK, patience=(1.0, 1.0))
         pusher.open(SIZE, 25)
-        while not warnings(caplog):
-            pusher.take(PICTURES[0])  # returns at once, however often
-            time.sleep(0.01)
+        wait_for_warning(caplog, lambda: pusher.take(PICTURES[0]))  # returns at once, however often
         pusher.close()
     totals = pusher.totals()
     assert totals["sent"] == 0 and totals["lost"] > 1 and not pusher._thread.is_alive()

@@ -18,10 +18,10 @@ SHAPE = (120, 400)
 def masks(monkeypatch):
     """A function that takes frames through a cover and returns where each was hidden, by its index."""
 
-    def run(hiding, frames, delay=True, rate=RATE):
+    def run(hiding, frames, delay=True, rate=RATE, **options):
         found = []
         monkeypatch.setattr(module, "hide", lambda image, boxes, how: found.append(covered(SHAPE, boxes, how)) or image)
-        cover, order, waits = Cover(hiding, SequenceInfo("street", rate), delay), [], []
+        cover, order, waits = Cover(hiding, SequenceInfo("street", rate), delay, **options), [], []
         for index, (tracked, detected) in enumerate(frames):
             ready = cover.add(
                 Frame(index, index / rate, np.zeros((1, 1, 3), np.uint8)), tracks(tracked), seen(detected)
@@ -63,6 +63,12 @@ def test_everybody_detected_is_hidden_from_low_scores_on(masks):
     found, waits = masks(Hiding("head"), [({}, [low, lower])] * 3)
     assert all(is_hidden(mask, BOX) and not is_hidden(mask, moved(BOX, 200)) for mask in found)
     assert waits == [1, 2, 3]
+
+
+def test_a_model_may_say_from_which_score_on(masks):
+    low, lower = (*BOX, 0.21), (*moved(BOX, 200), 0.19)
+    found, _ = masks(Hiding("head"), [({}, [low, lower])] * 3, least=0.2)
+    assert all(is_hidden(mask, BOX) and not is_hidden(mask, moved(BOX, 200)) for mask in found)
 
 
 @pytest.mark.parametrize("delay", [True, False])

@@ -107,6 +107,17 @@ def test_no_video_and_no_sink_sees_anybody(street, tmp_path, how):
     assert about["anonymise"]["how"] == how
 
 
+@pytest.mark.parametrize(("least", "hidden"), [(None, True), (0.95, False)])
+def test_the_score_that_the_detector_states_decides(street, tmp_path, least, hidden):
+    detector, keep = FunctionDetector(Somebody(()), high_conf_thres=0.99), Keep()
+    if least:
+        detector.hide_score = least
+    options = {"anonymise": "solid", "sinks": [keep], "visualization": False}
+    Predictor(detector=detector).mot_predict(street, tmp_path, **options)
+    mask = covered((240, 320), LTWH, "solid")
+    assert {bool((image[mask] == COLOR).all()) for _, image in keep.frames} == {hidden}
+
+
 def test_a_stream_hides_without_waiting(tmp_path):
     keep = Keep()
     predictor = Predictor(detector=FunctionDetector(Somebody()))

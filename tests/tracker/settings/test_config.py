@@ -30,7 +30,7 @@ def test_the_compact_model_describes_itself():
     assert (box.height, box.width, box.color, box.scale) == (608, 1088, "BGR", 1.0)
     assert (box.place, box.pad_value, box.interpolation) == ("top_left", 114, "linear")
     assert config.levels == tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8))
-    expected = Thresholds(score=0.1, nms=0.55, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.62, vote=0.6)
+    expected = Thresholds(score=0.1, nms=0.55, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.62, vote=0.6, hide=0.2)
     assert config.thresholds == expected
     assert config.embedding == EmbeddingConfig(128, "crop", grid=(80, 32))
 
@@ -108,7 +108,7 @@ def test_a_value_that_is_missing_is_named(tmp_path, group):
     values = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
     place = values[group] if group else values
     for key in place[0] if group == "levels" else place:
-        if (group, key) in [(None, "sha256"), ("thresholds", "vote"), ("embedding", "grid")]:
+        if (group, key) in [(None, "sha256"), ("thresholds", "vote"), ("thresholds", "hide"), ("embedding", "grid")]:
             continue
         changed = copy.deepcopy(values)
         del (changed if group is None else changed[group][0] if group == "levels" else changed[group])[key]

@@ -15,6 +15,7 @@ from tests.tracker.web.conftest import SCENE, serving, video_page, walk_through
 from tests.tracker.web.test_serve import Started
 from tracker.analysis.scene import load_scene
 from tracker.pipeline.analyse import analyse
+from tracker.web.guard import Access
 from tracker.web.live.sink import LiveSink
 from tracker.web.scenes.easels import CameraEasel, SourceEasel
 from tracker.web.site import Site
@@ -222,6 +223,21 @@ def test_what_is_wrong_is_said_while_drawing(chromium, drawing):
         tab.wait_for_selector(".status.bad")
         assert "cuts itself" in tab.inner_text(".status")
         view.errors.clear()  # the browser reports every answer 400
+
+
+def test_logging_in(chromium):
+    with serving(Site(), Access.on("127.0.0.1", "a token to know")) as page:
+        view = Tab(chromium, page.address, width=390, color_scheme="dark")
+        tab = view.open()
+        view.keep("login_390")
+        tab.fill("#token", "another token")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("text=That is not the token.")
+        tab.fill("#token", "a token to know")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("text=This server has nothing to show yet.")
+        view.errors.clear()  # the browser reports every answer 401
+        view.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from tests.tracker.web.conftest import SECONDS, serving
 from tracker.errors import OptionError
-from tracker.web import guard
+from tracker.web import guard, server
 from tracker.web.commands.serve import check_host, read_token
 from tracker.web.guard import COOKIE, Access
 from tracker.web.limits import without_paths
@@ -142,6 +142,17 @@ def test_bodies_are_short(closed, path):
         pass
     except OSError as error:  # refused before all of it was sent
         assert "Connection" in type(error).__name__ or "Chunked" in type(error).__name__
+
+
+def test_who_says_nothing_is_not_waited_for(page, monkeypatch):
+    monkeypatch.setattr(guard, "PAUSE", 0.2)
+    monkeypatch.setattr(server, "PAUSE", 0.2)
+    head = b"POST /api/easels/x/count HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    chunked, short = head + b"Transfer-Encoding: chunked\r\n\r\n", head + b"Content-Length: 9\r\n\r\n{"
+    for sent, expected in ((chunked, b"HTTP/1.1 4"), (short, b"HTTP/1.1 4"), (b"GET / HT", b""), (b"", b"")):
+        with socket.create_connection(("127.0.0.1", page.port), SECONDS) as connection:
+            connection.sendall(sent)
+            assert connection.recv(1000).startswith(expected) and (expected or not connection.recv(1000)), sent
 
 
 def test_answers_keep_a_browser_to_this_page(page):

@@ -118,16 +118,18 @@ def track_batch(
     chosen["model"] = str(path)
     tasks = [Task(Row(clip.name, clip.shown), clip.source, place.root, told, asked) for clip in clips]
     run: Runner
+    on_gpu = bool(told.get("use_gpu")) or device not in ("auto", "cpu")
     with working_folder(place) as locks:
         if ray is None:
-            jobs = jobs or (1 if told.get("use_gpu") else default_threads())
+            jobs = jobs or (1 if on_gpu else default_threads())
             jobs = jobs if length else min(jobs, len(tasks))
             cores = max(default_threads() // jobs, 1)
             chosen["threads"] = threads or cores
             run = partial(track_in_children, jobs=jobs, cores=cores, held=locks)
         else:
             import_ray()
-            run = partial(track_on_ray, address=ray, jobs=jobs, threads=threads or 1)
+            tasks = [task.anywhere() for task in tasks]
+            run = partial(track_on_ray, address=ray, jobs=jobs, threads=threads or 1, gpus=int(on_gpu))
         if shared is not None and length is not None:
             run = partial(track_in_parts, length=length, place=shared, resume=resume, run=run)
         return _run(clips, tasks, chosen, place, resume, run, progress)

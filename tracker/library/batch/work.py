@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ...pipeline.result import TrackingResult
 from ...predictor import Predictor
 from ...sources import MAX_PIXELS, Source, open_source
 from ..parts.cuts import Part, PartSource
-from ..places import local_copy, open_place
+from ..places import is_address, local_copy, open_place
 from .records import Row, finished_row, identity_of, publish
 
 
@@ -35,6 +35,11 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
     part: Mapping[str, Any] | None = None
+
+    def anywhere(self) -> Task:
+        """Return the task with absolute paths, for a process that works in another folder."""
+        places = [one if is_address(one) else str(Path(one).absolute()) for one in (self.source, self.folder)]
+        return replace(self, source=places[0], folder=places[1])
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the task as a mapping of plain values."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import math
 import os
 import signal
 import threading
@@ -35,6 +36,7 @@ def track_on_ray(
     threads: int,
     model: Mapping[str, Any],
     stopping: Callable[[], bool],
+    gpus: int = 0,
 ) -> Iterator[Row]:
     """Track videos by the workers of a cluster.
 
@@ -49,6 +51,7 @@ def track_on_ray(
         threads: processor threads of each.
         model: arguments of `Predictor` by name.
         stopping: asked again and again; once it is true, all workers are ended at once.
+        gpus: GPUs of each; Ray hides them from workers that have none.
 
     Yields:
         Row of each video that is finished, in the order in which they end.
@@ -58,8 +61,9 @@ def track_on_ray(
     """
     ray = import_ray()
     with _connected(ray, address, (jobs or 1) * threads):
-        room = int(ray.cluster_resources().get("CPU", 1)) // threads
-        workers = _Workers(ray, threads, model)
+        resources = ray.cluster_resources()
+        room = int(min(resources.get("CPU", 1) // threads, resources.get("GPU", 0) // gpus if gpus else math.inf))
+        workers = _Workers(ray, threads, gpus, model)
         try:
             yield from _share(ray, workers, tasks, min(jobs or max(room, 1), len(tasks)), stopping)
         finally:
@@ -115,9 +119,9 @@ def _own_signals() -> Iterator[None]:
 class _Workers:
     """The actors of a batch."""
 
-    def __init__(self, ray: Any, threads: int, model: Mapping[str, Any]) -> None:
+    def __init__(self, ray: Any, threads: int, gpus: int, model: Mapping[str, Any]) -> None:
         self._ray = ray
-        self._threads = threads
+        self._needs = {"num_cpus": threads, "num_gpus": gpus}
         self._arguments = WORKER, {**model, "threads": threads}, threads
         self._all: list[Any] = []
         self.idle: list[Any] = []
@@ -126,7 +130,7 @@ class _Workers:
         """Return a worker that has nothing to do, a new one if there is none."""
         if self.idle:
             return self.idle.pop()
-        actor = self._ray.remote(num_cpus=self._threads)(_actor_class()).remote(*self._arguments)
+        actor = self._ray.remote(**self._needs)(_actor_class()).remote(*self._arguments)
         self._all.append(actor)
         return actor
 

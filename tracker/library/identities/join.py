@@ -19,7 +19,7 @@ from .places import Places, impossible, placed, read_places
 from .recorded import Recorded, read_recordings
 from .sheet import Card, write_sheet
 
-FALSE_RATE = 0.001  # share of the pairs of different people that may be as alike as two sightings of one
+FALSE_RATE = 0.0005  # share of the pairs of different people that may be as alike as two sightings of one
 NEVER = 4.0  # distance of two who cannot be one; a cosine distance is 2 at most
 HEADER = ("global_id", "camera", "id", "first_seen", "last_seen", "similarity")
 
@@ -107,9 +107,7 @@ def join(
     strangers = calibrate(sightings, recordings)
     threshold = strangers.threshold(false_matches)
     alike = sightings.similarities()
-    groups = np.arange(len(sightings))
-    if len(recordings) > 1:
-        groups = cluster(alike, impossible(sightings, recordings, places), threshold)
+    groups = cluster(alike, impossible(sightings, recordings, places), threshold)
     people = _numbered(recordings, sightings, groups, alike)
 
     folder = checked_folder(output_dir) if output_dir is not None else recordings[0].folder

@@ -112,11 +112,13 @@ def placed(recordings: Sequence[Recorded], places: Places) -> list[Recorded]:
 
 
 def impossible(sightings: Sightings, recordings: Sequence[Recorded], places: Places) -> np.ndarray:
-    """Return which people, [P, P] bool, cannot be one: seen at once, too quick, or at two places of the floor."""
+    """Return which people, [P, P] bool, are not put together: too quick, at two places of the floor, or of one camera.
+
+    Who comes back to one camera is for its tracker to tell, which knows more: it has ``remember``.
+    """
     count = len(sightings)
     never = np.zeros((count, count), bool)
-    for one, other in sightings.together(recordings):
-        never[one, other] = never[other, one] = True
+    never |= (sightings.cameras[:, None] == sightings.cameras) & ~np.eye(count, dtype=bool)
     begun = [recording.start.timestamp() if recording.start else np.nan for recording in recordings]
     spans = np.array(
         [recordings[c].span(i) for c, i in zip(sightings.cameras.tolist(), sightings.ids.tolist())], np.float64

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from .sink import LiveSink
 
 PER_SECOND = 10  # pictures, at most
+SHARE = 0.05  # of the time that drawing and encoding may take
+LONGEST_REST = 0.3  # seconds from one picture to the next on a machine that is too busy
 PAUSE = 0.8 / PER_SECOND  # seconds after a picture in which nobody looks for the next
 NAP = 0.02  # seconds between two looks for a new frame
 AGAIN = 1.0  # seconds after which the same picture is sent again: browsers show one when the next one begins
@@ -42,7 +44,7 @@ class Pictures:
         self.sink = sink
         self.viewers = 0
         self._last: Picture | None = None
-        self._made = 0.0
+        self._next = 0.0
         self._encoding = asyncio.Lock()
 
     async def newest(self) -> Picture | None:
@@ -51,11 +53,14 @@ class Pictures:
             moment = self.sink.newest
             if moment is None or (self._last and self._last.number == moment.number):
                 return self._last
-            if time.monotonic() - self._made < 1 / PER_SECOND:
+            begun = time.monotonic()
+            if begun < self._next:
                 return self._last
-            self._made = time.monotonic()
             # in a thread: drawing and encoding take milliseconds, in which no one else would be served
             jpeg = await asyncio.to_thread(self.sink.picture, moment)
+            # on a busy machine it takes long, and would take from the tracker
+            rest = min((time.monotonic() - begun) / SHARE, LONGEST_REST)
+            self._next = begun + max(rest, 1 / PER_SECOND)
             self._last = Picture(moment.number, jpeg, moment.at)
             return self._last
 

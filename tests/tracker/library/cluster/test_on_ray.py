@@ -1,7 +1,6 @@
 """A batch on Ray: a cluster of this machine, started and ended by the test, on the loopback alone."""
 
 import importlib.util
-import time
 
 import pytest
 
@@ -34,13 +33,14 @@ def test_without_ray_it_is_told(tmp_path, monkeypatch):
 
 @needs_ray
 @pytest.mark.slow
-def test_workers_share_the_videos_and_one_that_dies_is_replaced(tmp_path):
+def test_workers_share_the_videos_and_one_that_dies_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "videos").mkdir()
     for name in ("mortal", *(f"street{number}" for number in range(5))):
         make_clip(tmp_path / "videos" / f"{name}.mp4", 3)
     (tmp_path / "videos" / "bad.mp4").write_text("no video")
     options = {"model": "compact", "visualization": False, "jobs": 3}
-    result = track_batch(tmp_path / "videos", tmp_path / "ray" / "out", ray="local", **options)
+    result = track_batch("videos", "ray/out", ray="local", **options)
     assert states(result) == {
         "bad": "failed",
         "mortal": "tracked",
@@ -73,8 +73,7 @@ def test_a_request_to_stop_ends_the_workers(tmp_path, monkeypatch):
     tasks = [Task(Row(clip.name, clip.shown), clip.source, str(tmp_path / "out"), options) for clip in clips]
     text = tmp_path / "out" / ".batch" / "street" / "mot_results" / "street.txt"
     rows = on_ray.track_on_ray(tasks, "local", 1, 1, {}, lambda: text.exists() and text.stat().st_size > 0)
-    begun = time.monotonic()
-    assert list(rows) == [] and time.monotonic() - begun < 60
+    assert list(rows) == [], "it was tracked to its end"
     assert not text.exists(), "what is not finished is left"
 
 

@@ -141,3 +141,22 @@ def test_both_commands(runs, capsys):
     with pytest.raises(SystemExit) as caught:
         run_command(predictor, "tracker", ["find", "door:1", str(runs), "--box", "1,2"])
     assert caught.value.code == 2
+
+
+def test_people_of_a_real_clip_are_found_by_a_picture_of_them(tmp_path, clip_frames):
+    predictor = Predictor("compact", backend="openvino", precision="fp32", threads=1)
+    with predictor.stream_mode(
+        tmp_path, visualization=False, name="street", frame_rate=10, save_embeddings=True
+    ) as run:
+        tracks = run.predict(clip_frames[:12])
+    height = tracks[-1].boxes[:, 3]
+    rows = [row for row in np.argsort(-height)[:3] if (tracks[-1].boxes[row, :2] > 0).all()]
+    cv2.imwrite(str(tmp_path / "later.png"), clip_frames[11])
+    model = ["--model", "compact", "--precision", "fp32", "--threads", "1"]
+    for row in rows:
+        left, top, width, tall = tracks[-1].boxes[row]
+        box = f"{max(left, 0):.1f},{max(top, 0):.1f},{left + width:.1f},{top + tall:.1f}"
+        words = ["find", str(tmp_path / "later.png"), str(tmp_path), "--box", box, "--top", "1", *model]
+        hit = run_command(Predictor(), "tracker", words).hits[0]
+        assert hit.id == tracks[-1].ids[row]
+        assert hit.word == "sure"
