@@ -132,7 +132,7 @@ def same_look(made: Made, config: TrackerConfig, remember: float) -> Remembered:
     """Measure a sequence in which everybody looks the same."""
     frames = {number: without_appearance(found) for number, found in made.frames.items()}
     alike = Associated.of(replace(made, frames=frames), config)
-    return measure(alike, Recogniser(remember, alike.memory))
+    return measure(alike, Recogniser(remember, alike.memory), score=False)
 
 
 def choose(associated: Sequence[Associated], remember: float) -> None:
@@ -142,7 +142,7 @@ def choose(associated: Sequence[Associated], remember: float) -> None:
         for margin in MARGINS:
             parts: dict[str, list[Remembered]] = {}
             for one in associated:
-                found = measure(one, Recogniser(remember, one.memory, rate, margin))
+                found = measure(one, Recogniser(remember, one.memory, rate, margin), score=False)
                 parts.setdefault(one.made.name, []).append(found)
             grid[rate, margin] = {name: total(found) for name, found in parts.items()}
     print(f"\nchosen on the other sequences (the default is {FALSE_RATE:g}, {MARGIN:g}):")

@@ -35,13 +35,14 @@ class Scene:
         self.recogniser = Recogniser(SECONDS, MEMORY, **settings)
         self.time = 0.0
 
-    def show(self, people, frames=10):
-        """Show people for some frames; returns their numbers in the last one."""
+    def show(self, people, frames=10, unclear=()):
+        """Show people for some frames, some of them unclearly; returns their numbers in the last one."""
         numbers = []
         for _ in range(frames):
             boxes = np.array([[10.0 + 90 * lane, 100, 60, 160] for lane in range(len(people))]).reshape(-1, 4)
             looks = np.array([look(person, round(10 * self.time)) for _, person in people]).reshape(-1, 64)
             ids = np.array([raw for raw, _ in people], np.int64)
+            looks[np.isin(ids, unclear)] = 0
             tracks = self.recogniser.update(self.time, Tracks(ids, boxes, np.full(len(ids), 0.9), looks, looks), SIZE)
             self.told += [(one, self.time) for one in tracks.recognised]
             numbers = tracks.ids.tolist()
@@ -90,6 +91,18 @@ def test_nobody_gets_the_number_of_somebody_in_sight_or_seen_at_the_same_time():
     scene.show([(1, 11), (2, 11)])  # twins
     scene.wait(0.5)
     scene.show([(1, 11), (3, 11)], 20)
+    assert not scene.told
+
+
+def test_nobody_gets_the_number_of_somebody_they_have_met():
+    """Although that one has left by the time they are seen well; nor that of another who left before."""
+    scene = Scene()
+    scene.show([(1, 12)])
+    scene.wait(5)
+    scene.show([(2, 11)])
+    scene.show([(2, 11), (3, 11)], unclear=[3])
+    scene.show([(3, 11)], 40, unclear=[3])
+    assert scene.show([(3, 11)], 20) == [3]
     assert not scene.told
 
 
