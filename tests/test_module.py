@@ -331,5 +331,5 @@ def test_the_module_takes_the_size_of_its_input(module, short_clip, tmp_path):
     assert result.frames == 12 and result.people >= 3
     (loaded,) = other._loaded.values()
     assert (loaded.config.letterbox.width, loaded.config.letterbox.height) == (640, 352)
-    with pytest.raises(errors().OptionError, match="serving_options and input_size"):
+    with pytest.raises(errors().OptionError, match="serving_options, input_size and device"):
         type(module)(size="640x352")

@@ -152,8 +152,11 @@ def validate_model(
     if not sequences:
         raise SourceError("no sequence was given to validate on")
     config = config or default_config(model)
-    detector = model.detector(thresholds)
-    runs = [_Run(sequence, detector, config, save_detections, progress) for sequence in sequences]
+    runs = [
+        # of each sequence a detector of its own, which remembers people as that of a run does
+        _Run(sequence, model.detector(thresholds, remember=True), config, save_detections, progress)
+        for sequence in sequences
+    ]
     return Validation(tuple(_scores(run.files.name, [run]) for run in runs), _scores("overall", runs))
 
 
@@ -192,11 +195,14 @@ class _Run:
             trackers = [SequenceTracker(config, source.frame_rate) for _ in paths]
             texts = [stack.enter_context(closing(MotWriter(path))) for path in paths]
             for frame in progress(source):
-                detections = detector(frame.image)
+                preprocessed = detector.preprocess(frame.image)
+                outputs = detector.start(preprocessed)()
+                decoded = detector.decode(outputs, preprocessed)
+                detections = detector.embed(decoded, outputs, preprocessed, trackers[0].embedding_threshold)
                 for tracker, text, shown in zip(trackers, texts, (detections, without_appearance(detections))):
                     text.write(frame.index + 1, with_size(tracker.update(frame.time, shown, frame.image)))
                 if save_detections is not None:
-                    kept[frame.index + 1] = detections
+                    kept[frame.index + 1] = _with_all_embeddings(detections, detector, frame.image)
                 here = gt[:, FRAME] == frame.index + 1
                 marks.append(mark(detections, gt[here & counts, BOX], gt[here & ignored, BOX]))
             for text in texts:
@@ -205,6 +211,14 @@ class _Run:
         if save_detections is not None:
             write_detections(save_detections / f"{files.name}.npz", kept)
         self.marks = np.concatenate(marks)
+
+
+def _with_all_embeddings(detections: Detections, detector: JDEDetector, image: np.ndarray) -> Detections:
+    """Add the embeddings of those whose scores were too low: other settings may ask for them."""
+    missing = np.flatnonzero(~detections.embeddings.any(axis=1))
+    embeddings = detections.embeddings.copy()
+    embeddings[missing] = detector.embed_boxes(image, detections.boxes[missing])
+    return Detections(detections.boxes, detections.scores, embeddings)
 
 
 def mark(detections: Detections, true: np.ndarray, ignored: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ...boxes import box_iou, ltwh_to_ltrb
 from ...sinks.mot_text import FRAME, HEIGHT, ID, LEFT
