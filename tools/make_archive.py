@@ -44,6 +44,7 @@ CONTENTS = (
     "weights/jde_compact/*",
     "tools/cli/*.py",
     "tools/export_model.py",
+    "tools/exporting/*.py",
     "tools/eval_mot.py",
     "tools/quantize.py",
     "tools/quantization/*.py",

@@ -37,6 +37,7 @@ from tools.quantization.int8_graphs import (
 )
 from tools.quantization.sample_frames import hold_back, read_frames
 from tracker.detection.backends.network import check_files
+from tracker.detection.backends.openvino_import import import_openvino
 from tracker.detection.backends.openvino_network import OpenVINONetwork
 from tracker.errors import ModelError, OutputError, SourceError
 from tracker.models import int8
@@ -144,8 +145,7 @@ def add_int8(arguments: argparse.Namespace) -> Path:
     count, held = check_whole("count", arguments.count), check_whole("check_count", arguments.check_count)
     check_number("least_agreement", arguments.least_agreement, 0, 1)
     versions = need_packages()
-    import openvino
-
+    openvino = import_openvino()
     folder = find_model(arguments.model).absolute()
     check_files(folder, ("model", "embed"))
     config = ModelConfig.load(folder)

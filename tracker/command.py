@@ -10,68 +10,19 @@ import dataclasses
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from .cameras.config import read_cameras
-from .cameras.run import run_cameras
 from .cameras.status import CamerasResult
+from .commands import analyse, batch, export, identities, scene, serve, track
+from .commands.base import UsageError
 from .errors import TrackingError
-from .exports.export import FORMATS, ExportResult, export
-from .exports.recording import TOLERANCE
-from .library.batch.arguments import HELP, USAGE, add_batch_arguments, run_batch
 from .library.batch.result import BatchResult
-from .library.identities.arguments import (
-    FIND_HELP,
-    FIND_USAGE,
-    JOIN_HELP,
-    JOIN_USAGE,
-    add_find_arguments,
-    add_join_arguments,
-    run_find,
-    run_join,
-)
-from .option_groups import add_group, add_group_arguments
-from .options import (
-    CHOSEN,
-    add_config_arguments,
-    add_flag,
-    add_input_arguments,
-    add_language_argument,
-    add_private_argument,
-    add_threshold_arguments,
-    add_time_arguments,
-)
-from .pipeline.analyse import AnalysisResult, analyse
 from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
-from .web.commands import scene, serve
-from .web.commands.viewing import add_view_arguments, viewing
-
-
-class UsageError(Exception):
-    """The arguments do not go together."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command of the command line.
-
-    Attributes:
-        help: One sentence on what it does.
-        usage: Its arguments in short.
-        add_arguments: Adds its arguments to a parser; the flag tells whether help shows the rarely needed ones too.
-        run: Runs it with the values of the arguments by name. Returns a dataclass whose text is a short summary, or
-            raises UsageError.
-    """
-
-    help: str
-    usage: str
-    add_arguments: Callable[[argparse.ArgumentParser, bool], None]
-    run: Callable[[Predictor, dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -88,108 +39,15 @@ class JsonText:
         return json.dumps(dataclasses.asdict(self.result), default=str, ensure_ascii=False)
 
 
-def _add_track_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    add_input_arguments(parser.add_argument_group("Input options", "What to track."), everything)
-    config = parser.add_argument_group("Config options", "Model, device and results.")
-    add_config_arguments(config)
-    add_view_arguments(config)
-    add_threshold_arguments(parser.add_argument_group("Thresholds", "Of detection and association."), everything)
-    add_group_arguments(parser, everything)
-
-
-def _track(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | CamerasResult:
-    source, video_stream, sources = (arguments.pop(name) for name in ("source", "video_stream", "sources"))
-    if [source, video_stream, sources].count(None) != 2:
-        raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE")
-    predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
-    source = video_stream if source is None else source
-    with viewing(source, arguments) as sinks:
-        if sources is None:
-            return predictor.mot_predict(source, sinks=sinks, **arguments)
-    result = run_cameras(predictor, read_cameras(sources), **arguments)
-    if result.failed:
-        names = ", ".join(one.name for one in result.failed)
-        failure = TrackingError(f"{len(result.failed)} of {len(result.cameras)} cameras failed: {names}")
-        failure.result = result  # type: ignore[attr-defined]
-        raise failure
-    return result
-
-
-def _add_analyse_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    parser.add_argument("text", metavar="TEXT", help="MOT text of a run, such as mot_result/mot_results/street.txt")
-    parser.add_argument("--scene", metavar="FILE", help="YAML file of lines, zones and regions")
-    parser.add_argument("--video", metavar="VIDEO", help="the video that was tracked, for pictures in the report")
-    add_flag(parser, "--visualization", "with --video: also draw scene, tracks and names into it anew")
-    parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
-    parser.add_argument(
-        "--edits", metavar="FILE", help="YAML file of corrections: who is one person, who is two, who swapped numbers"
-    )
-    parser.add_argument(
-        "--plane", choices=("guess",), help="guess the floor by people's height, for metres in a scene without a plane"
-    )
-    add_time_arguments(parser)
-    add_language_argument(parser)
-    add_private_argument(parser)
-    add_group(parser, "Answer options", True)
-    parser.add_argument(
-        "--output_dir", help="folder for answers/NAME (default: the one that TEXT's mot_results is in, or mot_result)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
-
-
-def _analyse(predictor: Predictor, arguments: dict[str, Any]) -> AnalysisResult:
-    return analyse(arguments.pop("text"), **{name: value for name, value in arguments.items() if value is not None})
-
-
-def _add_export_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    parser.add_argument("text", metavar="TEXT", help="MOT text of a run, such as mot_result/mot_results/street.txt")
-    parser.add_argument("--to", required=True, choices=FORMATS, help="the format: of a labelling tool, or a data set")
-    parser.add_argument(
-        "--video", metavar="VIDEO", help="the video that was tracked; coco and yolo get its pictures, as they are in it"
-    )
-    parser.add_argument("--frame_rate", type=float, help="frames per second, if neither a run nor a video tells")
-    parser.add_argument("--edits", metavar="FILE", help="YAML file of corrections of identities")
-    parser.add_argument(
-        "--tolerance",
-        type=float,
-        default=TOLERANCE,
-        metavar="PIXELS",
-        help="how far off a box may be between keyframes of cvat and labelstudio (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--output_dir", help="folder for exports/NAME_FORMAT (default: the one that TEXT's mot_results is in)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object in place of the summary")
-
-
-def _export(predictor: Predictor, arguments: dict[str, Any]) -> ExportResult:
-    return export(arguments.pop("text"), **arguments)
-
-
 COMMANDS = {
-    "track": Command(
-        "Follow the pedestrians in a video: every person gets a number that stays.",
-        "SOURCE [options], or --sources FILE [options]",
-        _add_track_arguments,
-        _track,
-    ),
-    "analyse": Command(
-        "Answer a scene from the text of a run: counts, visits, people, heat, and a report.",
-        "TEXT [--scene FILE] [options]",
-        _add_analyse_arguments,
-        _analyse,
-    ),
-    "export": Command(
-        "Write the tracks of a run for a labelling tool or as a data set.",
-        f"TEXT --to {'|'.join(FORMATS)} [--video VIDEO] [options]",
-        _add_export_arguments,
-        _export,
-    ),
-    "batch": Command(HELP, USAGE, add_batch_arguments, run_batch),
-    "join": Command(JOIN_HELP, JOIN_USAGE, add_join_arguments, run_join),
-    "find": Command(FIND_HELP, FIND_USAGE, add_find_arguments, run_find),
-    "scene": Command(scene.HELP, scene.USAGE, scene.add_scene_arguments, scene.run_scene),
-    "serve": Command(serve.HELP, serve.USAGE, serve.add_serve_arguments, serve.run_serve),
+    "track": track.COMMAND,
+    "analyse": analyse.COMMAND,
+    "export": export.COMMAND,
+    "batch": batch.COMMAND,
+    "join": identities.JOIN,
+    "find": identities.FIND,
+    "scene": scene.COMMAND,
+    "serve": serve.COMMAND,
 }
 DEFAULT = "track"
 EVENTS_ALONE = "-"  # as --events: standard output is for events, and the result goes to standard error

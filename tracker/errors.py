@@ -46,3 +46,16 @@ class OutputError(TrackingError):
 
 class DataError(TrackingError):
     """Training data is missing, damaged, or of a layout that is not read."""
+
+
+class PartialFailure(TrackingError):
+    """Some of several videos or cameras failed.
+
+    Args:
+        message: which of them.
+        result: what became of all.
+    """
+
+    def __init__(self, message: object, result: object) -> None:
+        super().__init__(message)
+        self.result = result

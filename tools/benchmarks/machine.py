@@ -40,16 +40,17 @@ def matrix_products(threads: int, size: int = SIZE) -> tuple[dict[str, Callable[
 
 
 def _openvino_product(left: np.ndarray, right: np.ndarray, threads: int) -> Callable[[], object]:
+    from tracker.detection.backends.openvino_network import openvino_core
+
+    core = openvino_core()  # imports it
     import openvino
     from openvino import opset13
-
-    from tracker.detection.backends.openvino_network import openvino_core
 
     port = opset13.parameter(left.shape, np.float32)
     # a constant, whose memory layout the library may choose beforehand, as it does for weights
     model = openvino.Model([opset13.matmul(port, opset13.constant(right), False, False)], [port])
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     # no core of its own: OpenVINO breaks the handling of signals where a process has two
-    compiled = openvino_core().compile_model(model, "CPU", settings)
+    compiled = core.compile_model(model, "CPU", settings)
     request = compiled.create_infer_request()
     return lambda: request.infer([left], share_inputs=True)

@@ -12,6 +12,8 @@ import yaml
 
 from tracker.detection.backends.network import check_files
 from tracker.detection.backends.onnxruntime_network import OnnxRuntimeNetwork
+from tracker.detection.backends.openvino_import import import_openvino
+from tracker.detection.backends.openvino_network import openvino_core
 from tracker.detection.backends.paddle_network import PaddleNetwork
 from tracker.detection.crops import read_crops
 from tracker.detection.detector import JDEDetector, Model
@@ -37,10 +39,10 @@ def _write_onnx(folder: Path, output: Path, size: Size) -> None:
 
 def _write_openvino(folder: Path, output: Path, size: Size) -> None:
     check_installed("export to OpenVINO", "openvino")
-    import openvino
-
+    core = openvino_core()
+    openvino = import_openvino()
     for graph in GRAPHS:
-        model = openvino.Core().read_model(folder / f"{graph}.pdmodel", folder / f"{graph}.pdiparams")
+        model = core.read_model(folder / f"{graph}.pdmodel", folder / f"{graph}.pdiparams")
         if size and graph == "model":
             model.reshape([1, 3, size[1], size[0]])
         openvino.save_model(model, output / f"{graph}.xml", compress_to_fp16=False)

@@ -16,6 +16,7 @@ import numpy as np
 from tools.cli import progress
 from tools.quantization.agreement import high_confidence_decoder
 from tracker.detection.backends.network import Network, to_floats
+from tracker.detection.backends.openvino_import import import_openvino
 from tracker.detection.backends.openvino_network import in_order, openvino_core
 from tracker.detection.letterbox import Letterbox, LetterboxedImage
 from tracker.errors import ModelError, OptionError, SourceError
@@ -95,14 +96,14 @@ def need_packages() -> dict[str, str]:
     try:
         # openvino warns in two lines of its own that openvino.runtime, which nncf uses, will be removed
         with contextlib.redirect_stderr(io.StringIO()):
+            version = import_openvino().__version__  # before nncf imports it
             import nncf
-            import openvino
-            import openvino.runtime  # removed in openvino 2026
+            import openvino.runtime  # noqa: F401 (removed in openvino 2026)
     except ImportError as error:
         raise ModelError(
             f"quantisation needs nncf and an openvino that fits it ({error}): pip install -r requirements-quantize.txt"
         ) from error
-    return {"nncf": nncf.__version__, "openvino": openvino.__version__}
+    return {"nncf": nncf.__version__, "openvino": version}
 
 
 def read_graph(folder: Path, graph: str, config: LetterboxConfig) -> Any:

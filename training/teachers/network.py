@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tracker.detection.backends.network import BackendError
+from tracker.detection.backends.openvino_import import import_openvino
 from tracker.detection.backends.openvino_network import OPENVINO_ERRORS, OpenVINONetwork, openvino_core
 from tracker.errors import ModelError
 from tracker.models.download import file_digest
@@ -32,7 +33,7 @@ class TeacherNetwork:
 
     def __init__(self, path: Path, threads: int, size: tuple[int, int] | None = None) -> None:
         try:
-            import openvino  # noqa: F401 (asked for here, where its absence can be told)
+            import_openvino()
         except ImportError as error:
             raise BackendError(
                 f"teachers need the package openvino: pip install '{OpenVINONetwork.requirement}'"

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from tests.tracker.web.conftest import SECONDS, serving
+from tracker.commands.serve import check_host, read_token
 from tracker.errors import OptionError
 from tracker.web import guard, server
-from tracker.web.commands.serve import check_host, read_token
 from tracker.web.guard import COOKIE, Access
 from tracker.web.limits import without_paths
 from tracker.web.site import Site

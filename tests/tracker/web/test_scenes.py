@@ -15,8 +15,8 @@ import yaml
 from tests.helpers.paths import ROOT
 from tests.tracker.web.conftest import SCENE, SECONDS, serving, walk_through
 from tracker.analysis.scene import Scene, load_scene
+from tracker.commands.scene import run_scene
 from tracker.errors import OptionError, SourceError
-from tracker.web.commands.scene import run_scene
 from tracker.web.live.sink import LiveSink
 from tracker.web.scenes.easels import MOST_POINTS, CameraEasel, SourceEasel, read_drawn, save_scene
 from tracker.web.site import Site

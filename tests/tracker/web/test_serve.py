@@ -21,9 +21,9 @@ from tracker import Predictor
 from tracker.cameras.config import Camera, read_cameras
 from tracker.cameras.status import CameraStatus
 from tracker.command import make_parser, run_command
+from tracker.commands import viewing
 from tracker.errors import OptionError
 from tracker.web.cameras import CameraRuns
-from tracker.web.commands import viewing
 from tracker.web.live import window
 from tracker.web.live.sink import LiveSink
 from tracker.web.site import Site

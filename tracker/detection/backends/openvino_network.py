@@ -22,6 +22,7 @@ from ...models.program import check_graph
 from ...settings.model import LetterboxConfig, ModelConfig
 from ...settings.runtime import RuntimeOptions
 from .network import BackendError, Network, check_files, thread_count
+from .openvino_import import import_openvino
 
 if TYPE_CHECKING:
     import openvino
@@ -63,7 +64,7 @@ class OpenVINONetwork(Network):
 
     def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> None:
         try:
-            import openvino  # noqa: F401 (asked for here, where its absence can be told)
+            import_openvino()
         except ImportError as error:
             raise BackendError(self.missing(f"cannot be imported ({_last_line(error)})")) from error
         runtime = runtime or RuntimeOptions()
@@ -170,9 +171,7 @@ def openvino_core() -> openvino.Core:
     Each core puts a signal stack of its own under the thread that uses it first. When two of them go in the order they
     came, the thread is left with one that is freed, and the next signal, be it Ctrl-C, is a segmentation fault.
     """
-    import openvino
-
-    return openvino.Core()
+    return import_openvino().Core()
 
 
 @lru_cache(maxsize=1)

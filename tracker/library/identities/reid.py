@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...detection.backends.openvino_network import openvino_core
 from ...errors import ModelError
 
 _ENDINGS = (".onnx", ".xml")
@@ -33,19 +34,19 @@ class ReidNetwork:
         if path.suffix.lower() not in _ENDINGS or not path.is_file():
             raise ModelError(f"a re-identification network must be a file {' or '.join(_ENDINGS)}, not {path}")
         try:
-            import openvino
+            core = openvino_core()
         except ImportError as error:
             raise ModelError("a re-identification network needs the package openvino: pip install openvino") from error
         try:
             options = {} if threads is None else {"INFERENCE_NUM_THREADS": threads}
-            model = openvino.Core().read_model(path)
+            model = core.read_model(path)
             shape = [size.get_length() if size.is_static else 1 for size in model.input().partial_shape]
             self._channels_first = len(shape) == 4 and shape[1] == 3
             if len(shape) != 4 or 3 not in (shape[1], shape[3]) or min(shape[1:]) < 3:
                 raise ModelError(f"{path} must take one picture, [1, 3, H, W] or [1, H, W, 3], not {shape}")
             model.reshape([1, *shape[1:]])
             self._size = (shape[3], shape[2]) if self._channels_first else (shape[2], shape[1])
-            self._network = openvino.compile_model(model, "CPU", options)
+            self._network = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise ModelError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
 

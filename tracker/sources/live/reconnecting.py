@@ -205,7 +205,8 @@ class ReconnectingSource(Source):
 
     def _say_lost(self, error: LostError) -> None:
         self.lost = True
-        logger.warning("%s is lost (%s): it is tried again", self.label, error)
+        # a text: handlers that keep records would keep the error, and with its frames the whole connection
+        logger.warning("%s is lost (%s): it is tried again", self.label, str(error))
         self._say("stream_lost", self._waiting.now(), reason=str(error))
 
     def _say_back(self, frame: Frame, attempts: int) -> None:

@@ -83,6 +83,12 @@ def test_the_loss_and_the_return_are_told():
     assert frames[20].image.shape == (6, 8, 3)
 
 
+def test_records_of_a_loss_hold_nothing_but_texts(caplog):
+    played([Plan(steps=STEADY), Plan(fails="no route"), Plan(steps=STEADY)])
+    arguments = [value for record in caplog.records for value in record.args]
+    assert arguments and all(isinstance(value, str | int | float) for value in arguments)
+
+
 def test_sound_ends_with_the_first_loss():
     _, frames, *_ = played([Plan(steps=STEADY), Plan(steps=STEADY)])
     assert [bool(frame.audio) for frame in frames] == [True] * 20 + [False] * 20

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...detection.detector import Model
-from ...models.locate import find_model
-from ...options import add_model_arguments
-from ...predictor import Predictor
-from ...settings.runtime import RuntimeOptions, parse_input_size
-from .find import FindResult, find
-from .join import FALSE_RATE, JoinResult, join
+from ..detection.detector import Model
+from ..library.identities.find import FindResult, find
+from ..library.identities.join import FALSE_RATE, JoinResult, join
+from ..models.locate import find_model
+from ..options import add_model_arguments
+from ..predictor import Predictor
+from ..settings.runtime import RuntimeOptions, parse_input_size
+from .base import Command
 
 JOIN_USAGE = "FOLDERS... [--cameras FILE] [options]"
 JOIN_HELP = "Give people one number over several cameras, from runs with --save_embeddings."
@@ -82,3 +83,7 @@ def _box(text: str) -> tuple[float, ...]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no box such as 100,50,160,210") from None
     return left, top, right, bottom
+
+
+JOIN = Command(JOIN_HELP, JOIN_USAGE, add_join_arguments, run_join)
+FIND = Command(FIND_HELP, FIND_USAGE, add_find_arguments, run_find)

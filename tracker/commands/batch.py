@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...errors import TrackingError
-from ...option_groups import GROUPS, add_group
-from ...options import add_config_arguments, add_reading_arguments, add_threshold_arguments
-from ...predictor import Predictor
-from .result import BatchResult
-from .track import track_batch
+from ..errors import PartialFailure
+from ..library.batch.result import BatchResult
+from ..library.batch.track import track_batch
+from ..option_groups import GROUPS, add_group
+from ..options import add_config_arguments, add_reading_arguments, add_threshold_arguments
+from ..predictor import Predictor
+from .base import Command
 
 USAGE = "SOURCES... [--list FILE] [--output_dir OUT] [--jobs N] [--resume] [options]"
 LIVE = "Camera options"  # title of the one group of options that is not for videos
@@ -65,11 +66,12 @@ def run_batch(predictor: Predictor, arguments: dict[str, Any]) -> BatchResult:
     """Run the batch that the arguments ask for; the predictor is not used, for the jobs have their own.
 
     Raises:
-        TrackingError: A video failed; its ``result`` is that of all.
+        PartialFailure: A video failed; its ``result`` is that of all.
     """
     result = track_batch(arguments.pop("sources"), **arguments)
     if result.failed:
-        failure = TrackingError(f"{len(result.failed)} of {len(result.rows)} videos failed")
-        failure.result = result  # type: ignore[attr-defined]
-        raise failure
+        raise PartialFailure(f"{len(result.failed)} of {len(result.rows)} videos failed", result)
     return result
+
+
+COMMAND = Command(HELP, USAGE, add_batch_arguments, run_batch)

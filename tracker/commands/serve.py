@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import OptionError
-from ...options import CHOSEN, add_model_arguments
-from ...pipeline.interrupts import StopRequest
-from ...predictor import Predictor
-from ...settings.checks import check_whole, shown
-from ...sinks.files import checked_folder
-from ..limits import Limits
+from ..errors import OptionError
+from ..options import CHOSEN, add_model_arguments
+from ..pipeline.interrupts import StopRequest
+from ..predictor import Predictor
+from ..settings.checks import check_whole, shown
+from ..sinks.files import checked_folder
+from ..web.limits import Limits
+from .base import Command
 from .viewing import LOCAL
 
 HELP = "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them."
@@ -127,12 +128,12 @@ def run_serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
     folder = checked_folder(arguments["output_dir"])
     predictor.change_model(*(arguments[name] for name in CHOSEN))
     # only now: a wrong argument is told before a second is spent on imports
-    from ...cameras.config import read_cameras
-    from ..cameras import CameraRuns
-    from ..guard import Access
-    from ..server import PageServer
-    from ..site import Site
-    from ..videos.videos import Videos
+    from ..cameras.config import read_cameras
+    from ..web.cameras import CameraRuns
+    from ..web.guard import Access
+    from ..web.server import PageServer
+    from ..web.site import Site
+    from ..web.videos.videos import Videos
 
     cameras = read_cameras(Path(arguments["sources"])) if arguments["sources"] else []
     site = Site(limits=limits)
@@ -147,3 +148,6 @@ def run_serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
         while stop.received is None:
             time.sleep(LOOK)
     return Served(server.address)
+
+
+COMMAND = Command(HELP, USAGE, add_serve_arguments, run_serve)

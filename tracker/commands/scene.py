@@ -11,13 +11,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...analysis.scene import load_scene
-from ...errors import OptionError, OutputError
-from ...pipeline.interrupts import StopRequest
-from ...predictor import Predictor
-from ...settings.checks import check_whole, shown
-from ...sinks.files import make_parent, text_path
-from ...sources import open_source
+from ..analysis.scene import load_scene
+from ..errors import OptionError, OutputError
+from ..pipeline.interrupts import StopRequest
+from ..predictor import Predictor
+from ..settings.checks import check_whole, shown
+from ..sinks.files import make_parent, text_path
+from ..sources import open_source
+from .base import Command
 from .viewing import LOCAL
 
 HELP = "Draw a scene, lines, zones and regions, with the mouse on a page; or write a frame with a grid of fractions."
@@ -93,10 +94,10 @@ def run_scene(predictor: Predictor, arguments: dict[str, Any]) -> Drawn:
     if path.exists():
         load_scene(path)
     check_whole("port", arguments["port"], 0, 65535)
-    from ..guard import Access
-    from ..scenes.easels import SourceEasel
-    from ..server import PageServer
-    from ..site import Site
+    from ..web.guard import Access
+    from ..web.scenes.easels import SourceEasel
+    from ..web.server import PageServer
+    from ..web.site import Site
 
     easel = SourceEasel(source, path, from_device)
     easel.text_file = text_path(Path(arguments["output_dir"]), easel.title)
@@ -150,3 +151,6 @@ def with_grid(image: np.ndarray) -> np.ndarray:
             for color, stroke in (((0, 0, 0), 4), ((255, 255, 255), 1)):
                 cv2.putText(canvas, f"{step / 10:.1f}", corner, _FONT, scale, color, stroke, cv2.LINE_AA)
     return canvas
+
+
+COMMAND = Command(HELP, USAGE, add_scene_arguments, run_scene)

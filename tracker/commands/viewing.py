@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from ...analysis.scene import load_scene
-from ...errors import OptionError
-from ...settings.checks import check_whole
-from ...sinks.base import Sink
-from ...sources.opening import readable_again
+from ..analysis.scene import load_scene
+from ..errors import OptionError
+from ..settings.checks import check_whole
+from ..sinks.base import Sink
+from ..sources.opening import readable_again
 
 LOCAL = "127.0.0.1"
 
@@ -55,14 +55,14 @@ def viewing(source: Any, arguments: dict[str, Any]) -> Iterator[list[Sink]]:
     scene = load_scene(arguments.get("scene"))
     with ExitStack() as stack:
         if show:
-            from ..live.window import WindowSink
+            from ..web.live.window import WindowSink
 
             sinks.append(WindowSink(scene))
         if port is not None:
-            from ..guard import Access
-            from ..live.sink import LiveSink
-            from ..server import PageServer
-            from ..site import Site
+            from ..web.guard import Access
+            from ..web.live.sink import LiveSink
+            from ..web.server import PageServer
+            from ..web.site import Site
 
             check_whole("preview", port, 0, 65535)
             site = Site()

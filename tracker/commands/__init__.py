@@ -1,0 +1,1 @@
+"""The commands of the command line: each file has its arguments, and what runs it."""
