@@ -41,5 +41,11 @@ class Walkers:
 if __name__ == "__main__":
     from tracker import __main__, predictor
 
-    predictor.Predictor = functools.partial(predictor.Predictor, detector=Walkers())
+    class Stub(predictor.Predictor):
+        """Takes the walkers in place of any model."""
+
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **{**options, "detector": Walkers()})
+
+    predictor.Predictor = Stub
     __main__.main()
