@@ -59,6 +59,8 @@ def _in_order(table: np.ndarray) -> list[float]:
 
 def _same_people(before: np.ndarray, after: np.ndarray) -> dict[float, float]:
     """Return the identity in the part before by that in the part after, of those who are in both."""
+    from scipy.optimize import linear_sum_assignment  # 0.4 s that every other command does without
+
     old, new = np.unique(before[:, ID]), np.unique(after[:, ID])
     agree = np.zeros((len(old), len(new)))
     together = np.zeros((len(old), len(new)))
