@@ -120,7 +120,7 @@ def test_arguments_of_the_module(page):
     (call,) = ast.parse(block_with(page, "threads=None").strip()).body
     stated = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.value.keywords}
     arguments = inspect.signature(Predictor).parameters
-    known = ("model", "threads", "backend", "precision", "input_size")
+    known = ("model", "threads", "backend", "precision", "input_size", "device")
     assert stated == {"name": NAME, **{a: arguments[a].default for a in known}}
 
 
