@@ -71,7 +71,7 @@ def test_a_new_command_is_an_entry_in_the_table(command, monkeypatch):
         parser.add_argument("--model")
         parser.add_argument("--output_dir")
 
-    greet = tracker_command().Command("Greet.", "NAME", add_arguments, lambda _, values: Greeting(values["name"]))
+    greet = tracker_command().track.Command("Greet.", "NAME", add_arguments, lambda _, values: Greeting(values["name"]))
     monkeypatch.setitem(tracker_command().COMMANDS, "greet", greet)
     assert command("greet", "Ann") == 0 and str(command.result) == "Hello, Ann."
     assert command("greet", "Ann", "--json") == 0 and json.loads(str(command.result)) == {"to": "Ann"}

@@ -18,7 +18,7 @@ def import_openvino() -> Any:
     Raises:
         ImportError: it is not installed, or cannot be loaded.
     """
-    if "openvino" in sys.modules:
+    if sys.modules.get("openvino") is not None:
         return sys.modules["openvino"]
     kept = sys.modules.get(_REPORTER)
     sys.modules[_REPORTER] = None  # type: ignore[assignment]  # an import of it fails
