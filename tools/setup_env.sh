@@ -31,14 +31,16 @@ install_packages() {
     python -m pip install --quiet --disable-pip-version-check "$@"
 }
 
+earlier=() # what one file asks for must not change what those before it have bounded
 for requirements in "$@"; do
     # the checksum left behind by a complete installation tells whether there is anything to do
     stamp=.venv/installed-$(sha256sum "$requirements" | cut -c 1-16)
     if [ ! -e "$stamp" ]; then
         echo "Installing $requirements (a minute or two the first time)"
-        install_packages -r "$requirements"
+        install_packages -r "$requirements" "${earlier[@]}"
         touch "$stamp"
     fi
+    earlier+=(-c "$requirements")
 done
 
 # Bare machines lack two system libraries that wheels expect; neither needs the system's package manager.

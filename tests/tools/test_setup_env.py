@@ -25,10 +25,10 @@ def set_up(tmp_path):
     (tmp_path / ".venv" / "bin" / "activate").write_text("VIRTUAL_ENV=$PWD/.venv\nPATH=$PWD/.venv/bin:$PATH\n")
     (tmp_path / "needs.txt").write_text("numpy\n")
 
-    def run(*fails):
+    def run(*fails, files="needs.txt"):
         (tmp_path / "fails").write_text("".join(f"{line}\n" for line in fails))
         (tmp_path / "asked").write_text("")
-        script = f"set -euo pipefail; . {ROOT}/tools/setup_env.sh needs.txt; echo ready"
+        script = f"set -euo pipefail; . {ROOT}/tools/setup_env.sh {files}; echo ready"
         done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert (done.returncode == 0) == done.stdout.endswith("ready\n")
         asked = (tmp_path / "asked").read_text().splitlines()
@@ -56,6 +56,14 @@ def test_pip_installs_where_uv_fails(set_up):
     installed, done = set_up("uv pip install")
     assert installed == WITH_UV + WITH_PIP
     assert done.returncode == 0 and "uv failed" in done.stderr
+
+
+def test_a_further_file_keeps_to_the_bounds_of_those_before(set_up, tmp_path):
+    (tmp_path / "more.txt").write_text("scipy\n")
+    further = " -c needs.txt".join((WITH_UV[0].replace("needs", "more"), ""))
+    assert set_up(files="needs.txt more.txt")[0] == [*WITH_UV, further]
+    (tmp_path / "more.txt").write_text("scipy<2\n")
+    assert set_up(files="needs.txt more.txt")[0] == [further]
 
 
 def test_failure_is_tried_again(set_up):

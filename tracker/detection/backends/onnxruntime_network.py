@@ -42,7 +42,7 @@ class OnnxRuntimeNetwork(Network):
     """
 
     package = "onnxruntime"
-    requirement = "onnxruntime>=1.18,<2"
+    requirement = "onnxruntime>=1.18,<1.27"
     devices = tuple(PROVIDERS)
 
     def __init__(self, folder: Path, config: ModelConfig, runtime: RuntimeOptions | None = None) -> None:

@@ -76,6 +76,8 @@ def write_inference_folder(
             if in_16_bits:
                 for graph in ("model", "embed"):
                     store_in_16_bits(scratch / graph)
+            for program in scratch.glob("*.pdmodel"):
+                _remove_traces(program)
             _write_settings(infer_cfg, scratch)
             scratch.chmod(0o755)
             _replace(scratch, folder)
@@ -105,6 +107,19 @@ def _save(layer: nn.Layer, spec: list, prefix: Path) -> None:
     graph = paddle.jit.to_static(layer, input_spec=spec, full_graph=True)
     paddle.jit.save(graph, str(prefix))
     prefix.with_suffix(".pdiparams.info").unlink(missing_ok=True)  # training names, of no use to inference
+
+
+def _remove_traces(program: Path) -> None:
+    """Remove from a program the lines of code that made it, with the paths of files on the machine that did."""
+    from paddle.base.proto import framework_pb2
+
+    description = framework_pb2.ProgramDesc()
+    description.ParseFromString(program.read_bytes())
+    for operator in (operator for block in description.blocks for operator in block.ops):
+        kept = [attribute for attribute in operator.attrs if attribute.name != "op_callstack"]
+        del operator.attrs[:]
+        operator.attrs.extend(kept)
+    program.write_bytes(description.SerializeToString(deterministic=True))
 
 
 def _replace(scratch: Path, folder: Path) -> None:

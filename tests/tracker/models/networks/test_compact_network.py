@@ -104,6 +104,8 @@ def exported(request, task, dynamic_mode, tmp_path_factory):
     done = export(weights, folder)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in folder.parent.iterdir()] == ["compact"]  # nothing half-made is left
+    for program in (*folder.glob("*.pdmodel"), *COMPACT.glob("*.pdmodel")):
+        assert b".py" not in program.read_bytes(), "a program tells of files on the machine that made it"
     return folder
 
 
