@@ -113,7 +113,7 @@ def _remove_traces(program: Path) -> None:
     """Remove from a program the lines of code that made it, with the paths of files on the machine that did."""
     from paddle.base.proto import framework_pb2
 
-    description = framework_pb2.ProgramDesc()
+    description = framework_pb2.ProgramDesc()  # type: ignore[attr-defined]  # protobuf makes it at run time
     description.ParseFromString(program.read_bytes())
     for operator in (operator for block in description.blocks for operator in block.ops):
         kept = [attribute for attribute in operator.attrs if attribute.name != "op_callstack"]
