@@ -48,6 +48,9 @@ CONTENTS = (
     "tools/eval_mot.py",
     "tools/quantize.py",
     "tools/quantization/*.py",
+    "requirements-light.txt",
+    "requirements-mqtt.txt",
+    "requirements-onnx.txt",
     "requirements-quantize.txt",
     "requirements-ray.txt",
 )

@@ -107,7 +107,8 @@ def test_it_holds_nothing_else(archive):
     tops = {name.partition("/")[0] for name in names(archive)}
     assert tops == {
         *("module.py", "README.md", "README_cn.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"),
-        *("requirements.txt", "requirements-quantize.txt", "requirements-ray.txt"),
+        "requirements.txt",
+        *(f"requirements-{name}.txt" for name in ("light", "mqtt", "onnx", "quantize", "ray")),
         *("config", "demo", "docs", "tracker", "tools", "weights"),
     }
     for name in names(archive):

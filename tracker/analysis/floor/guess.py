@@ -13,6 +13,7 @@ from .plane import PERSON
 _ROWS, _HEIGHTS = 48, 256  # bins of the place of the foot, and of the height in pixels
 _LEAST_BOXES = 20  # in a bin that tells
 _LEAST_SPAN = 0.1  # of the picture's height, between the bins that tell
+_HIGHEST = 100.0  # metres above the floor of a camera that tells people near from people far
 _EDGE = 2.0  # pixels from the border: who is cut off has no height
 
 
@@ -49,7 +50,7 @@ def guess_plane(boxes: Iterable[np.ndarray], size: tuple[int, int]) -> Plane:
     sums = counts[rows].cumsum(axis=1)
     middles = (sums < sums[:, -1:] / 2).sum(axis=1)  # bins of the medians
     growth, offset = np.polyfit(feet, (middles + 0.5) / _HEIGHTS * height, 1, w=np.sqrt(boxes_of_row[rows]))
-    horizon = -offset / growth if growth > 0 else np.inf
+    horizon = -offset / growth if growth > PERSON / _HIGHEST else np.inf
     far, near = max(feet[0], horizon + 0.02 * height), feet[-1]
     if not far < near:
         raise OptionError("plane: people are not larger the lower they stand: give the floor in the scene")
