@@ -12,7 +12,6 @@ from .sink import LiveSink
 PER_SECOND = 10  # pictures, at most
 SHARE = 0.05  # of the time that drawing and encoding may take
 LONGEST_REST = 0.3  # seconds from one picture to the next on a machine that is too busy
-PAUSE = 0.8 / PER_SECOND  # seconds after a picture in which nobody looks for the next
 NAP = 0.02  # seconds between two looks for a new frame
 AGAIN = 1.0  # seconds after which the same picture is sent again: browsers show one when the next one begins
 BOUNDARY = "frame"
@@ -79,7 +78,8 @@ class Pictures:
             while not closing.is_set():
                 picture = await self.newest()
                 if picture is None or (picture.number == sent and time.monotonic() - at < AGAIN):
-                    await asyncio.sleep(NAP)
+                    # all viewers wake together, seldom: each time costs the tracker its turn
+                    await asyncio.sleep(max(NAP, self._next - time.monotonic()))
                     continue
                 sent, at = picture.number, time.monotonic()
                 head = (
@@ -88,6 +88,6 @@ class Pictures:
                 )
                 # the boundary at once: a browser shows a picture when it has seen its end
                 yield head.encode() + picture.jpeg + f"\r\n--{BOUNDARY}\r\n".encode()
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(max(NAP, self._next - time.monotonic()))
         finally:
             self.viewers -= 1
