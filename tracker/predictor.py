@@ -321,10 +321,19 @@ class Predictor:
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self.detector
         if detector is None:
-            detector = self._load(job.runtime, job.progress).detector(job.thresholds, remember=True)
+            detector = self.load_model(job.runtime, job.progress).detector(job.thresholds, remember=True)
         return Assembly(job, info, detector).sequence_run()
 
-    def _load(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
+    def load_model(self, runtime: RuntimeOptions, progress: bool | None) -> Model:
+        """Return the model, loaded once for all that run it in the same way.
+
+        Args:
+            runtime: what runs the network, and how.
+            progress: whether to show a bar while it is downloaded; None for when stderr is a terminal.
+
+        Raises:
+            ModelError: it cannot be found, downloaded or run.
+        """
         check_process()  # before the lock, which a fork may have left closed
         name = choose_backends(runtime)[0]
         runtime = replace(runtime, throughput=runtime.throughput and BACKENDS[name].has_throughput_form)

@@ -146,7 +146,7 @@ class CameraRun(Predictor):
         runtime = job.runtime
         if self._throughput is not None:
             runtime = replace(runtime, throughput=self._throughput)
-        return self._predictor._load(runtime, job.progress).detector(job.thresholds, remember=True)
+        return self._predictor.load_model(runtime, job.progress).detector(job.thresholds, remember=True)
 
     def _sequence_run(self, info: SequenceInfo, job: Job) -> SequenceRun:
         detector = self._detector(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OptionError, OutputError
@@ -113,3 +114,19 @@ def make_parent(path: Path) -> None:
         raise OutputError(
             f"cannot make the folder {path.parent}: {error.strerror}; choose another output_dir"
         ) from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or as it was before.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

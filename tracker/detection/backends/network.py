@@ -235,3 +235,8 @@ def check_files(folder: Path, graphs: Iterable[str]) -> None:
 def to_floats(pixels: np.ndarray, scale: float, out: np.ndarray | None = None) -> np.ndarray:
     """Convert letterboxed pixels [1, H, W, 3] uint8 to [1, 3, H, W] float32, times the scale of the config."""
     return np.multiply(pixels.transpose(0, 3, 1, 2), np.float32(scale), out=out, order="C")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a runtime says of an error, or the kind of error where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -11,7 +11,7 @@ from ...errors import ModelError
 from ...models.onnx_graphs.conversion import convert
 from ...settings.model import ModelConfig
 from ...settings.runtime import RuntimeOptions
-from .network import BackendError, Network, check_files, thread_count, to_floats
+from .network import BackendError, Network, check_files, first_line, thread_count, to_floats
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -81,7 +81,7 @@ class OnnxRuntimeNetwork(Network):
         try:
             session = onnxruntime.InferenceSession(model, options, providers=providers)
         except Exception as error:  # its errors have no common class of their own
-            raise ModelError(f"{self.folder / graph} cannot be loaded by ONNX Runtime: {_first_line(error)}") from error
+            raise ModelError(f"{self.folder / graph} cannot be loaded by ONNX Runtime: {first_line(error)}") from error
         if session.get_providers()[0] != PROVIDERS[device]:  # it goes on without, and says so in its log alone
             raise BackendError(f"ONNX Runtime cannot use device {device} here: check its driver, or take device cpu")
         return session
@@ -94,9 +94,5 @@ class OnnxRuntimeNetwork(Network):
             return session.run(None, {value.name: array for value, array in zip(session.get_inputs(), inputs)})
         except Exception as error:
             raise ModelError(
-                f"{self.folder} fails: {_first_line(error)}; if its files were changed, export the model again"
+                f"{self.folder} fails: {first_line(error)}; if its files were changed, export the model again"
             ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -11,7 +11,7 @@ from ...errors import ModelError
 from ...models.program import check_graph
 from ...settings.model import ModelConfig
 from ...settings.runtime import RuntimeOptions
-from .network import BackendError, Network, check_files, thread_count, to_floats
+from .network import BackendError, Network, check_files, first_line, thread_count, to_floats
 
 # what Paddle's C++ exceptions arrive as
 PADDLE_ERRORS = (RuntimeError, ValueError, MemoryError)
@@ -58,7 +58,7 @@ class PaddleNetwork(Network):
             return self._worker.submit(self._run, graph, inputs).result()
         except PADDLE_ERRORS as error:
             raise ModelError(
-                f"{self.folder} fails: {_first_line(error)}; if its files were changed, export the model again"
+                f"{self.folder} fails: {first_line(error)}; if its files were changed, export the model again"
             ) from error
 
     def _run(self, graph: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -108,9 +108,5 @@ def _predictor(folder: Path, name: str, use_gpu: bool, threads: int):  # noqa: A
         return inference.create_predictor(config)
     except (OSError, *PADDLE_ERRORS) as error:
         raise ModelError(
-            f"{program} cannot be loaded, it or its .pdiparams may be damaged: {_first_line(error)}"
+            f"{program} cannot be loaded, it or its .pdiparams may be damaged: {first_line(error)}"
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...errors import OutputError, SourceError
 from ...structures import Frame, SequenceInfo, Tracks
-from ..files import make_parent, run_path
+from ..files import make_parent, run_path, write_whole
 
 SCHEMA = 1
 PACKAGES = ("numpy", "opencv-python", "av", "lap", "scipy", "openvino", "paddlepaddle", "paddlehub")
@@ -106,13 +106,9 @@ class RunSink:
         return {"run": self._path}
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        part = self._path.with_name(f".{self._path.name}.part")
         try:
-            part.write_text(json.dumps(values, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-            part.replace(self._path)
+            write_whole(self._path, json.dumps(values, indent=1, ensure_ascii=False, default=str) + "\n")
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
             raise OutputError(f"cannot write {self._path}: {error.strerror}; choose another output_dir") from error
 
 

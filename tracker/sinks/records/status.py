@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...structures import Frame, SequenceInfo, Tracks
-from ..files import make_parent, status_path
+from ..files import make_parent, status_path, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -81,13 +80,9 @@ class StatusSink:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         known = {"schema": SCHEMA, "name": self._name, "updated": now, "frames": frames, "fps": fps}
         text = json.dumps({**known, **self._status(), **changes}, indent=1, ensure_ascii=False)
-        part = self._path.with_name(f".{self._path.name}.part")
         try:
-            part.write_text(f"{text}\n", encoding="utf-8")
-            part.replace(self._path)
+            write_whole(self._path, f"{text}\n")
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
             if not self._warned:
                 logger.warning("cannot write %s: %s; the run goes on", self._path, error.strerror)
             self._warned = True
