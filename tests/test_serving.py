@@ -202,7 +202,7 @@ def test_answers_tell_nothing_about_the_server(post, module, monkeypatch, image)
     def fail(*_, **__):
         raise OSError(2, "No such file or directory", "/root/secret/model.pdmodel")
 
-    monkeypatch.setattr(module, "_load", fail)
+    monkeypatch.setattr(module, "load_model", fail)
     answer = post({"images": [image]})
     assert answer["status"] == "101" and answer["msg"] == "the server failed at this request: its log says why"
     monkeypatch.setattr(module, "backend", "/root/secret")

@@ -47,7 +47,7 @@ def test_a_signal_during_the_run(number, code, word, as_json, clip, tmp_path, ca
 def test_a_signal_while_loading(number, code, clip, tmp_path, capsys, monkeypatch):
     if number != signal.SIGINT:
         signal.signal(number, signal.SIG_DFL)
-    monkeypatch.setattr(Predictor, "_load", lambda *_: signal.raise_signal(number))
+    monkeypatch.setattr(Predictor, "load_model", lambda *_: signal.raise_signal(number))
     with pytest.raises(SystemExit) as caught:
         run_command(Predictor(), "tracker", [str(clip), "--output_dir", str(tmp_path), "--model", "compact"])
     assert caught.value.code == code and list(tmp_path.iterdir()) == []
