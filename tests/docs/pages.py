@@ -14,7 +14,10 @@ PAGES = (*READMES, "CONTRIBUTING.md", "SECURITY.md", "demo/README.md")
 PAGES += tuple(
     path.relative_to(ROOT).as_posix() for folder in ("docs", "weights") for path in sorted((ROOT / folder).glob("*.md"))
 )
-NEEDS = re.compile(r"#.*\bneeds (a camera|a GPU|a cluster|the network|Docker)\b")  # in a comment behind a command
+OF_OTHERS = "docs/comparison.md"  # speaks of files and flags of other projects
+NEEDS = re.compile(
+    r"#.*\bneeds (a camera|a GPU|a cluster|the network|docker)\b", re.IGNORECASE
+)  # in a comment behind a command
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,23 @@ def without_blocks(page: str) -> str:
 
 
 def block_lines(block: str) -> list[str]:
-    """The lines of a shell block as a shell gets them: each begins with a dollar sign, and may go on below."""
-    head, *lines = re.split(r"^\$ ", block.replace("\\\n", " "), flags=re.MULTILINE)
+    """The lines of a shell block as a shell gets them: each begins with a dollar sign; what it prints is left out."""
+    head, *parts = re.split(r"^\$ ", block.replace("\\\n", " "), flags=re.MULTILINE)
     assert not head.strip(), f"a command begins with '$ ': {head}"
-    return [line.strip() for line in lines]
+    return [first_command(part) for part in parts]
+
+
+def first_command(text: str) -> str:
+    """The first line of a text, and those after it that belong to a quoted word which it begins."""
+    lines = text.strip().splitlines()
+    for count in range(1, len(lines) + 1):
+        command = "\n".join(lines[:count])
+        try:
+            shlex.split(command, comments=True)
+        except ValueError:  # a quotation is open
+            continue
+        return command
+    raise AssertionError(f"a quotation has no end: {text}")
 
 
 def split_line(line: str) -> list[tuple[str, ...]]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.docs.pages import PAGES, anchors, read, without_blocks
+from tests.docs.pages import OF_OTHERS, PAGES, anchors, read, without_blocks
 from tests.helpers.paths import ROOT
 
 LINK = re.compile(r"(?:\]\(|src=\")(?!https?:)([^)\"#\s]*)(?:#([^)\"\s]*))?[)\"]")
@@ -25,7 +25,7 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(target.relative_to(ROOT).as_posix()), f"{path}#{anchor}"
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != OF_OTHERS])
 def test_files_that_are_named_exist(page):
     named = {path for path in NAMED.findall(read(page)) if not MADE.match(path)}
     named |= {

@@ -7,13 +7,13 @@ import shutil
 import cv2
 import pytest
 
-from tests.docs.covered import covering_test
+from tests.docs.commands.covered import covering_test
+from tests.docs.commands.test_commands import of_the_tracker
 from tests.docs.pages import PAGES, shell_commands
-from tests.docs.test_commands import of_the_tracker
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tracker import Predictor
-from tracker.command import run_command
+from tracker.command import COMMANDS, run_command
 
 SCENE = (
     "lines: {middle: {points: [[0.5, 0], [0.5, 1]]}}\nzones: {left: {points: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}}\n"
@@ -71,7 +71,7 @@ def marked(words):
 def test_it_runs(words, place, predictor, monkeypatch, capsys):
     monkeypatch.chdir(place)
     given = list(words)
-    name = given[0] if given[0] in ("analyse", "export", "batch", "join", "find", "scene") else "track"
+    name = given[0] if given[0] in COMMANDS else "track"
     if name in HAS_A_MODEL and "--model" not in given:
         given += ["--model", "compact"]
     result = run_command(predictor, "tracker", given)
