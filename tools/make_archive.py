@@ -36,7 +36,7 @@ CONTENTS = (
     "config/tracker.yml",
     "tracker/**/*.py",
     "tracker/web/static/**/*",
-    "demo/pedestrians_vis.jpg",
+    "demo/tracking.webp",
     "demo/page.jpg",
     "demo/report.png",
     "demo/scene.yml",

@@ -16,8 +16,6 @@ from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tools import make_archive
 
-LEFT_OUT = {"demo/speed.png", "config/train_compact.yml", "config/train_darknet53.yml"}  # of what README links to
-
 OLD_MODULE = """
 import paddlehub as hub
 from paddlehub.module.module import moduleinfo
@@ -223,7 +221,7 @@ def test_what_its_documents_link_to_is_in_it(archive):
     found = set(names(archive))
     for name in ("README.md", "README_cn.md"):
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / name).read_text())
-        assert links and not {link for link in links if link not in found and link not in LEFT_OUT}
+        assert links and not {link for link in links if link not in found}
 
 
 @pytest.fixture(scope="module")
