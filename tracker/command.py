@@ -23,6 +23,7 @@ from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
+from .settings.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def make_parser(prog: str, name: str = DEFAULT, everything: bool = False) -> arg
         "run in order: the files are complete to the last finished frame.",
     )
     parser.add_argument("--help_all", action="help", help="show all options, also the rarely needed ones, and exit")
+    parser.add_argument("--version", action="version", version=VERSION, help="print the version and exit")
     command.add_arguments(parser, everything)
     return parser
 

@@ -15,6 +15,7 @@ from tests.helpers.hub import NAME
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
 from tools import make_archive
+from tracker.settings.version import VERSION
 
 OLD_MODULE = """
 import paddlehub as hub
@@ -29,7 +30,7 @@ from . import old_helper
     author="paddlepaddle",
     author_email="",
     summary="An older one.",
-    version="1.0.0",
+    version="2.0.0",
 )
 class JDE(hub.Module):
     pass
@@ -251,8 +252,8 @@ def life(archive, clip_frames, tmp_path_factory):
 
 @pytest.mark.slow
 def test_it_takes_the_place_of_an_older_version(life, archive):
-    assert life["old"] == "1.0.0" and life["old files"] == ["module.py", "old_helper.py", "tracker/old_part.py"]
-    assert life["new"] == life["searched"] == life["loaded"] == "2.0.0"
+    assert life["old"] == "2.0.0" and life["old files"] == ["module.py", "old_helper.py", "tracker/old_part.py"]
+    assert life["new"] == life["searched"] == life["loaded"] == VERSION
     assert life["new files"] == sorted(names(archive)), "a file of the older version stays, or one is missing"
 
 
