@@ -51,6 +51,7 @@ CONTENTS = (
     "requirements-light.txt",
     "requirements-mqtt.txt",
     "requirements-onnx.txt",
+    "requirements-page.txt",
     "requirements-quantize.txt",
     "requirements-ray.txt",
 )

@@ -19,7 +19,7 @@ from ..settings.checks import check_whole, shown
 from ..sinks.files import checked_folder
 from ..web.limits import Limits
 from .base import Command
-from .viewing import LOCAL
+from .viewing import LOCAL, check_page_packages
 
 HELP = "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them."
 USAGE = "[--port PORT] [--sources FILE] [options]"
@@ -124,6 +124,7 @@ def run_serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
     token, host = read_token(arguments["token"], arguments["token_file"]), arguments["host"]
     check_host(host, token)
     check_whole("port", arguments["port"], 0, 65535)
+    check_page_packages("serve")
     limits = Limits(**{limit.name: arguments[limit.name] for limit in dataclasses.fields(Limits)})
     folder = checked_folder(arguments["output_dir"])
     predictor.change_model(*(arguments[name] for name in CHOSEN))

@@ -24,6 +24,7 @@ TOOLS = {
     "benchmark.py batch": "tests/tools/library/test_batch_speed.py::test_contestants_are_timed_in_one_run",
     "benchmark.py cameras": f"{BENCHMARKS}/test_benchmark_cameras.py::test_rates_and_their_ratio",
     "benchmark.py forward": f"{BENCHMARKS}/test_benchmark_forward.py::test_one_model_in_several_backends",
+    "benchmark.py newcomer": f"{BENCHMARKS}/test_benchmark_newcomer.py::test_what_the_readme_says_is_typed_and_timed",
     "benchmark.py page": "tests/tools/page/test_viewers.py::test_viewers_get_pictures_and_their_ages",
     "benchmark.py pipeline": f"{BENCHMARKS}/test_benchmark_pipeline.py::test_a_real_run_of_a_few_frames",
     "benchmark.py startup": f"{BENCHMARKS}/test_benchmark_startup.py::test_a_first_result",
@@ -57,6 +58,9 @@ TOOLS = {
 OTHERS = {
     "python -m tests.attacks.cameras.soak": (
         "tests/attacks/cameras/test_soak.py::test_a_camera_that_is_interrupted_again_and_again"
+    ),
+    "python -m tracker.cameras.health": (
+        "tests/tracker/cameras/test_health.py::test_as_a_command_of_its_own_that_loads_little"
     ),
     "bash demo/run.sh": "tests/docs/test_demo.py::test_the_demo_makes_its_files",
     "python demo/make_pictures.py": "tests/docs/test_demo.py::test_pictures_are_written_one_after_the_other",
