@@ -139,6 +139,8 @@ def shell_commands(page):
 class RecordingPredictor:
     """Takes what the command line asks for, and does nothing."""
 
+    detector = None
+
     def change_model(self, *chosen):
         pass
 

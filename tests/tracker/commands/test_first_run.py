@@ -11,8 +11,8 @@ import pytest
 
 from tests.helpers.http_server import serving
 from tests.helpers.paths import ROOT
-from tests.helpers.terminal import Terminal
 from tests.helpers.videos import write_video
+from tests.tracker.commands.terminal import Terminal
 from tracker.models import locate
 from tracker.models.locate import COMPACT
 from tracker.predictor import Predictor
