@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from .checkup import SECONDS, examine
-from .findings import masked
+from .findings import PROBLEM, Checkup, Finding, masked
 
 HELP = "Find out whether tracking works on this machine, how fast, and what to do about what does not."
 USAGE = "[--output_dir OUT] [--seconds N] [--camera N] [--json]"
@@ -59,10 +59,10 @@ def run_alone(words: Sequence[str], failure: Exception) -> int:
         failure: why the other commands cannot be imported.
 
     Returns:
-        The exit code: 0 if tracking works, else 1.
+        The exit code, 1: without the other commands nobody can track.
     """
+    reason = masked(" ".join(f"{type(failure).__name__}: {failure}".split()))
     if list(words[:1]) != ["doctor"]:
-        reason = masked(" ".join(f"{type(failure).__name__}: {failure}".split()))
         print(f"error: a package is missing or broken ({reason}): python -m tracker doctor", file=sys.stderr)
         return 1
     parser = argparse.ArgumentParser("python -m tracker doctor", f"%(prog)s {USAGE}", HELP)
@@ -70,7 +70,9 @@ def run_alone(words: Sequence[str], failure: Exception) -> int:
     arguments = vars(parser.parse_args(words[1:]))
     as_json = arguments.pop("json")
     result = examine(**arguments)
+    if result.works:  # what is broken is no package
+        text = f"the commands cannot be imported ({reason}): install the module again"
+        result = Checkup.of([*result.findings, Finding("tracker", PROBLEM, text)])
     print(json.dumps(dataclasses.asdict(result), ensure_ascii=False) if as_json else result)
-    if not result.works:
-        print(f"error: {summary(result.problems)}", file=sys.stderr)
-    return 0 if result.works else 1
+    print(f"error: {summary(result.problems)}", file=sys.stderr)
+    return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,18 +44,19 @@ def check_speed(clip: Path, seconds: float, predictor_of: PredictorOf) -> Iterat
     if load > cores:
         text += f". Other programs are busy (load {load:.1f} on {cores} cores): end them, and measure again"
     yield Finding("speed", NOTE if load > cores else OK, text)
-    yield _for_camera(clip, _OF_CAMERA * seconds, predictor_of)
+    yield _for_camera(clip, _OF_CAMERA * seconds, predictor_of, speed.rate)
 
 
-def _for_camera(clip: Path, seconds: float, predictor_of: PredictorOf) -> Finding:
-    """Find what a camera needs so that no frame is lost."""
+def _for_camera(clip: Path, seconds: float, predictor_of: PredictorOf, rate: float) -> Finding:
+    """Find what a camera needs so that no frame is lost, where a file has so many frames a second."""
     camera, usual = f"a camera of {RATE:g} frames/s", predictor_of(OWN_SIZE)
     kept = measure(usual, clip, seconds, live=True).kept
     if kept >= ENOUGH:
         return Finding("real time", OK, f"{camera} is tracked in real time, as it is")
     enough, too_slow = [], []
-    skip = max(2, round(1 / kept))
-    for skip_frames in (skip, skip + 1):
+    # a camera's pictures are tracked one by one, which may take longer than a file's
+    least = max(2, math.ceil(RATE / rate))
+    for skip_frames in sorted({least, least + 1, max(least, round(1 / kept))}):
         option, share = f"--skip_frames {skip_frames}", measure(usual, clip, seconds, True, skip_frames).kept
         if share >= ENOUGH:
             enough.append(option)
