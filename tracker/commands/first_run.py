@@ -34,9 +34,8 @@ def agreed_model(model: str) -> str:
     if model != "auto" or full_is_downloaded() or missing_converters() or not _somebody_answers():
         return model
     answer = ""
-    # standard output is for results
-    print(QUESTION, end="", file=sys.stderr, flush=True)
     try:
+        print(QUESTION, end="", file=sys.stderr, flush=True)  # standard output is for results
         answer = sys.stdin.readline()
     finally:
         if not answer.endswith("\n"):  # the line of the question has not ended

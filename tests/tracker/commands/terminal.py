@@ -8,6 +8,8 @@ import termios
 import time
 
 PATIENCE = 120.0  # seconds for a program to print what is waited for
+# seconds: a signal between the question and the wait for its answer is noticed when the answer comes
+REACTION = 1.0
 
 
 class Terminal:
@@ -44,7 +46,8 @@ class Terminal:
             assert time.monotonic() < until and self._read(), f"{text!r} was not shown: {self.shown}"
 
     def type(self, text):
-        """Press keys; \\x03 is Ctrl-C, \\x04 Ctrl-D."""
+        """Press keys, once a program has had the time to wait for them; \\x03 is Ctrl-C, \\x04 Ctrl-D."""
+        time.sleep(REACTION)
         os.write(self._ours, text.encode())
 
     def end(self):

@@ -6,13 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from tests.helpers.http_server import serving
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
-from tests.tracker.commands.terminal import Terminal
+from tests.tracker.commands.terminal import REACTION, Terminal
 from tracker.models import locate
 from tracker.models.locate import COMPACT
 from tracker.predictor import Predictor
@@ -110,6 +111,7 @@ def test_an_interrupt_at_the_question_ends_in_order(ending, code, word, in_termi
     if isinstance(ending, str):
         run.type(ending)
     else:
+        time.sleep(REACTION)
         run.process.send_signal(ending)
     assert run.end() == code
     assert run.shown.endswith(f"\n{word}\n") and "Traceback" not in run.shown
