@@ -35,6 +35,7 @@ CONTENTS = (
     "config/jde_*.yml",
     "config/tracker.yml",
     "tracker/**/*.py",
+    "tracker/doctor/street.jpg",
     "tracker/web/static/**/*",
     "demo/tracking.webp",
     "demo/page.jpg",

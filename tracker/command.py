@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from .cameras.status import CamerasResult
-from .commands import analyse, batch, export, identities, scene, serve, track
+from .commands import analyse, batch, doctor, export, identities, scene, serve, track
 from .commands.base import UsageError
 from .errors import TrackingError
 from .library.batch.result import BatchResult
@@ -49,6 +49,7 @@ COMMANDS = {
     "find": identities.FIND,
     "scene": scene.COMMAND,
     "serve": serve.COMMAND,
+    "doctor": doctor.COMMAND,
 }
 DEFAULT = "track"
 EVENTS_ALONE = "-"  # as --events: standard output is for events, and the result goes to standard error

@@ -107,7 +107,7 @@ def test_it_holds_nothing_else(archive):
     assert tops == {
         *("module.py", "README.md", "README_cn.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"),
         "requirements.txt",
-        *(f"requirements-{name}.txt" for name in ("light", "mqtt", "onnx", "quantize", "ray")),
+        *(f"requirements-{name}.txt" for name in ("light", "mqtt", "onnx", "page", "quantize", "ray")),
         *("config", "demo", "docs", "tracker", "tools", "weights"),
     }
     for name in names(archive):
