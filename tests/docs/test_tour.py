@@ -1,5 +1,6 @@
 """The notebook demo/tour.ipynb runs from top to bottom, and what is stored in it is what it gives."""
 
+import copy
 import re
 import shutil
 import socket
@@ -53,7 +54,8 @@ def test_runs_from_the_folder_demo_and_shows_what_is_stored(tour, tmp_path):
         shutil.copy(ROOT / "demo" / name, demo)
     before = files_in(tmp_path)
 
-    fresh = nbclient.NotebookClient(tour.copy(), timeout=500, resources={"metadata": {"path": str(demo)}}).execute()
+    fresh = copy.deepcopy(tour)
+    nbclient.NotebookClient(fresh, timeout=500, resources={"metadata": {"path": str(demo)}}).execute()
     assert [shown(cell) for cell in code_cells(fresh)] == [shown(cell) for cell in code_cells(tour)]
     written = files_in(tmp_path) - before
     assert written and all(path.parts[:3] == ("demo", "output", "tour") for path in written)
