@@ -163,7 +163,7 @@ def test_hub_run_asks_for_its_source():
 
 
 # of pip, of Docker, of tests/attacks/cameras/soak.py, and of tracker/cameras/health.py
-OTHER_FLAGS = {"--no-deps", "--force-reinstall", "--folder", "--within", "--page", "--stop-timeout"}
+OTHER_FLAGS = {"--no-deps", "--force-reinstall", "--folder", "--within", "--page", "--stop-timeout", "--pull"}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != OF_OTHERS])
