@@ -13,7 +13,6 @@ from .delivery.push import Pusher
 from .detection.base import Detector
 from .job import Job
 from .pipeline.answering.event_sink import EventSink
-from .pipeline.answering.past import Past
 from .pipeline.live.keeping_up import KeepingUp
 from .pipeline.live.pace import Pace
 from .pipeline.live.push_sink import PushSink
@@ -48,6 +47,7 @@ class Assembly:
         self._scene = job.outputs.scene if job.outputs else None
         self._tell = job.events.tell if job.events.wanted else None
         self._tell_of_people = None if job.private else self._tell
+        self._events = EventSink(self._tell_of_people, job.outputs.start if job.outputs else None, self._scene)
         self._times = StageTimes()
         pace = Pace(info.frame_rate, info.skip_frames) if job.live.realtime else None
         self._keeping_up = KeepingUp(job.live, job.source, pace)
@@ -58,9 +58,9 @@ class Assembly:
         recorders, renderers, claim = self._files(job.outputs) if job.outputs else ([], [], None)
         if job.source and job.outputs:
             recorders.append(StatusSink(job.outputs.folder, self._status))
-        # the answers of a run in one piece tell what the scene makes of it
-        if self._tell_of_people and (self._scene is None or isinstance(claim, Segments)):
-            recorders.append(EventSink(self._tell_of_people, job.outputs.start if job.outputs else None, self._scene))
+        # the answers of a run in one piece tell what the scene makes of it; those of segments ask what happens in all
+        if isinstance(claim, Segments) if self._scene else self._tell_of_people:
+            recorders.insert(0, self._events)
         if job.push:
             renderers.append(self._push_sink(job.push))
         job.events.open()
@@ -91,7 +91,7 @@ class Assembly:
         return [*whole.recorders], [*whole.renderers], whole.claim
 
     def _outputs(
-        self, outputs: OutputOptions, more: Mapping[str, Any], past: Past | None, tell: Tell | None
+        self, outputs: OutputOptions, more: Mapping[str, Any], run: EventSink | None, tell: Tell | None
     ) -> Outputs:
         """Return the sinks of a run in one piece, or of a segment, about which ``NAME_run.json`` tells more."""
         job, detector, config = self._job, self._detector, self._config
@@ -103,19 +103,19 @@ class Assembly:
             "anonymise": asdict(job.hiding) if job.hiding else None,
             **more,
         }
-        recorders = outputs.recorders(config.refine, about, self._at_end, detector.folder, past, tell)
+        recorders = outputs.recorders(config.refine, about, self._at_end, detector.folder, run, tell)
         if job.saves_embeddings:
             recorders.append(PeopleSink(outputs.folder, detector.name, config.longest_memory))
         return Outputs(recorders, outputs.renderers(self._times, detector.high_conf_thres), outputs.claim())
 
     def _in_segments(self, outputs: OutputOptions) -> Segments:
-        past, job = Past(), self._job
+        job = self._job
 
         def make(segment: SegmentInfo | None, start: datetime | None) -> Outputs:
             # frames of the source have other numbers than those of a segment: no pictures are taken from it again
             own = replace(outputs, start=start, video=None)
             # events go on from one segment to the next, and are told by a sink of the whole run
-            return self._outputs(own, {SEGMENT: asdict(segment)} if segment else {}, past, None)
+            return self._outputs(own, {SEGMENT: asdict(segment)} if segment else {}, self._events, None)
 
         live, kept = job.source is not None, job.segments.kept
         plan = SegmentPlan(job.segments.length, outputs.start, by_clock=live)

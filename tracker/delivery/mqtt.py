@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from ..settings.groups.delivery import MQTT_EXAMPLE, mqtt_prefix, split_address
 from .hub import Event
 from .sender import QUEUE, Sender
+from .tally import Tally
 
 BACK_OFF = (1.0, 30.0)  # seconds between tries to reach the broker: at first, and at most
 KEEP_ALIVE = 30  # seconds
@@ -59,7 +61,7 @@ class Mqtt(Sender):
         self._states: dict[str, str] = {}  # by topic
         self._sensors: dict[str, str] = {}  # what Home Assistant is told, by topic
         self._unpublished: set[str] = set()  # topics of states that the broker does not have yet
-        self._inside: dict[tuple[str, str], set[int]] = {}  # by camera and zone
+        self._tallies: dict[str, Tally] = {}  # by camera
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         if parts.username is not None:
             secret = unquote(parts.password) if parts.password is not None else None
@@ -84,34 +86,23 @@ class Mqtt(Sender):
     def begin(self, camera: str, lines: Mapping[str, tuple[str, str]], zones: Sequence[str]) -> None:
         """Let all counts begin at 0."""
         with self._changed:
+            self._tallies[camera] = Tally(lines, zones)
+            self._show_counts(camera)
             for line, directions in lines.items():
                 for direction in directions:
                     topic = self._count_topic(camera, "line", line, direction)
-                    self._set(topic, "0")
                     self._add_sensor(topic, f"{line} {direction}", camera, "total_increasing")
             for zone in zones:
-                self._inside[camera, zone] = set()
                 topic = self._count_topic(camera, "zone", zone, "people")
-                self._set(topic, "0")
                 self._add_sensor(topic, f"people in {zone}", camera, "measurement")
 
     def count(self, event: Event) -> None:
         """Count who crossed, and who is inside."""
-        kind, camera = event["event"], event["camera"]
         with self._changed:
-            if kind == "crossed":
-                topic = self._count_topic(camera, "line", event["line"], event["direction"])
-                self._set(topic, str(int(self._states.get(topic, "0")) + 1))
-            elif kind == "entered":
-                self._inside.setdefault((camera, event["zone"]), set()).add(event["id"])
-            elif kind == "left":
-                self._inside.setdefault((camera, event["zone"]), set()).discard(event["id"])
-            elif kind in ("ended", "still"):  # a thing leaves no zone
-                for (where, _), people in self._inside.items():
-                    if where == camera:
-                        people.discard(event["id"])
-            for (where, zone), people in self._inside.items():
-                self._set(self._count_topic(where, "zone", zone, "people"), str(len(people)))
+            tally = self._tallies.get(event["camera"])
+            if tally:
+                tally.take(event)
+                self._show_counts(event["camera"])
 
     def deliver(self, event: Event) -> bool:
         """Publish an event once the broker is there, and wait until it has it."""
@@ -158,6 +149,15 @@ class Mqtt(Sender):
 
     def _count_topic(self, camera: str, *levels: str) -> str:
         return self._topic(camera, *levels) if self._several else self._topic(*levels)
+
+    def _show_counts(self, camera: str) -> None:
+        tally, counts = self._tallies[camera], Counter[str]()  # names that differ may have one topic
+        for (line, direction), count in tally.crossings.items():
+            counts[self._count_topic(camera, "line", line, direction)] += count
+        for zone, people in tally.inside.items():
+            counts[self._count_topic(camera, "zone", zone, "people")] += len(people)
+        for topic, count in counts.items():
+            self._set(topic, str(count))
 
     def _set(self, topic: str, state: str) -> None:
         if self._states.get(topic) != state:
