@@ -13,9 +13,9 @@ from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
 from .answering.event_sink import EventSink
-from .answering.overlay import observe
 from .answering.private_answers import AnyAnswers, PrivateAnswers
 from .answering.scene_answers import Asked, SceneAnswers
+from .answering.watch import observe
 
 logger = logging.getLogger(__name__)
 

@@ -9,14 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ...analysis.measures.crossings import Crossed
-from ...analysis.recording import Recording
 from ...analysis.scene import Scene
 from ...analysis.trajectories import CENTRE, COLUMNS, FOOT, FRAME, HEAD, HEIGHT, KEY, LEFT, MS, TOP, WIDTH, X
-from ...analysis.watch import Happened, SceneWatch
 from ...delivery.hub import Tell
-from ...sinks.records.times import Clock
 from ...structures import Frame, SequenceInfo, Tracks
-from .overlay import observe
+from .watch import Happened, SceneWatch
 
 _FIRST = np.full(COLUMNS, -np.inf)  # least values of the point of a crossing, which may lie before its segment
 _FIRST[[MS, FRAME]] = 0, 1
@@ -47,9 +44,7 @@ class EventSink:
 
     def open(self, info: SequenceInfo) -> None:
         """Begin a sequence."""
-        self._info, self._clock = info, Clock(info.frame_rate)
-        recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start)
-        self._watch = SceneWatch(self._scene, recording)
+        self._info, self._watch = info, SceneWatch(self._scene, info, self._start)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Tell what a frame shows."""
@@ -58,7 +53,7 @@ class EventSink:
             scale = [self._info.size[0] / width, self._info.size[1] / height] * 2
             tracks = replace(tracks, boxes=tracks.boxes * np.array(scale))
         self._number = frame.index + 1
-        self._take(self._watch.update(*observe(self._clock, frame, tracks)))
+        self._take(self._watch.update(frame, tracks))
 
     def close(self) -> dict[str, Path]:
         """Tell what is left; who is in sight at the end has not ended."""

@@ -7,33 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...analysis.geometry import middle_and_aside
-from ...analysis.recording import Recording
 from ...analysis.scene import Scene
-from ...analysis.watch import SceneWatch
 from ...delivery.tally import Tally
 from ...sinks.draw_scene import DrawnLine, DrawnZone, draw_scene
-from ...sinks.records.times import Clock
 from ...structures import Frame, SequenceInfo, Tracks
-
-
-def observe(clock: Clock, frame: Frame, tracks: Tracks) -> tuple[np.ndarray, float]:
-    """Return the tracks of a frame as the MOT text has them, rounded as it rounds, and the frame's time.
-
-    Args:
-        clock: tells the time of frames.
-        frame: the frame.
-        tracks: the people in sight.
-
-    Returns:
-        [N, 8] milliseconds, frame, id, left, top, width, height, score; and milliseconds.
-    """
-    number = frame.index + 1
-    now, _ = clock.tell(number, frame.time)
-    rows = [
-        (now, number, identity, *(float(f"{side:.2f}") for side in box), float(f"{score:.4f}"))
-        for identity, box, score in zip(tracks.ids.tolist(), tracks.boxes.tolist(), tracks.scores.tolist())
-    ]
-    return np.array(rows, np.float64).reshape(-1, 8), float(now)
+from .watch import SceneWatch
 
 
 class SceneOverlay:
@@ -53,9 +31,7 @@ class SceneOverlay:
         Args:
             info: size and frame rate.
         """
-        self._clock = Clock(info.frame_rate)
-        recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames)
-        self._watch, self._tally = SceneWatch(self._scene, recording, self._staff), tally_of(self._scene)
+        self._watch, self._tally = SceneWatch(self._scene, info, staff=self._staff), tally_of(self._scene)
 
     def draw(self, canvas: np.ndarray, frame: Frame, tracks: Tracks) -> None:
         """Count what a frame tells, and draw the scene into its picture.
@@ -65,7 +41,7 @@ class SceneOverlay:
             frame: of the run, in order.
             tracks: the people in sight.
         """
-        for event in self._watch.update(*observe(self._clock, frame, tracks)).events:
+        for event in self._watch.update(frame, tracks).events:
             self._tally.take(event)
         paint_scene(canvas, self._scene, self._tally)
 
