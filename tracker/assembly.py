@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from .analysis.scene import Scene
 from .association.base import SequenceTracker
 from .delivery.hub import Tell
 from .delivery.push import Pusher
@@ -49,18 +51,22 @@ class Assembly:
         self._tell_of_people = None if job.private else self._tell
         self._events = EventSink(self._tell_of_people, job.outputs.start if job.outputs else None, self._scene)
         self._times = StageTimes()
+        self._push: PushSink | None = None
         pace = Pace(info.frame_rate, info.skip_frames) if job.live.realtime else None
         self._keeping_up = KeepingUp(job.live, job.source, pace)
 
     def sequence_run(self) -> SequenceRun:
         """Return the run, which has had no frame yet."""
         job, times = self._job, self._times
+        on_scene = None
         recorders, renderers, claim = self._files(job.outputs) if job.outputs else ([], [], None)
         if job.source and job.outputs:
             recorders.append(StatusSink(job.outputs.folder, self._status))
         # the answers of a run in one piece tell what the scene makes of it; those of segments ask what happens in all
-        if isinstance(claim, Segments) if self._scene else self._tell_of_people:
+        if isinstance(claim, Segments) or (self._tell_of_people and self._scene is None):
             recorders.insert(0, self._events)
+        if isinstance(claim, Segments) and not job.private:
+            on_scene = partial(self._change_scene, claim)
         if job.push:
             renderers.append(self._push_sink(job.push))
         job.events.open()
@@ -78,6 +84,7 @@ class Assembly:
             job.outputs.least_people if job.outputs else 0,
             job.events,
             self._keeping_up,
+            on_scene,
             own_size=isinstance(claim, Segments),
         )
 
@@ -113,7 +120,8 @@ class Assembly:
 
         def make(segment: SegmentInfo | None, start: datetime | None) -> Outputs:
             # frames of the source have other numbers than those of a segment: no pictures are taken from it again
-            own = replace(outputs, start=start, video=None)
+            assert self._job.outputs
+            own = replace(self._job.outputs, start=start, video=None)
             # events go on from one segment to the next, and are told by a sink of the whole run
             return self._outputs(own, {SEGMENT: asdict(segment)} if segment else {}, self._events, None)
 
@@ -121,10 +129,21 @@ class Assembly:
         plan = SegmentPlan(job.segments.length, outputs.start, by_clock=live)
         return Segments(outputs.folder, make, plan, kept, live, outputs.is_rendered, self._times.stage, self._tell)
 
+    def _change_scene(self, segments: Segments, scene: Scene) -> None:
+        """Go on with another scene from the next frame on, which begins a segment."""
+        assert self._job.outputs
+        outputs = replace(self._job.outputs, scene=scene)
+        self._job, self._scene = replace(self._job, outputs=outputs), scene
+        self._events.change(scene)
+        segments.renew()
+        if self._push:
+            self._push.change(outputs.drawing(self._detector.high_conf_thres)[1])
+
     def _push_sink(self, address: str) -> PushSink:
         outputs = self._job.outputs
         sink = outputs.push_sink(address, self._detector.high_conf_thres) if outputs else PushSink(Pusher(address))
         self._job.events.report(sink.name, sink.totals)
+        self._push = sink
         return sink
 
     def _at_end(self) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class OutputOptions:
         """
         if not self.is_rendered:
             return []
-        least, overlays = self._drawing(high_conf_thres)
+        least, overlays = self.drawing(high_conf_thres)
         return [VideoSink(self.folder, least, times.stage, overlays)]
 
     def push_sink(self, url: str, high_conf_thres: float = 1.0) -> PushSink:
@@ -157,10 +157,10 @@ class OutputOptions:
             url: of the server.
             high_conf_thres: as for `renderers`.
         """
-        return PushSink(Pusher(url), *self._drawing(high_conf_thres))
+        return PushSink(Pusher(url), *self.drawing(high_conf_thres))
 
-    def _drawing(self, high_conf_thres: float) -> tuple[float, list[Overlay]]:
-        """Return the least score of the tracks drawn, and what else is drawn."""
+    def drawing(self, high_conf_thres: float) -> tuple[float, list[Overlay]]:
+        """Return the least score of the tracks drawn, and what else is drawn; the argument is that of `renderers`."""
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
             least = min(least, high_conf_thres)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..analysis.scene import load_scene
+from ..analysis.scene import Scene, load_scene
 from ..cameras.config import Camera
 from ..cameras.run import CameraGroup
 from ..cameras.status import CameraStatus
@@ -67,12 +67,17 @@ class CameraRuns:
         sink.watch = partial(self._status, camera.name)
         self._site.live[camera.name] = sink
         if not sink.private:
-            self._site.easels[f"camera:{camera.name}"] = CameraEasel(sink, camera.scene_file or file)
+            self._site.easels[f"camera:{camera.name}"] = CameraEasel(
+                sink, camera.scene_file or file, partial(self._change_scene, camera.name)
+            )
         return replace(camera, options={**camera.options, "scene": scene})
 
     def _sinks(self, name: str) -> list[Sink]:
         sink = self._site.live[name]
         return [] if sink.private else [sink]
+
+    def _change_scene(self, name: str, scene: Scene) -> bool:
+        return self._group is not None and self._group.change_scene(name, scene)
 
     def _status(self, name: str) -> CameraStatus | None:
         return next((one for one in self._group.status() if one.name == name), None) if self._group else None

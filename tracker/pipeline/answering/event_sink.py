@@ -41,6 +41,13 @@ class EventSink:
         self.holder: object = None
         self._crossed: list[Crossed] = []  # of the last frame
         self._number = 0
+        self._watch: SceneWatch | None = None
+
+    def change(self, scene: Scene) -> None:
+        """Go on with another scene, in the thread that writes; see `SceneWatch.change`."""
+        self._scene = scene
+        if self._watch:
+            self._watch.change(scene)
 
     def open(self, info: SequenceInfo) -> None:
         """Begin a sequence."""
@@ -52,11 +59,13 @@ class EventSink:
         if (width, height) != self._info.size:  # a camera came back with another one
             scale = [self._info.size[0] / width, self._info.size[1] / height] * 2
             tracks = replace(tracks, boxes=tracks.boxes * np.array(scale))
+        assert self._watch
         self._number = frame.index + 1
         self._take(self._watch.update(frame, tracks))
 
     def close(self) -> dict[str, Path]:
         """Tell what is left; who is in sight at the end has not ended."""
+        assert self._watch
         self._take(self._watch.close())
         return {}
 

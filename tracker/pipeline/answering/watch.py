@@ -67,16 +67,24 @@ class SceneWatch:
     def __init__(
         self, scene: Scene, info: SequenceInfo, start: datetime | None = None, staff: Sequence[int] = ()
     ) -> None:
-        self._staff = staff
-        recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, start)
+        self._info, self._start, self._staff = info, start, staff
         self._clock = Clock(info.frame_rate)
-        self._regions = Regions(scene, info.size)
+        self._now = 0.0
         self._trajectories = Trajectories(scene.memory)
+        self._memory = scene.memory
+        self.change(scene)
+
+    def change(self, scene: Scene) -> None:
+        """Go on with another scene: its counts begin now, and who is in sight does not appear once more."""
+        info = self._info
+        recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start)
+        self._regions = Regions(scene, info.size)
+        if scene.memory != self._memory:
+            self._trajectories, self._memory = Trajectories(scene.memory), scene.memory
         self._crossings = CrossingCounter(scene.lines, info.size)
         self._visits = VisitLog(scene.zones, info.size)
         self._crowds = CrowdWatch(scene.zones)
         self._events = EventList(scene, recording)
-        self._now = 0.0
 
     def update(self, frame: Frame, tracks: Tracks) -> Happened:
         """Take the next frame.

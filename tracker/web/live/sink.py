@@ -143,6 +143,10 @@ class LiveSink:
         self._state = "ended"
         return {}
 
+    def change_scene(self, scene: Scene) -> None:
+        """Draw another scene, whose counts begin now."""
+        self.scene, self._counted = scene, (scene, tally_of(scene))
+
     def failed(self, reason: str) -> None:
         """Note why the run ended."""
         self._state, self._error = "failed", reason
