@@ -112,11 +112,15 @@ class LiveSink:
         self._lag: float | None = None
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Count an event of the run, and add it to the log under the name that the page knows."""
+        """Count an event of the run, and add it to the log under the name that the page knows, without paths."""
         with self._counting:
             self._counted[1].take(event)
         if self._events:
-            self._events.add({**event, "camera": self.key})
+            told = {**event, "camera": self.key}
+            told.pop("files", None)
+            if "reason" in told:
+                told["reason"] = without_paths(told["reason"])
+            self._events.add(told)
 
     def open(self, info: SequenceInfo) -> None:
         """Begin a run; what is known of people goes on from an earlier one of the same sink."""
