@@ -16,18 +16,13 @@ import av
 import numpy as np
 import pytest
 
-from tests.helpers.fake_pipeline import SIZE, FakeDetector, Live, number_of, numbered
+from tests.helpers.fake_pipeline import SIZE, FakeDetector, Live, Slowly, number_of, numbered
 from tests.helpers.paths import ROOT
 from tracker import Predictor
-from tracker.analysis.answers import Answers
-from tracker.analysis.scene import load_scene
-from tracker.cameras.config import Camera
-from tracker.cameras.run import CameraGroup
 from tracker.errors import OptionError, OutputError
 from tracker.pipeline.analyse import analyse
 from tracker.sinks.mot_text import MotWriter
 from tracker.sinks.video import VideoWriter
-from tracker.structures import Frame
 
 TEN = "2026-11-27T10:00:00+01:00"
 SCENE = {
@@ -51,35 +46,6 @@ def live(folder, monkeypatch, source, **options):
     """A run of a camera."""
     monkeypatch.setattr("tracker.predictor.open_source", lambda *_, **__: source)
     return Predictor(detector=FakeDetector()).mot_predict("camera", folder, camera_motion=False, **options)
-
-
-class Slowly(Live):
-    """A camera that waits until each frame was taken, so that none is dropped."""
-
-    taken = -1
-
-    def __init__(self, count, sizes=lambda number: SIZE):
-        super().__init__(count)
-        self.sizes = sizes
-        self._taken = threading.Condition()
-
-    def _read(self):
-        for frame in super()._read():
-            height, width = self.sizes(frame.index)
-            yield Frame(frame.index, frame.time, np.full((height, width, 3), frame.image[0, 0, 0], np.uint8))
-            with self._taken:
-                assert self._taken.wait_for(lambda number=frame.index: self.taken >= number, 10)
-
-    def open(self, info):
-        pass
-
-    def write(self, frame, tracks):
-        with self._taken:
-            self.taken = frame.index
-            self._taken.notify_all()
-
-    def close(self):
-        return {}
 
 
 def pictures(video):
@@ -218,58 +184,6 @@ def test_events_go_on_from_one_segment_to_the_next(tmp_path):
         (f"2026-11-27T10:00:0{n}.000+01:00", float(n), "cam", f"cam_20261127T10000{n}", 1) for n in range(3)
     ]
     assert all(Path(path).exists() for event in segments for path in event["files"].values())
-
-
-def test_another_scene_begins_a_segment_and_the_tracks_go_on(tmp_path, monkeypatch):
-    """It counts from the frame after, is told in the record, and nobody appears once more."""
-    other = load_scene({"zones": {"yard": SCENE["zones"]["hall"]}, "lines": {"gate": SCENE["lines"]["door"]}})
-    changed = []
-
-    class Changing(Slowly):
-        def write(self, frame, tracks):
-            if frame.index == 9:
-                changed.append(group.change_scene("cam", other))
-            super().write(frame, tracks)
-
-    camera, file = Changing(24), tmp_path / "events.jsonl"
-    monkeypatch.setattr("tracker.predictor.open_source", lambda *_, **__: camera)
-    options = {"scene": SCENE, "start": TEN, "events": str(file), "camera_motion": False, "max_lag": 0}
-    group = CameraGroup(
-        Predictor(detector=FakeDetector()),
-        [Camera("cam", "rtsp://host/")],
-        {"output_dir": tmp_path, **options},
-        lambda _: [camera],
-    )
-    assert not group.change_scene("cam", other), "it has given no picture yet"
-    (outcome,) = group.run().cameras
-    result = outcome.result
-    assert changed == [True] and not outcome.error and not group.change_scene("cam", other)
-    assert [(s.name, s.first_frame, s.last_frame) for s in result.segments] == [
-        ("cam", 1, 10),
-        ("cam_20261127T100001", 11, 24),
-    ]
-    assert [(frame.frame, frame.ids.tolist()) for frame in result] == [(number, [1]) for number in range(1, 25)]
-    records = [json.loads(segment.files["run"].read_text())["options"]["scene"] for segment in result.segments]
-    assert [(list(scene["lines"]), list(scene["zones"])) for scene in records] == [
-        (["door"], ["hall"]),
-        (["gate"], ["yard"]),
-    ]
-    visits = [list(Answers(segment.files["answers"]).visits()) for segment in result.segments]
-    assert [(one.zone, one.id, one.entered) for (one,) in visits] == [("hall", 1, 0.0), ("yard", 1, 0.0)]
-    events = [json.loads(line) for line in file.read_text().splitlines()]
-    told = [(e["event"], e["camera"], e.get("zone"), e.get("frame")) for e in events if e["event"] != "crossed"]
-    assert told[:2] == [("appeared", "cam", None, 1), ("entered", "cam", "hall", 6)]
-    assert sorted(told[2:], key=str) == [
-        ("entered", "cam", "yard", 15),
-        ("segment", "cam", None, None),
-        ("segment", "cam", None, None),
-    ]
-
-
-def test_a_run_in_one_piece_keeps_its_scene(tmp_path):
-    with Predictor(detector=FakeDetector()).stream_mode(tmp_path, name="cam", scene=SCENE) as run:
-        run.predict(numbered(1)[0])
-        assert not run._run.change_scene(load_scene({}))
 
 
 def test_only_the_newest_are_listed(tmp_path, monkeypatch):
