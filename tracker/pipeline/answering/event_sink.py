@@ -32,12 +32,12 @@ class EventSink:
 
     Attributes:
         holder: whose segment is being written; it gets what is left in the end.
+        name: in timings: its time counts to what it is made for, if to anything.
     """
-
-    name = "events"
 
     def __init__(self, tell: Tell | None, start: datetime | None = None, scene: Scene | None = None) -> None:
         self._tell, self._start, self._scene = tell, start, scene or Scene()
+        self.name = "events" if tell else "answers" if scene else "text"
         self.holder: object = None
         self._crossed: list[Crossed] = []  # of the last frame
         self._number = 0
@@ -55,12 +55,15 @@ class EventSink:
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Tell what a frame shows."""
+        self._number = frame.index + 1
+        if self._tell is None and not self._scene.lines:
+            self._crossed = []
+            return  # nobody asks
         height, width = frame.image.shape[:2]
         if (width, height) != self._info.size:  # a camera came back with another one
             scale = [self._info.size[0] / width, self._info.size[1] / height] * 2
             tracks = replace(tracks, boxes=tracks.boxes * np.array(scale))
         assert self._watch
-        self._number = frame.index + 1
         self._take(self._watch.update(frame, tracks))
 
     def close(self) -> dict[str, Path]:

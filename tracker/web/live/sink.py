@@ -171,14 +171,14 @@ class LiveSink:
         return made
 
     def _own_status(self) -> dict[str, Any]:
-        now, moment = time.monotonic(), self.newest
+        now, moment, (_, tally) = time.monotonic(), self.newest, self._counted
         with self._counting:
             recent = [at for at in self._times if now - at <= RATE_SECONDS]
             rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
             lines: dict[str, list[dict[str, Any]]] = {}
-            for (line, direction), count in self._counted[1].crossings.items():
+            for (line, direction), count in tally.crossings.items():
                 lines.setdefault(line, []).append({"direction": direction, "count": count})
-            zones = [{"zone": zone, "inside": len(people)} for zone, people in self._counted[1].inside.items()]
+            zones = [{"zone": zone, "inside": len(people)} for zone, people in tally.inside.items()]
             index = moment.frame.index + 1 - self._first if moment and self._frames else 0
             return {
                 "name": self.key,
