@@ -197,24 +197,35 @@ def test_full_disk(tmp_path, limit):
     assert times == pytest.approx([i / 10 for i in range(len(times))], abs=0.001)
 
 
-def test_no_room_for_the_final_file(tmp_path):
+@pytest.mark.parametrize("limit", [None, 140_000, 150_000, 151_000])
+def test_no_room_for_the_final_file(tmp_path, limit):
     code = """
     import tracker.sinks.video
-    remux = tracker.sinks.video._remux
+    remux = tracker.sinks.video.remux
     def without_room(part, final):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.path.getsize(part) * 0.5),) * 2)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.path.getsize(part) * 0.5), resource.RLIM_INFINITY))
         return remux(part, final)
-    tracker.sinks.video._remux = without_room
+    tracker.sinks.video.remux = without_room
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with VideoWriter(Path(sys.argv[1]), 10) as video:
-        for index in range(60):
-            video.write(np.roll(noise, index * 7, index % 2), index / 10)
+    if len(sys.argv) > 2:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+    try:
+        with VideoWriter(Path(sys.argv[1]), 10) as video:
+            for index in range(60):
+                video.write(np.roll(noise, index * 7, index % 2), index / 10)
+    except OutputError as error:
+        print(error, end="")
     """
-    result = run(code, tmp_path / "a.mp4")
+    path = tmp_path / "a.mp4"
+    result = run(code, path, *([limit] if limit else []))
     assert result.returncode == 0, result.stderr
+    assert result.stdout == (f"cannot write the video {path}: File too large" if limit else "")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
-    assert "moof" in mp4_boxes(tmp_path / "a.mp4")
-    assert decode_video(tmp_path / "a.mp4")[1] == pytest.approx([i / 10 for i in range(60)], abs=0.001)
+    boxes = mp4_boxes(path)
+    assert "moof" in boxes and boxes[-1] == "mdat"
+    times = decode_video(path)[1]  # without an error to the end
+    assert 20 <= len(times) < 60 if limit else len(times) == 60
+    assert times == pytest.approx([i / 10 for i in range(len(times))], abs=0.001)
 
 
 def test_failure_at_the_last_moment_is_reported(tmp_path):
@@ -239,13 +250,13 @@ def test_failure_at_the_last_moment_is_reported(tmp_path):
 
 
 def test_pictures_that_did_not_reach_the_disk_are_reported(tmp_path, monkeypatch):
-    remux = video_module._remux
+    make_whole = video_module.make_whole
 
-    def cut_off(part, final):
+    def cut_off(part):
         os.truncate(part, int(part.stat().st_size * 0.6))
-        return remux(part, final)
+        return make_whole(part)
 
-    monkeypatch.setattr(video_module, "_remux", cut_off)
+    monkeypatch.setattr(video_module, "make_whole", cut_off)
     random = np.random.default_rng(0)
     with pytest.raises(OutputError, match="of 60 pictures"), VideoWriter(tmp_path / "a.mp4", 10) as video:
         for index in range(60):
@@ -265,7 +276,7 @@ def test_exception_of_the_caller_still_gives_a_video(tmp_path, error):
 
 
 def test_exception_of_the_caller_is_not_hidden(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("tracker.sinks.video._remux", lambda part, final: 0)
+    monkeypatch.setattr("tracker.sinks.video.remux", lambda part, final: 0)
     with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "a.mp4", 10) as video:
         video.write(plain_image(), 0.0)
         raise KeyboardInterrupt
