@@ -24,7 +24,7 @@ HUB_ARGUMENTS = {"name", "directory", "version", "source", "update", "branch", "
     author="paddlepaddle",
     author_email="",
     summary="JDE follows pedestrians through video: one network for detection and appearance, one identity a person.",
-    version="2.0.0",
+    version="2.1.0",
 )
 class JDE(hub.Module, Predictor):
     """Multi-object tracking of pedestrians, with the API of `Predictor`.

@@ -1,4 +1,4 @@
-"""Accuracy on a real sequence with ground truth: what the README states must hold."""
+"""Accuracy on a real sequence with ground truth: what docs/evaluation.md states must hold."""
 
 import shutil
 

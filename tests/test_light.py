@@ -47,7 +47,14 @@ def test_it_is_small(light):
 @pytest.mark.slow
 def test_what_needs_more_says_so_in_one_line(light, tmp_path):
     words = ["-m", "tracker", DEMO / "pedestrians.mp4", "--model", "compact", "--output_dir", tmp_path]
-    for more, package in (("--refine", "scipy"), ("--backend=paddle", "paddle")):
-        (line,) = run(light, *words, more, expect=1).stderr.splitlines()
+    serve, draw = ["-m", "tracker", "serve"], ["-m", "tracker", "scene", DEMO / "pedestrians.mp4"]
+    for command, package in (
+        ([*words, "--refine"], "scipy"),
+        ([*words, "--backend=paddle"], "paddle"),
+        ([*words, "--preview=0"], "fastapi"),
+        ([*serve, "--output_dir", tmp_path], "fastapi"),
+        ([*draw, "--output", tmp_path / "scene.yml"], "fastapi"),
+    ):
+        (line,) = run(light, *command, expect=1).stderr.splitlines()
         assert line.startswith("error: ") and f"needs the package {package}" in line and "pip install" in line
     assert not any(path.is_file() for path in tmp_path.rglob("*"))

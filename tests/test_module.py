@@ -12,6 +12,7 @@ import pytest
 
 from tests.helpers.paths import CLIP
 from tests.helpers.videos import write_video
+from tracker.settings.version import VERSION
 from tracker.sinks.mot_text import read_mot
 
 
@@ -20,6 +21,10 @@ def errors():
     import importlib
 
     return importlib.import_module("jde_darknet53_30e_1088x608.tracker.errors")
+
+
+def test_both_places_state_one_version(module):
+    assert str(module.version) == VERSION
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ FLOORS = (
     {"predictor", "exports"},
     {"cameras", "library"},
     {"web"},
+    {"doctor"},
     {"commands"},
     {"command", "serving"},
     {"__main__", "tracker"},  # `tracker` is its __init__.py, the public names

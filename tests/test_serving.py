@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.hub import NAME
+from tracker.settings.version import VERSION
 
 URL = f"/predict/{NAME}"
 
@@ -26,7 +27,7 @@ def app(module, tmp_path_factory):
         patch.chdir(tmp_path_factory.mktemp("serving"))  # it logs into the current folder
         from paddlehub.serving.app_compat import create_app
 
-        info = {"method_name": module.serving_func_name, "category": "CV", "version": "2.0.0", "module": module}
+        info = {"method_name": module.serving_func_name, "category": "CV", "version": VERSION, "module": module}
         yield create_app(configs={NAME: {**info, "predict_args": {}, "init_args": {}, "name": NAME}})
 
 

@@ -18,6 +18,7 @@
     python tools/benchmark.py batch        many clips, shared out to processes in one way and another
     python tools/benchmark.py page         the tracker with viewers of its page and without, and the age of pictures
     python tools/benchmark.py startup      fresh processes: imports, help, first result
+    python tools/benchmark.py newcomer     a clip of one's own, from cloning by what the README says
 
 More people, frames or runs: see --help of the part. --json FILE keeps the figures, --chart FILE.png draws them.
 """
@@ -34,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that the scri
 from tools.answers import speed
 from tools.benchmarks import forward, machine, memory, pipeline, startup, tracker
 from tools.benchmarks.figures import check_chart, draw_chart
-from tools.benchmarks.several import cameras
+from tools.benchmarks.use import cameras, newcomer
 from tools.cli import run_tool, write_json
 from tools.library import batch_speed
 from tools.page import viewers
@@ -50,6 +51,7 @@ PARTS = {
     "batch": (batch_speed, "many clips at once"),
     "page": (viewers, "viewers of the page"),
     "startup": (startup, "fresh processes"),
+    "newcomer": (newcomer, "from cloning to a report of a clip"),
 }
 
 

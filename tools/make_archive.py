@@ -35,8 +35,9 @@ CONTENTS = (
     "config/jde_*.yml",
     "config/tracker.yml",
     "tracker/**/*.py",
+    "tracker/doctor/street.jpg",
     "tracker/web/static/**/*",
-    "demo/pedestrians_vis.jpg",
+    "demo/tracking.webp",
     "demo/page.jpg",
     "demo/report.png",
     "demo/scene.yml",
@@ -51,6 +52,7 @@ CONTENTS = (
     "requirements-light.txt",
     "requirements-mqtt.txt",
     "requirements-onnx.txt",
+    "requirements-page.txt",
     "requirements-quantize.txt",
     "requirements-ray.txt",
 )

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from types import FrameType
 
 from .pipeline.standard_streams import safe_streams
@@ -18,9 +19,13 @@ def main() -> None:
     if interruptible:
         signal.signal(signal.SIGINT, _leave)
     with safe_streams():
-        from .command import print_result, run_command
-        from .predictor import Predictor
+        try:
+            from .command import print_result, run_command
+            from .predictor import Predictor
+        except Exception as error:  # noqa: BLE001 (a package that is broken may fail in any way)
+            from .doctor.alone import run_alone
 
+            sys.exit(run_alone(sys.argv[1:], error))
         if interruptible:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         print_result(run_command(Predictor(), "python -m tracker"))

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from .commands import analyse, batch, export, identities, scene, serve, track
+from .commands import analyse, batch, doctor, export, identities, scene, serve, track
 from .commands.base import UsageError
 from .errors import TrackingError
 from .pipeline.interrupts import ending_in_order, result_of
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
+from .settings.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ COMMANDS = {
     "find": identities.FIND,
     "scene": scene.COMMAND,
     "serve": serve.COMMAND,
+    "doctor": doctor.COMMAND,
 }
 DEFAULT = "track"
 EVENTS_ALONE = "-"  # as --events: standard output is for events, and the result goes to standard error
@@ -67,6 +69,7 @@ def make_parser(prog: str, name: str = DEFAULT, everything: bool = False) -> arg
         "run in order: the files are complete to the last finished frame.",
     )
     parser.add_argument("--help_all", action="help", help="show all options, also the rarely needed ones, and exit")
+    parser.add_argument("--version", action="version", version=VERSION, help="print the version and exit")
     command.add_arguments(parser, everything)
     return parser
 

@@ -175,8 +175,8 @@ def add_model_arguments(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--model",
         default="auto",
-        help="auto: the full model if it is cached or can be downloaded, else the compact one; full; compact; or the "
-        "path of a .pdparams file or of an inference folder (default: %(default)s)",
+        help="auto: the full model if it is cached or can be downloaded (293 MB; in a terminal it asks), else the "
+        "compact one; full; compact; or the path of a .pdparams file or of an inference folder (default: %(default)s)",
     )
     add_flag(group, "--use_gpu", "run the network on the first GPU")
     group.add_argument("--threads", type=int, help="processor threads of the network (default: all cores)")

@@ -157,7 +157,7 @@ class Predictor:
             sinks: your own outputs, which get every tracked frame, see `tracker.Sink`. They run in the calling thread.
             tracker_config: YAML file of settings as in ``config/tracker.yml``, which take precedence over those there.
             options: thresholds of detection and association, explained in ``config/tracker.yml``, which take precedence
-                over tracker_config; and options of `LiveOptions` and its like. The README explains all.
+                over tracker_config; and options of `LiveOptions` and its like. docs/python.md explains all.
 
         Returns:
             The files and figures of the run; iterating it gives the tracks frame by frame.

@@ -21,6 +21,7 @@ import pytest
 
 from tests.attacks.attacking import DAMAGE, DAMAGE_OF_TEXTS, batches, count, damaged
 from tests.helpers.hub import NAME
+from tracker.settings.version import VERSION
 
 pytestmark = pytest.mark.attack
 
@@ -38,7 +39,7 @@ def server(hub_home, tmp_path_factory):
     (folder / "tmp").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    made = {"version": "2.0.0", "model": "compact", "threads": 1, "serving_options": LIMITS}
+    made = {"version": VERSION, "model": "compact", "threads": 1, "serving_options": LIMITS}
     about = {"port": port, "use_multiprocess": False, "workers": 1}
     about["modules_info"] = {NAME: {"init_args": made, "predict_args": {}}}
     (folder / "serving.json").write_text(json.dumps(about))

@@ -14,7 +14,7 @@ COMMON_OPTIONS = """
     tracker_config visualization draw_threshold refine scene start interval language trails
     anonymise only except private
     events webhook webhook_secret_file cooldown mqtt mqtt_password_file mqtt_discovery push save_embeddings
-    preview show progress json association conf_thres min_box_area score_threshold help help_all
+    preview show progress json association conf_thres min_box_area score_threshold help help_all version
 """
 OTHER_OPTIONS = """
     timeout max_pixels nms_threshold nms_top_k keep_top_k vertical_ratio

@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
+from tracker.settings.version import VERSION
 
 HEAVY = ("paddlehub", "ppdet", "pandas", "ray", "paddlenlp", "motmetrics", "scipy", "matplotlib", "sklearn", "torch")
 
@@ -42,6 +43,7 @@ def test_json_is_all_that_it_prints(clip, tmp_path):
 def test_help_and_mistakes():
     shown = run("--help")
     assert shown.returncode == 0 and shown.stdout.startswith("usage: python -m tracker SOURCE")
+    assert run("--version").stdout == f"{VERSION}\n"
     absent = run("--video_stream", "nothing.mp4", "--model", "compact")
     assert absent.returncode == 1 and absent.stdout == ""
     assert absent.stderr.startswith("error: 'nothing.mp4' does not exist") and absent.stderr.count("\n") == 1

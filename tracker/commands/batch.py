@@ -12,6 +12,7 @@ from ..option_groups import GROUPS, add_group
 from ..options import add_config_arguments, add_reading_arguments, add_threshold_arguments
 from ..predictor import Predictor
 from .base import Command
+from .first_run import agreed_model
 
 USAGE = "SOURCES... [--list FILE] [--output_dir OUT] [--jobs N] [--resume] [options]"
 LIVE = "Camera options"  # title of the one group of options that is not for videos
@@ -68,6 +69,7 @@ def run_batch(predictor: Predictor, arguments: dict[str, Any]) -> BatchResult:
     Raises:
         PartialFailure: A video failed; its ``result`` is that of all.
     """
+    arguments["model"] = agreed_model(arguments["model"])
     result = track_batch(arguments.pop("sources"), **arguments)
     if result.failed:
         raise PartialFailure(f"{len(result.failed)} of {len(result.rows)} videos failed", result)

@@ -13,6 +13,7 @@ from ..options import add_model_arguments
 from ..predictor import Predictor
 from ..settings.runtime import RuntimeOptions, parse_input_size
 from .base import Command
+from .first_run import agreed_model
 
 JOIN_USAGE = "FOLDERS... [--cameras FILE] [options]"
 JOIN_HELP = "Give people one number over several cameras, from runs with --save_embeddings."
@@ -72,7 +73,7 @@ def run_find(predictor: Predictor, arguments: dict[str, Any]) -> FindResult:
             return predictor.detector
         size = parse_input_size(input_size)
         runtime = RuntimeOptions(backend, precision, use_gpu, threads, input_size=size, device=device)
-        return Model(find_model(model), runtime).detector()
+        return Model(find_model(agreed_model(model)), runtime).detector()
 
     return find(arguments.pop("wanted"), arguments.pop("folders"), load, **arguments)
 

@@ -19,7 +19,7 @@ from ..settings.checks import check_whole, shown
 from ..sinks.files import make_parent, text_path
 from ..sources import open_source
 from .base import Command
-from .viewing import LOCAL
+from .viewing import LOCAL, check_page_packages
 
 HELP = "Draw a scene, lines, zones and regions, with the mouse on a page; or write a frame with a grid of fractions."
 USAGE = "SOURCE [--output FILE | --snapshot PICTURE]"
@@ -94,6 +94,7 @@ def run_scene(predictor: Predictor, arguments: dict[str, Any]) -> Drawn:
     if path.exists():
         load_scene(path)
     check_whole("port", arguments["port"], 0, 65535)
+    check_page_packages("the page to draw on")
     from ..web.guard import Access
     from ..web.scenes.easels import SourceEasel
     from ..web.server import PageServer

@@ -19,7 +19,8 @@ from ..settings.checks import check_whole, shown
 from ..sinks.files import checked_folder
 from ..web.limits import Limits
 from .base import Command
-from .viewing import LOCAL
+from .first_run import agreed_model
+from .viewing import LOCAL, check_page_packages
 
 HELP = "Serve a page: cameras live, scenes drawn with the mouse, videos tracked for whoever uploads them."
 USAGE = "[--port PORT] [--sources FILE] [options]"
@@ -124,8 +125,10 @@ def run_serve(predictor: Predictor, arguments: dict[str, Any]) -> Served:
     token, host = read_token(arguments["token"], arguments["token_file"]), arguments["host"]
     check_host(host, token)
     check_whole("port", arguments["port"], 0, 65535)
+    check_page_packages("serve")
     limits = Limits(**{limit.name: arguments[limit.name] for limit in dataclasses.fields(Limits)})
     folder = checked_folder(arguments["output_dir"])
+    arguments["model"] = agreed_model(arguments["model"])
     predictor.change_model(*(arguments[name] for name in CHOSEN))
     # only now: a wrong argument is told before a second is spent on imports
     from ..cameras.config import read_cameras

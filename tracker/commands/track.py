@@ -14,6 +14,7 @@ from ..options import CHOSEN, add_config_arguments, add_input_arguments, add_thr
 from ..pipeline.result import TrackingResult
 from ..predictor import Predictor
 from .base import Command, UsageError
+from .first_run import agreed_model
 from .viewing import add_view_arguments, viewing
 
 
@@ -30,6 +31,8 @@ def _run(predictor: Predictor, arguments: dict[str, Any]) -> TrackingResult | Ca
     source, video_stream, sources = (arguments.pop(name) for name in ("source", "video_stream", "sources"))
     if [source, video_stream, sources].count(None) != 2:
         raise UsageError("one SOURCE is required, by itself or as --video_stream SOURCE; or --sources FILE")
+    if predictor.detector is None:
+        arguments["model"] = agreed_model(arguments["model"])
     predictor.change_model(*(arguments.pop(name) for name in CHOSEN))
     source = video_stream if source is None else source
     with viewing(source, arguments) as sinks:

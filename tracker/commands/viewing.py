@@ -9,11 +9,22 @@ from typing import Any
 
 from ..analysis.scene import load_scene
 from ..errors import OptionError
-from ..settings.checks import check_whole
+from ..settings.checks import check_installed, check_whole
 from ..sinks.base import Sink
 from ..sources.opening import readable_again
 
 LOCAL = "127.0.0.1"
+PAGE_PACKAGES = ("fastapi", "uvicorn")
+
+
+def check_page_packages(what: str) -> None:
+    """Check that what serves the page is installed, which a light installation does without.
+
+    Raises:
+        OptionError: it is not.
+    """
+    for package in PAGE_PACKAGES:
+        check_installed(what, package, "-r requirements-page.txt")
 
 
 def add_view_arguments(group: argparse._ActionsContainer) -> None:
@@ -59,12 +70,13 @@ def viewing(source: Any, arguments: dict[str, Any]) -> Iterator[list[Sink]]:
 
             sinks.append(WindowSink(scene))
         if port is not None:
+            check_whole("preview", port, 0, 65535)
+            check_page_packages("preview")
             from ..web.guard import Access
             from ..web.live.sink import LiveSink
             from ..web.server import PageServer
             from ..web.site import Site
 
-            check_whole("preview", port, 0, 65535)
             site = Site()
             live = arguments.get("from_device") or readable_again(source) is None
             sink = LiveSink("run", scene, site.events, live)

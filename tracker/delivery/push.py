@@ -7,7 +7,6 @@ import json
 import logging
 import struct
 import subprocess
-import sys
 import threading
 import time
 from fractions import Fraction
@@ -17,6 +16,7 @@ from typing import IO
 import cv2
 import numpy as np
 
+from ..models.child import PYTHON
 from ..settings.groups.delivery import PUSH_EXAMPLE, split_address
 
 FORMATS = {"udp": "mpegts", "srt": "mpegts", "rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp"}
@@ -126,7 +126,7 @@ class Pusher:
         """Connect and push, until the end or a failure; return why."""
         try:
             child = subprocess.Popen(
-                [sys.executable, "-P", str(PROCESS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [*PYTHON, str(PROCESS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL, start_new_session=True,  # Ctrl-C is for this process, which ends that one
             )  # fmt: skip
         except OSError as error:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]  # holds the package tracker
+# Such a process imports nothing from the current folder or that of its script; CPython 3.10 cannot be told so
+PYTHON = [sys.executable, *(["-P"] if sys.version_info >= (3, 11) else [])]
 
 
 def run_module(
@@ -32,7 +34,7 @@ def run_module(
     # So that the child imports `tracker` from this very folder, under whichever name this process has imported it.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
-        [sys.executable, "-P", "-m", module, *arguments],  # -P: nor from the current folder
+        [*PYTHON, "-m", module, *arguments],
         env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(paths)},
         stdin=subprocess.DEVNULL,
         capture_output=True,

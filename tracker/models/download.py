@@ -37,7 +37,12 @@ BUSY = (429, 502, 503, 504)  # answers of a server that may have the file later
 
 
 def download(
-    url: str, target: Path, sha256: str | None = None, timeout: float = 10.0, progress: bool | None = None
+    url: str,
+    target: Path,
+    sha256: str | None = None,
+    timeout: float = 10.0,
+    progress: bool | None = None,
+    notice: str | None = None,
 ) -> Path:
     """Download a file, unless it is there already.
 
@@ -54,6 +59,7 @@ def download(
         timeout: Seconds to wait for the connection, and for each next byte. In any such time at least 1000 bytes a
             second must come.
         progress: Show a bar on stderr: True always, False never, None when stderr is a terminal.
+        notice: Logged as information when bytes begin to come, and not before: a server may refuse.
 
     Returns:
         The target.
@@ -68,7 +74,7 @@ def download(
             target.parent.mkdir(parents=True, exist_ok=True)
             with _locked(target, url, timeout):
                 if not _is_ready(target, sha256):  # another process may have downloaded it meanwhile
-                    _Download(url, target, timeout, progress).run(sha256)
+                    _Download(url, target, timeout, progress, notice).run(sha256)
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(
@@ -139,8 +145,8 @@ class _Download:
     the bytes are of; and ``sha256`` of the first complete download.
     """
 
-    def __init__(self, url: str, target: Path, timeout: float, progress: bool | None) -> None:
-        self.url, self.target, self.timeout, self.progress = url, target, timeout, progress
+    def __init__(self, url: str, target: Path, timeout: float, progress: bool | None, notice: str | None) -> None:
+        self.url, self.target, self.timeout, self.progress, self.notice = url, target, timeout, progress, notice
         self.name = _masked(url)
         self.part = _part(target)
         self.deadline = time.monotonic() + MAX_SECONDS
@@ -238,6 +244,9 @@ class _Download:
         self._write_note(version=_version(answer), length=int(length) if length.isdecimal() else None)
 
     def _append(self, answer: requests.Response) -> None:
+        if self.notice:
+            logger.info("%s", self.notice)
+            self.notice = None
         length, disable = self.note["length"], None if self.progress is None else not self.progress
         bar = tqdm(desc=self.target.name, total=length, initial=self.size, unit="B", unit_scale=True, disable=disable)
         slow = False

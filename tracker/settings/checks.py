@@ -155,18 +155,20 @@ def check_text(name: str, value: Any) -> str:
     return value
 
 
-def check_installed(what: str, package: str) -> None:
+def check_installed(what: str, package: str, source: str | None = None) -> None:
     """Check that a package is there which only some uses need, before anything is begun.
 
     Args:
         what: What needs it.
         package: Name of the package, for import as well as for pip.
+        source: What pip is to install in its place, such as a file of requirements.
 
     Raises:
         OptionError: The package is not installed.
     """
     if importlib.util.find_spec(package) is None:
-        raise OptionError(f"{what} needs the package {package}, which is not installed: pip install {package}")
+        reason = f"{what} needs the package {package}, which is not installed"
+        raise OptionError(f"{reason}: pip install {source or package}")
 
 
 def _is(kind: type, value: Any) -> bool:

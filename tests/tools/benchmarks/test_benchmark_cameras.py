@@ -5,7 +5,7 @@ import re
 from tests.helpers.fake_pipeline import FakeDetector, numbered
 from tests.helpers.videos import write_video
 from tools import benchmark
-from tools.benchmarks.several import cameras
+from tools.benchmarks.use import cameras
 from tracker import Predictor
 
 

@@ -1,5 +1,6 @@
 """The commands that open a page: what they refuse, when they listen, how they end."""
 
+import importlib.util
 import re
 import signal
 import socket
@@ -214,6 +215,22 @@ def test_a_preview_shows_one_run_on_this_machine_only():
         arguments = track_arguments("--preview", port)
         with pytest.raises(OptionError, match=why), viewing.viewing(source, arguments):
             pass
+
+
+@pytest.mark.parametrize("package", viewing.PAGE_PACKAGES)
+@pytest.mark.parametrize(
+    "words",
+    [["serve"], ["scene", "demo/pedestrians.mp4", "--output", "never.yml"], ["demo/pedestrians.mp4", "--preview", "0"]],
+)
+def test_what_the_page_needs_is_told_where_it_is_missing(words, package, monkeypatch, capsys, tmp_path):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else found(name))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="1"):
+        run_command(Predictor("compact", detector=FakeDetector()), "tracker", words)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"needs the package {package}" in line and line.endswith("pip install -r requirements-page.txt")
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("words", [["--preview", "0"], ["--show"]])

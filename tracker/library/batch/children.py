@@ -9,14 +9,13 @@ import queue
 import select
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ...errors import printable
-from ...models.child import ROOT
+from ...models.child import PYTHON, ROOT
 from .records import Row
 from .work import Task
 
@@ -140,7 +139,7 @@ class _Child:
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         variables = dict.fromkeys(_THREADS, str(self._cores))
         process = subprocess.Popen(
-            [sys.executable, "-P", *PROGRAM],
+            [*PYTHON, *PROGRAM],
             env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(paths)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import OutputError, SourceError
+from ...settings.version import VERSION
 from ...structures import Frame, SequenceInfo, Tracks
 from ..files import make_parent, run_path, write_whole
 
@@ -125,8 +126,8 @@ def folder_digest(folder: Path) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results depend on, those that are installed."""
-    made = {"python": sys.version.split()[0]}
+    """Return the versions of this module, of Python, and of the packages that results depend on, if installed."""
+    made = {"tracker": VERSION, "python": sys.version.split()[0]}
     for package in PACKAGES:
         try:
             made[package] = importlib.metadata.version(package)

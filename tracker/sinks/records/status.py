@@ -24,7 +24,8 @@ class StatusSink:
     """Writes the state of a run at the first frame, every 5 seconds, also when no frames come, and at the end.
 
     The file has ``name``, ``updated`` (clock time), ``state`` (live, lost, or ended), ``frames`` so far, ``fps`` since
-    it was written before, and what the run tells. One that cannot be written is told once and stops nothing.
+    it was written before, ``frame_age`` (seconds since the last frame was tracked), and what the run tells. One that
+    cannot be written is told once and stops nothing.
 
     Args:
         folder: output folder; the file is ``mot_results/NAME_status.json`` in it.
@@ -41,7 +42,7 @@ class StatusSink:
         self._path: Path
         self._name = ""
         self._frames = self._before = 0
-        self._written = time.monotonic()
+        self._written = self._tracked = time.monotonic()
         self._warned = False
         self._ending = threading.Event()
         self._thread: threading.Thread
@@ -54,6 +55,7 @@ class StatusSink:
         """
         self._name, self._path = info.name, status_path(self._folder, info.name)
         make_parent(self._path)
+        self._tracked = time.monotonic()  # the first frame is what opens it
         self._write()
         self._thread = threading.Thread(target=self._go_on, name="status", daemon=True)
         self._thread.start()
@@ -61,6 +63,7 @@ class StatusSink:
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Count a frame."""
         self._frames += 1
+        self._tracked = time.monotonic()
 
     def close(self) -> dict[str, Path]:
         """Write that the run has ended, and return the path, as ``status``."""
@@ -79,6 +82,7 @@ class StatusSink:
         self._before, self._written = frames, clock
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         known = {"schema": SCHEMA, "name": self._name, "updated": now, "frames": frames, "fps": fps}
+        known["frame_age"] = round(clock - self._tracked, 1)
         text = json.dumps({**known, **self._status(), **changes}, indent=1, ensure_ascii=False)
         try:
             write_whole(self._path, f"{text}\n")
