@@ -175,6 +175,7 @@ class VideoWriter:
                 container.close()
         except (OSError, av.FFmpegError) as error:
             self._error = late = self._failure(error)
+            late.__cause__ = error  # which tells a full disk from other failures
         finally:
             # After a failed write FFmpeg adds nothing more to the file: this only frees it.
             with contextlib.suppress(OSError, av.FFmpegError):

@@ -259,6 +259,21 @@ def test_a_full_disk_ends_the_video_and_not_the_text(tmp_path, monkeypatch, capl
     assert [pictures(s.files["video"]) for s in result.segments if "video" in s.files] == [[*range(10)], [10, 11, 12]]
 
 
+def test_a_disk_that_is_full_when_a_video_ends_fails_no_run(tmp_path, monkeypatch, caplog):
+    mux = VideoWriter._mux
+
+    def full_at_the_end(writer, container, last=False):
+        if last:
+            raise OSError(28, "No space left on device")
+        mux(writer, container)
+
+    monkeypatch.setattr(VideoWriter, "_mux", full_at_the_end)
+    result = stream(tmp_path, split="1s")
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == [f"the disk of {tmp_path} is full: video and answers end, the text goes on"]
+    assert [frame.frame for frame in result if len(frame)] == [*range(1, 25)]
+
+
 def test_on_a_full_disk_the_oldest_segments_go_first(tmp_path, monkeypatch, caplog):
     disk = FullDisk(monkeypatch, video_from=13)
     stream(tmp_path, name="cam", split="1s", start="2026-11-20T10:00:00+01:00", frames=12)
