@@ -84,9 +84,12 @@ class Mqtt(Sender):
         super().open()
 
     def begin(self, camera: str, lines: Mapping[str, tuple[str, str]], zones: Sequence[str]) -> None:
-        """Let all counts begin at 0."""
+        """Let all counts begin at 0; those of a scene before are taken from the broker."""
         with self._changed:
+            before = self._counts(camera)
             self._tallies[camera] = Tally(lines, zones)
+            for topic in before.keys() - self._counts(camera).keys():
+                self._remove(topic)
             self._show_counts(camera)
             for line, directions in lines.items():
                 for direction in directions:
@@ -99,8 +102,7 @@ class Mqtt(Sender):
     def count(self, event: Event) -> None:
         """Count who crossed, and who is inside."""
         with self._changed:
-            tally = self._tallies.get(event["camera"])
-            if tally:
+            if tally := self._tallies.get(event["camera"]):
                 tally.take(event)
                 self._show_counts(event["camera"])
 
@@ -151,13 +153,27 @@ class Mqtt(Sender):
         return self._topic(camera, *levels) if self._several else self._topic(*levels)
 
     def _show_counts(self, camera: str) -> None:
-        tally, counts = self._tallies[camera], Counter[str]()  # names that differ may have one topic
-        for (line, direction), count in tally.crossings.items():
-            counts[self._count_topic(camera, "line", line, direction)] += count
-        for zone, people in tally.inside.items():
-            counts[self._count_topic(camera, "zone", zone, "people")] += len(people)
-        for topic, count in counts.items():
+        for topic, count in self._counts(camera).items():
             self._set(topic, str(count))
+
+    def _counts(self, camera: str) -> Counter[str]:
+        """Return the counts of a camera by topic; names that differ may have one topic."""
+        counts = Counter[str]()
+        tally = self._tallies.get(camera)
+        if tally:
+            for (line, direction), count in tally.crossings.items():
+                counts[self._count_topic(camera, "line", line, direction)] += count
+            for zone, people in tally.inside.items():
+                counts[self._count_topic(camera, "zone", zone, "people")] += len(people)
+        return counts
+
+    def _remove(self, topic: str) -> None:
+        """Take a count from the broker, which forgets what it retains where the text is empty; and its sensor."""
+        self._set(topic, "")
+        sensor = self._sensor_topic(topic)
+        if sensor in self._sensors:
+            self._sensors[sensor] = ""
+            self._unpublished.add(sensor)
 
     def _set(self, topic: str, state: str) -> None:
         if self._states.get(topic) != state:
@@ -165,14 +181,17 @@ class Mqtt(Sender):
             self._unpublished.add(topic)
             self._changed.notify_all()
 
+    def _sensor_topic(self, topic: str) -> str:
+        return f"{DISCOVERY}/sensor/{_identifier(topic)}/config"
+
     def _add_sensor(self, topic: str, name: str, camera: str, state_class: str) -> None:
         if not self._discovery:
             return
-        device, sensor = _identifier(self._count_topic(camera).rstrip("/")), _identifier(topic)
-        self._sensors[f"{DISCOVERY}/sensor/{sensor}/config"] = json.dumps(
+        device = _identifier(self._count_topic(camera).rstrip("/"))
+        self._sensors[self._sensor_topic(topic)] = json.dumps(
             {
                 "name": name,
-                "unique_id": sensor,
+                "unique_id": _identifier(topic),
                 "state_topic": topic,
                 "availability_topic": self._topic("available"),
                 "state_class": state_class,

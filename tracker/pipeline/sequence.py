@@ -91,7 +91,7 @@ class SequenceRun:
         self.keeping_up = keeping_up or KeepingUp()
         self._own_size = own_size
         self._on_scene = on_scene
-        self._coming: Scene | None = None
+        self._coming = scene  # of the next frame; never taken back, so that none is lost between two threads
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
@@ -150,7 +150,7 @@ class SequenceRun:
         """
         if not self._started:
             self._started = time.perf_counter()
-        if self._coming is not None:
+        if self._coming is not self._scene:
             self._begin_scene()
         with self.times.stage("decode"):
             decoded = self.detector.decode(raw_outputs, preprocessed)
@@ -201,8 +201,7 @@ class SequenceRun:
         return True
 
     def _begin_scene(self) -> None:
-        self._scene, self._coming = self._coming, None
-        self._regions = None
+        self._scene, self._regions = self._coming, None
         assert self._on_scene and self._scene
         self._on_scene(self._scene)
         if self._frames:

@@ -31,7 +31,7 @@ class PushSink:
         self._pusher = pusher
         self._draw_threshold = draw_threshold
         self._overlays = tuple(overlays)
-        self._coming: tuple[Overlay, ...] | None = None
+        self._coming = self._overlays  # of the next picture; never taken back, as other threads write it
         self._info: SequenceInfo
         self._size = (0, 0)
 
@@ -47,8 +47,8 @@ class PushSink:
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Draw a frame, and hand it on."""
-        if self._coming is not None:
-            self._overlays, self._coming = self._coming, None
+        if self._coming is not self._overlays:
+            self._overlays = self._coming
             self._open_overlays()
         tracks = scaled_tracks(tracks, size_of(frame), self._size)
         frame = resized(frame, self._size)
