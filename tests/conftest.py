@@ -1,11 +1,21 @@
 """Fixtures shared by the tests: the module as a user has it, installed from its archive into a home of its own."""
 
+import logging
 import os
 
 import pytest
 
 from tests.helpers.hub import NAME, run_hub
 from tests.helpers.paths import CLIP
+
+
+@pytest.fixture(autouse=True)
+def level_of_the_log():
+    """A command that a test runs logs more from then on, which the next test does not expect."""
+    logger = logging.getLogger("tracker")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

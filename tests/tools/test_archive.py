@@ -17,6 +17,8 @@ from tests.helpers.videos import write_video
 from tools import make_archive
 from tracker.settings.version import VERSION
 
+LEFT_OUT = {"demo/tour.ipynb"}  # of what README links to: it needs the clip, which is large
+
 OLD_MODULE = """
 import paddlehub as hub
 from paddlehub.module.module import moduleinfo
@@ -222,7 +224,7 @@ def test_what_its_documents_link_to_is_in_it(archive):
     found = set(names(archive))
     for name in ("README.md", "README_cn.md"):
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / name).read_text())
-        assert links and not {link for link in links if link not in found}
+        assert links and not {link for link in links if link not in {*found, *LEFT_OUT}}
 
 
 @pytest.fixture(scope="module")

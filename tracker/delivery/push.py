@@ -16,7 +16,7 @@ from typing import IO
 import cv2
 import numpy as np
 
-from ..models.child import PYTHON
+from ..settings.children import PYTHON
 from ..settings.groups.delivery import PUSH_EXAMPLE, split_address
 
 FORMATS = {"udp": "mpegts", "srt": "mpegts", "rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp"}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..settings.children import PYTHON
+
 ROOT = Path(__file__).resolve().parents[2]  # holds the package tracker
-# Such a process imports nothing from the current folder or that of its script; CPython 3.10 cannot be told so
-PYTHON = [sys.executable, *(["-P"] if sys.version_info >= (3, 11) else [])]
 
 
 def run_module(

@@ -19,6 +19,9 @@ TOOLS = {
     "answers/eval_crossings.py": (
         "tests/tools/answers/test_eval_crossings.py::test_the_tool_prints_precision_and_recall"
     ),
+    "comparison/associations.py": (
+        "tests/tools/comparison/test_associations.py::test_associations_tracks_stored_detections"
+    ),
     "average_weights.py": "tests/tools/test_average_weights.py::test_the_command_writes_a_file_that_can_be_read",
     "benchmark.py analysis": "tests/tools/answers/test_speed.py::test_live_frames_and_a_text_are_timed",
     "benchmark.py batch": "tests/tools/library/test_batch_speed.py::test_contestants_are_timed_in_one_run",

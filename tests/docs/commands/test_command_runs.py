@@ -63,7 +63,7 @@ def place(tmp_path_factory, clip_frames, predictor):
 
 def marked(words):
     """Those that load other networks or start processes are slow, and have tests of their own in the quick suite."""
-    slow = words[0] == "batch" or {"onnxruntime", "1920x1088"} & set(words)
+    slow = words[0] in ("batch", "doctor") or {"onnxruntime", "1920x1088"} & set(words)
     return pytest.param(words, id=" ".join(words), marks=[pytest.mark.slow] if slow else [])
 
 

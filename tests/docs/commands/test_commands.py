@@ -162,8 +162,8 @@ def test_hub_run_asks_for_its_source():
             assert predictor.source, command.text
 
 
-# of pip, of tests/attacks/cameras/soak.py, and of tracker/cameras/health.py
-OTHER_FLAGS = {"--no-deps", "--force-reinstall", "--folder", "--within"}
+# of pip, of Docker, of tests/attacks/cameras/soak.py, and of tracker/cameras/health.py
+OTHER_FLAGS = {"--no-deps", "--force-reinstall", "--folder", "--within", "--page", "--stop-timeout", "--pull"}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != OF_OTHERS])

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import printable
-from ...models.child import PYTHON, ROOT
+from ...models.child import ROOT
+from ...settings.children import PYTHON
 from .records import Row
 from .work import Task
 
