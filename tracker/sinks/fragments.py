@@ -24,18 +24,8 @@ def make_whole(part: Path) -> bool:
     Raises:
         OSError: it cannot be read or cut.
     """
-    with part.open("r+b") as file:
-        size = file.seek(0, 2)
-        at = end = 0
-        while at + _HEAD.size <= size:
-            file.seek(at)
-            length, kind = _HEAD.unpack(file.read(_HEAD.size))
-            at += length
-            if length < _HEAD.size or at > size:
-                break
-            if kind != b"moof":  # which describes pictures that come behind it
-                end = at
-        file.truncate(end)
+    if not part.is_symlink():  # what somebody's link leads to is not ours to change
+        _cut(part)
     return any(_pictures(part))
 
 
@@ -63,6 +53,21 @@ def remux(part: Path, final: Path) -> int:
                 packet.stream = outputs[packet.stream.index]
                 target.mux(packet)
     return pictures
+
+
+def _cut(part: Path) -> None:
+    with part.open("r+b") as file:
+        size = file.seek(0, 2)
+        at = end = 0
+        while at + _HEAD.size <= size:
+            file.seek(at)
+            length, kind = _HEAD.unpack(file.read(_HEAD.size))
+            at += length
+            if length < _HEAD.size or at > size:
+                break
+            if kind != b"moof":  # which describes pictures that come behind it
+                end = at
+        file.truncate(end)
 
 
 def _pictures(part: Path) -> Iterator[bool]:

@@ -56,3 +56,12 @@ def test_what_is_no_video_holds_nothing(tmp_path):
     part = tmp_path / "part.mp4"
     part.write_bytes(b"no video at all")
     assert not make_whole(part)
+
+
+def test_what_a_link_leads_to_is_left_as_it_is(grown, tmp_path):
+    content, _ = grown
+    other, part = tmp_path / "other.mp4", tmp_path / "part.mp4"
+    other.write_bytes(content[:-1])
+    part.symlink_to(other)
+    assert make_whole(part)
+    assert other.read_bytes() == content[:-1]
