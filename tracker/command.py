@@ -14,13 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from .cameras.status import CamerasResult
 from .commands import analyse, batch, doctor, export, identities, scene, serve, track
 from .commands.base import UsageError
 from .errors import TrackingError
-from .library.batch.result import BatchResult
 from .pipeline.interrupts import ending_in_order, result_of
-from .pipeline.result import TrackingResult
 from .pipeline.standard_streams import safe_streams, use_null_for
 from .predictor import Predictor
 from .settings.version import VERSION
@@ -133,17 +130,9 @@ def _run_in_order(
             if as_json and result is not None:
                 print_result(JsonText(result), sys.stderr if events_alone else None)
             word, code = ("terminated", stop.code) if isinstance(stop, SystemExit) else ("interrupted", 130)
-            print(f"{word}{_what_is_left(result)}", file=sys.stderr)
+            # no result: the second signal, or one before the run
+            print(word if result is None else f"{word}: {result.when_stopped}", file=sys.stderr)
             raise SystemExit(code) from None
-
-
-def _what_is_left(result: Any) -> str:
-    if isinstance(result, BatchResult):
-        return f": {len(result.left)} of {len(result.rows)} videos are left; --resume goes on with them"
-    if not isinstance(result, (TrackingResult, CamerasResult)):  # the second Ctrl-C, or one before the run
-        return ""
-    made = isinstance(result, CamerasResult) or result.files
-    return ": the files hold all finished frames" if result.frames and made else ": no frame was finished"
 
 
 def print_result(result: object, stream: TextIO | None = None) -> None:

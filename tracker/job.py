@@ -26,7 +26,7 @@ class Job:
 
     Attributes:
         outputs: the files to write; None for none.
-        sinks: the user's own sinks.
+        sinks: the user's own sinks. Those with a method ``on_event`` are told the events.
         runtime: backend, precision, device and threads of the network.
         thresholds: thresholds of detection in place of the model's own.
         config: settings of the association.
@@ -56,6 +56,9 @@ class Job:
     source: Source | None = None
 
     def __post_init__(self) -> None:
+        for sink in self.sinks:
+            if callable(listener := getattr(sink, "on_event", None)):
+                self.events.listen(listener)
         length = self.segments.length
         if self.outputs and self.private and length is not None and length < self.outputs.interval:
             raise OptionError(

@@ -1,5 +1,7 @@
 """Sources and detectors for the pipeline, made up, and what a run of it left."""
 
+import threading
+
 import av
 import numpy as np
 
@@ -69,6 +71,35 @@ class Live(Source):
 
     def _release(self):
         self.released = True
+
+
+class Slowly(Live):
+    """A camera that waits until each frame was taken, so that none is dropped."""
+
+    taken = -1
+
+    def __init__(self, count, sizes=lambda number: SIZE):
+        super().__init__(count)
+        self.sizes = sizes
+        self._taken = threading.Condition()
+
+    def _read(self):
+        for frame in super()._read():
+            height, width = self.sizes(frame.index)
+            yield Frame(frame.index, frame.time, np.full((height, width, 3), frame.image[0, 0, 0], np.uint8))
+            with self._taken:
+                assert self._taken.wait_for(lambda number=frame.index: self.taken >= number, 10)
+
+    def open(self, info):
+        pass
+
+    def write(self, frame, tracks):
+        with self._taken:
+            self.taken = frame.index
+            self._taken.notify_all()
+
+    def close(self):
+        return {}
 
 
 def sequence_run(source, folder, detector=None, skip_frames=1, sinks=(), **options):

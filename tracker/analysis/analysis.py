@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,7 @@ from .recording import Recording
 from .regions import Regions
 from .rows import Count, Crossing, FloorPoint, Person, Range, Suspect, Visit, ZoneCount
 from .scene import Scene
-from .trajectories import COLUMNS, FRAME, HEIGHT, MS, SCORE, TOP, WIDTH, Movement, Trajectories
-from .trajectories import LEFT as LEFT_SIDE
-
-_FIRST = np.full(COLUMNS, -np.inf)  # least values of the point of a crossing, which may lie in the segment before
-_FIRST[[MS, FRAME]] = 0, 1
+from .trajectories import FRAME, HEIGHT, SCORE, Movement, Trajectories
 
 
 @dataclass
@@ -118,55 +114,31 @@ class SceneAnalysis:
         self._zone_counts = ZoneIntervals(scene.zones, scene.lines, recording.interval)
         self._still: dict[int, tuple[float, int, float, int]] = {}
         self._events = EventList(scene, recording)
-        self._longer: Trajectories | None = None  # with what was seen before the recording, for its crossings
         self._points, self._heights = 0, 0  # pixels, in hundredths: whole numbers add up to the same in any order
 
-    def update(self, observations: np.ndarray, now: float) -> Step:
+    def update(self, observations: np.ndarray, now: float, crossed: list[Crossed] | None = None) -> Step:
         """Take the next frames.
 
         Args:
             observations: [N, 8] milliseconds, frame, id, left, top, width, height, score; whole frames, later than all
                 before; an id at most once a frame.
             now: time of the last of them, or of a later frame without people, milliseconds.
+            crossed: the crossings that these frames settle, where the recording is a segment of a run, which knows what
+                was before; None to find them.
 
         Returns:
             The rows that are settled by it.
         """
-        observations = self.keep(observations)
         self.end = max(self.end, now)
-        movement = self._trajectories.update(observations, now)
-        longer = self._longer.update(observations, now) if self._longer else movement
-        return self._take(movement, self._crossed(longer))
+        return self._take(self._trajectories.update(self.regions.of(observations), now), crossed)
 
-    def go_on_from(self, observations: np.ndarray) -> None:
-        """Take what was seen just before the recording, of which it is one segment.
-
-        Whoever crosses a line where the segments meet is then counted here, if it could not be known before. All else
-        begins anew.
-
-        Args:
-            observations: as for `update`, with times below 0.
-        """
-        self._longer = Trajectories(self.scene.memory)
-        self.crossings.update(self._longer.update(self.keep(observations), 0.0))
-
-    def keep(self, observations: np.ndarray) -> np.ndarray:
-        """Return the observations, [N, 8], of those who are asked about: not where the scene leaves people out."""
-        if not len(observations) or not self.regions:
-            return observations
-        x = observations[:, LEFT_SIDE] + observations[:, WIDTH] / 2
-        return observations[self.regions.keep(x, observations[:, TOP] + observations[:, HEIGHT])]
-
-    def close(self, is_followed: bool = False) -> Step:
+    def close(self, crossed: list[Crossed] | None = None) -> Step:
         """Return what is left once the recording is over.
 
         Args:
-            is_followed: whether another segment goes on from this one, to which crossings are left that only its frames
-                could settle.
+            crossed: as for `update`.
         """
-        movement = self._trajectories.close(self.end)
-        longer = self._longer.close(self.end) if self._longer else movement
-        return self._take(movement, [] if is_followed else self._crossed(longer))
+        return self._take(self._trajectories.close(self.end), crossed)
 
     @property
     def totals(self) -> list[tuple[str, str, int, int, int]]:
@@ -207,13 +179,15 @@ class SceneAnalysis:
             made.append(f"the plane fits its points only to {self.floor.error:.2f} m: check points and metres")
         return made
 
-    def _take(self, movement: Movement, crossed: list[Crossed]) -> Step:
+    def _take(self, movement: Movement, crossed: list[Crossed] | None) -> Step:
         points, step = movement.points, Step()
+        counted = movement.without(self.staff)
+        if crossed is None:
+            crossed = self.crossings.update(counted)
         self._points += len(points)
         self._heights += int(np.rint(100 * points[:, HEIGHT]).sum())
         self.health.update(movement)
         step.suspects = self._suspects.update(movement)
-        counted = movement.without(self.staff)
         self.heat.update(counted)
         people = self.people.update(self._seconds.update(movement))
         new_things = {track: thing for track, thing in people.still.items() if track not in self._still}
@@ -231,16 +205,6 @@ class SceneAnalysis:
         for track in movement.ended[:, 0].astype(int).tolist():
             self._still.pop(track, None)
         return step
-
-    def _crossed(self, movement: Movement) -> list[Crossed]:
-        """Return the crossings that points settle; one that lies before the recording is told at its beginning."""
-        crossed = self.crossings.update(movement.without(self.staff))
-        if self._longer is None:
-            return crossed
-        return [
-            replace(one, ms=max(one.ms, 0.0), point=None if one.point is None else np.maximum(one.point, _FIRST))
-            for one in crossed
-        ]
 
     def _count(self, movement: Movement, crossed: list[Crossed], events: list[ZoneEvent], step: Step) -> None:
         """Add to the counts, and take the rows of the intervals that are over."""

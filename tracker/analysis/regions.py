@@ -6,6 +6,7 @@ import numpy as np
 
 from .geometry import Polygons
 from .scene import Scene
+from .trajectories import HEIGHT, LEFT, TOP, WIDTH
 
 
 class Regions:
@@ -24,6 +25,13 @@ class Regions:
 
     def __bool__(self) -> bool:
         return bool(self._ignore.count or self._only.count or self._mask is not None)
+
+    def of(self, observations: np.ndarray) -> np.ndarray:
+        """Return the observations, [N, 8] as for `Trajectories.update`, of those who are looked at."""
+        if not len(observations) or not self:
+            return observations
+        x = observations[:, LEFT] + observations[:, WIDTH] / 2
+        return observations[self.keep(x, observations[:, TOP] + observations[:, HEIGHT])]
 
     def keep(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return [N] bool: whether feet at x [N] and y [N], in pixels, are looked at."""

@@ -50,6 +50,21 @@ class Movement:
         return replace(self, points=points, ended=self.ended[~np.isin(self.ended[:, 1], identities)])
 
 
+def runs(changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where runs of rows that belong together begin and end.
+
+    Args:
+        changes: [N - 1] whether a row begins a run, of all but the first.
+
+    Returns:
+        [M] number of the first row of each run, and [M] of the last.
+    """
+    before = changes.nonzero()[0]
+    first, last = np.zeros(len(before) + 1, np.int64), np.full(len(before) + 1, len(changes))
+    first[1:], last[:-1] = before + 1, before
+    return first, last
+
+
 class Trajectories:
     """Smooths the tracks of a recording and cuts them where somebody was out of sight for too long.
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ModelError, OutputError, SourceError
-from ..models.npz import load_npz
+from ..errors import OutputError, SourceError
+from ..models.npz import load_source_npz
 from .views import View, Views
 
 ROWS_AT_ONCE = 4096  # that are copied in one go
@@ -174,12 +174,7 @@ def read_people(path: Path) -> StoredPeople:
         SourceError: the file is missing or damaged, or is not of the format above.
     """
     path = Path(path)
-    if not path.is_file():
-        raise SourceError(f"{path}: there is no such file; --save_embeddings makes one")
-    try:
-        arrays = load_npz(path, ".npz file of people")
-    except ModelError as error:
-        raise SourceError(" ".join(str(error).split())) from error
+    arrays = load_source_npz(path, "people", "--save_embeddings makes one")
     problem = _problem(arrays)
     if problem:
         raise SourceError(f"{path} is no file of people: {problem}")

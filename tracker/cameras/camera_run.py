@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..analysis.scene import Scene
 from ..assembly import Assembly
 from ..delivery.hub import EventHub, Tell
 from ..errors import OptionError
@@ -128,6 +129,20 @@ class CameraRun(Predictor):
         self._waiting.halt()
         if self._source:
             self._source.halt()
+
+    def change_scene(self, scene: Scene) -> bool:
+        """Count another scene from the next frame on, from any thread; see `SequenceRun.change_scene`.
+
+        Returns:
+            Whether it does: the camera has given a picture, goes on, and its files can be cut.
+
+        Raises:
+            OptionError: the scene cannot be answered in pictures of this size.
+        """
+        run = self._run
+        if run is None or not run.frames or self.watch.state in (ENDED, FAILED):
+            return False
+        return run.change_scene(scene)
 
     # What a predictor does
 

@@ -17,7 +17,8 @@ class CameraEvents(EventHub):
     def __init__(self, shared: EventHub) -> None:
         super().__init__()
         self._shared = shared
-        self.listen(shared.tell)
+        if shared.wanted:
+            self.listen(shared.tell)
 
     def begin(self, camera: str, lines: Mapping[str, tuple[str, str]] | None = None, zones: Sequence[str] = ()) -> None:
         """Name the recording, and say what is counted in it."""

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from ..delivery.hub import EventHub
+from ..analysis.scene import Scene
+from ..delivery.hub import EventHub, Tell
 from ..delivery.outlets import make_hub
 from ..detection.backends.network import thread_count
 from ..errors import OptionError
@@ -71,6 +72,14 @@ class CameraGroup:
     def status(self) -> list[CameraStatus]:
         """Return how all cameras are doing, from any thread."""
         return [run.watch.status() for run in self._runs]
+
+    def listen(self, name: str, listener: Tell) -> None:
+        """Let a function be told every event of a camera, before it runs; see `EventHub.listen`."""
+        self._runs[self.names.index(name)].job.events.listen(listener)
+
+    def change_scene(self, name: str, scene: Scene) -> bool:
+        """Let a camera count another scene; see `CameraRun.change_scene`."""
+        return self._runs[self.names.index(name)].change_scene(scene)
 
     def stop(self) -> None:
         """Let all cameras end in order, from any thread."""

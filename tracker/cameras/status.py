@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import printable
-from ..pipeline.result import TrackingResult
+from ..pipeline.result import TrackingResult, what_is_whole
 from ..pipeline.sequence import SequenceRun
 
 WAITING, LIVE, LOST, ENDED, FAILED = "waiting", "live", "lost", "ended", "failed"
@@ -134,6 +134,11 @@ class CamerasResult:
     def failed(self) -> list[CameraOutcome]:
         """The cameras that failed for good."""
         return [one for one in self.cameras if one.error is not None]
+
+    @property
+    def when_stopped(self) -> str:
+        """What is there if the cameras were stopped, as a clause of a message."""
+        return what_is_whole(bool(self.frames))
 
     def __str__(self) -> str:
         head = ("camera", "frames", "frames/s", "people", "lag p50", "lag p95", "dropped", "lost", "files")

@@ -95,8 +95,9 @@ class EventHub:
         return bool(self._outlets or self._listeners)
 
     def listen(self, listener: Tell) -> None:
-        """Let a function of this process be told every event; it must be quick, and must not raise."""
-        self._listeners.append(listener)
+        """Let a function of this process be told every event, once; it must be quick, and must not raise."""
+        if listener not in self._listeners:
+            self._listeners.append(listener)
 
     def open(self) -> None:
         """Open the outlets; a second call does nothing.

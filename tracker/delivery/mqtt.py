@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from ..settings.groups.delivery import MQTT_EXAMPLE, mqtt_prefix, split_address
 from .hub import Event
 from .sender import QUEUE, Sender
+from .tally import Tally
 
 BACK_OFF = (1.0, 30.0)  # seconds between tries to reach the broker: at first, and at most
 KEEP_ALIVE = 30  # seconds
@@ -59,7 +61,7 @@ class Mqtt(Sender):
         self._states: dict[str, str] = {}  # by topic
         self._sensors: dict[str, str] = {}  # what Home Assistant is told, by topic
         self._unpublished: set[str] = set()  # topics of states that the broker does not have yet
-        self._inside: dict[tuple[str, str], set[int]] = {}  # by camera and zone
+        self._tallies: dict[str, Tally] = {}  # by camera
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         if parts.username is not None:
             secret = unquote(parts.password) if parts.password is not None else None
@@ -82,36 +84,27 @@ class Mqtt(Sender):
         super().open()
 
     def begin(self, camera: str, lines: Mapping[str, tuple[str, str]], zones: Sequence[str]) -> None:
-        """Let all counts begin at 0."""
+        """Let all counts begin at 0; those of a scene before are taken from the broker."""
         with self._changed:
+            before = self._counts(camera)
+            self._tallies[camera] = Tally(lines, zones)
+            for topic in before.keys() - self._counts(camera).keys():
+                self._remove(topic)
+            self._show_counts(camera)
             for line, directions in lines.items():
                 for direction in directions:
                     topic = self._count_topic(camera, "line", line, direction)
-                    self._set(topic, "0")
                     self._add_sensor(topic, f"{line} {direction}", camera, "total_increasing")
             for zone in zones:
-                self._inside[camera, zone] = set()
                 topic = self._count_topic(camera, "zone", zone, "people")
-                self._set(topic, "0")
                 self._add_sensor(topic, f"people in {zone}", camera, "measurement")
 
     def count(self, event: Event) -> None:
         """Count who crossed, and who is inside."""
-        kind, camera = event["event"], event["camera"]
         with self._changed:
-            if kind == "crossed":
-                topic = self._count_topic(camera, "line", event["line"], event["direction"])
-                self._set(topic, str(int(self._states.get(topic, "0")) + 1))
-            elif kind == "entered":
-                self._inside.setdefault((camera, event["zone"]), set()).add(event["id"])
-            elif kind == "left":
-                self._inside.setdefault((camera, event["zone"]), set()).discard(event["id"])
-            elif kind in ("ended", "still"):  # a thing leaves no zone
-                for (where, _), people in self._inside.items():
-                    if where == camera:
-                        people.discard(event["id"])
-            for (where, zone), people in self._inside.items():
-                self._set(self._count_topic(where, "zone", zone, "people"), str(len(people)))
+            if tally := self._tallies.get(event["camera"]):
+                tally.take(event)
+                self._show_counts(event["camera"])
 
     def deliver(self, event: Event) -> bool:
         """Publish an event once the broker is there, and wait until it has it."""
@@ -159,20 +152,46 @@ class Mqtt(Sender):
     def _count_topic(self, camera: str, *levels: str) -> str:
         return self._topic(camera, *levels) if self._several else self._topic(*levels)
 
+    def _show_counts(self, camera: str) -> None:
+        for topic, count in self._counts(camera).items():
+            self._set(topic, str(count))
+
+    def _counts(self, camera: str) -> Counter[str]:
+        """Return the counts of a camera by topic; names that differ may have one topic."""
+        counts = Counter[str]()
+        tally = self._tallies.get(camera)
+        if tally:
+            for (line, direction), count in tally.crossings.items():
+                counts[self._count_topic(camera, "line", line, direction)] += count
+            for zone, people in tally.inside.items():
+                counts[self._count_topic(camera, "zone", zone, "people")] += len(people)
+        return counts
+
+    def _remove(self, topic: str) -> None:
+        """Take a count from the broker, which forgets what it retains where the text is empty; and its sensor."""
+        self._set(topic, "")
+        sensor = self._sensor_topic(topic)
+        if sensor in self._sensors:
+            self._sensors[sensor] = ""
+            self._unpublished.add(sensor)
+
     def _set(self, topic: str, state: str) -> None:
         if self._states.get(topic) != state:
             self._states[topic] = state
             self._unpublished.add(topic)
             self._changed.notify_all()
 
+    def _sensor_topic(self, topic: str) -> str:
+        return f"{DISCOVERY}/sensor/{_identifier(topic)}/config"
+
     def _add_sensor(self, topic: str, name: str, camera: str, state_class: str) -> None:
         if not self._discovery:
             return
-        device, sensor = _identifier(self._count_topic(camera).rstrip("/")), _identifier(topic)
-        self._sensors[f"{DISCOVERY}/sensor/{sensor}/config"] = json.dumps(
+        device = _identifier(self._count_topic(camera).rstrip("/"))
+        self._sensors[self._sensor_topic(topic)] = json.dumps(
             {
                 "name": name,
-                "unique_id": sensor,
+                "unique_id": _identifier(topic),
                 "state_topic": topic,
                 "availability_topic": self._topic("available"),
                 "state_class": state_class,

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..association.base import SequenceTracker
 from ..boxes import ltrb_to_ltwh, ltwh_to_ltrb
-from ..errors import ModelError, OutputError, SourceError
-from ..models.npz import load_npz
+from ..errors import OutputError, SourceError
+from ..models.npz import load_source_npz
 from ..refinement.refine import AppearanceLog, refine_file
 from ..settings.tracking import TrackerConfig
 from ..sinks.mot_text import MotWriter
@@ -43,17 +43,7 @@ def read_detections(path: Path) -> dict[int, Detections]:
         SourceError: the file is missing or damaged, or is not of the format above.
     """
     path = Path(path)
-    if not path.is_file():
-        raise SourceError(f"{path}: there is no such file; expected an .npz file of detections")
-    try:
-        arrays = load_npz(path, ".npz file of detections")
-    except ModelError as error:
-        raise SourceError(" ".join(str(error).split())) from error
-    except (MemoryError, RuntimeError) as error:  # of an absurd size; encrypted, or packed in an unknown way
-        raise SourceError(f"{path} is no whole .npz file of detections: {' '.join(str(error).split())}") from error
-    arrays = {
-        name: value for name, value in arrays.items() if isinstance(value, np.ndarray)
-    }  # numpy returns other files of the archive as bytes
+    arrays = load_source_npz(path, "detections", "expected an .npz file of detections")
     if "detections" not in arrays:
         raise SourceError(f"{path}: has no array 'detections', only {', '.join(map(repr, arrays)) or 'nothing'}")
     rows = arrays["detections"]

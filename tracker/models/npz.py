@@ -16,7 +16,7 @@ from typing import cast
 
 import numpy as np
 
-from ..errors import ModelError
+from ..errors import ModelError, SourceError
 from ..settings.checks import shown
 
 # A packed file may grow: by far more than numbers do that mean something, and in any case to a size that any machine
@@ -62,6 +62,28 @@ def load_npz(path: Path, what: str = ".npz file of arrays", prefix: str = "") ->
     ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"{path} is no whole {what}: {reason}") from error
+
+
+def load_source_npz(path: Path, what: str, origin: str) -> dict[str, np.ndarray]:
+    """Read the arrays of an ``.npz`` file that somebody gives as a source, as `load_npz` does.
+
+    Args:
+        path: The file.
+        what: What it holds, for the message, such as ``people``.
+        origin: What to do where there is none, for the message.
+
+    Returns:
+        Name -> array.
+
+    Raises:
+        SourceError: The file is missing or damaged, or no file of arrays; the message is one line.
+    """
+    if not path.is_file():
+        raise SourceError(f"{path}: there is no such file; {origin}")
+    try:
+        return load_npz(path, f".npz file of {what}")
+    except ModelError as error:
+        raise SourceError(" ".join(str(error).split())) from error
 
 
 def _entries(archive: zipfile.ZipFile, prefix: str, room: int) -> dict[str, zipfile.ZipInfo]:

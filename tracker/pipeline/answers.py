@@ -12,10 +12,10 @@ from ..sinks.files import answers_path, refined_path, run_path, text_path
 from ..sinks.records.times import Clock
 from ..structures import Frame, SequenceInfo, Tracks
 from .analyse import analyse
-from .answering.overlay import observe
-from .answering.past import Past
+from .answering.event_sink import EventSink
 from .answering.private_answers import AnyAnswers, PrivateAnswers
 from .answering.scene_answers import Asked, SceneAnswers
+from .answering.watch import observe
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class AnswersSink:
         interval: length of the intervals that are counted by, seconds.
         start: clock time of the first frame; None where it is not known.
         private: whether nothing but counts is written, see `PrivateFiles`.
-        past: what the segment before has seen; None for a run that is one whole.
+        run: what happens in the whole run, of which this is a segment; None for a run that is one whole.
         tell: called with every event, once the files have it; not in a private run. None for nobody.
     """
 
@@ -42,7 +42,7 @@ class AnswersSink:
         interval: float = 60.0,
         start: datetime | None = None,
         private: bool = False,
-        past: Past | None = None,
+        run: EventSink | None = None,
         tell: Tell | None = None,
     ) -> None:
         self._output_dir = output_dir
@@ -50,10 +50,10 @@ class AnswersSink:
         self._interval = interval
         self._start = start
         self._private = private
-        self._past = past
-        self._base = 0.0  # milliseconds of the run
-        self._size = (0, 0)
+        self._run = run
         self._tell = tell
+        self._info: SequenceInfo
+        self._number = 0
         self._clock: Clock
         self._answers: AnyAnswers
 
@@ -64,7 +64,7 @@ class AnswersSink:
             OutputError: one cannot be made.
         """
         recording = Recording(info.name, info.size, info.frame_rate, info.skip_frames, self._start, self._interval)
-        self._clock = Clock(info.frame_rate)
+        self._info, self._clock = info, Clock(info.frame_rate)
         folder, name = self._output_dir, info.name
         answers = answers_path(folder, name)
         if self._private:
@@ -74,24 +74,24 @@ class AnswersSink:
             self._answers = SceneAnswers(
                 answers, self._asked, recording, text, about, with_frames=True, tell=self._tell
             )
-        self._base, self._size = round(1000 * info.start), info.size
-        if self._past:
-            if self._past.holder is not None:
-                self._answers.analysis.go_on_from(self._past.before(self._base, self._size))
-            self._past.holder = self
+        if self._run:
+            self._run.holder = self
         if self._answers.analysis.floor:
             logger.info("%s", self._answers.analysis.floor)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Write what a frame tells."""
         observations, now = observe(self._clock, frame, tracks)
-        if self._past:
-            self._past.add(observations, self._base, self._size)
-        self._answers.write(observations, now, frame, tracks)
+        self._number = frame.index + 1
+        crossed = self._run.crossed(self._info, self._number) if self._run else None
+        self._answers.write(observations, now, frame, tracks, crossed)
 
     def close(self) -> dict[str, Path]:
         """Write what is left, and return the folder, as ``answers``, and the report, if any, as ``report``."""
-        return self._answers.close(self._past is not None and self._past.holder is not self)
+        if self._run is None:
+            return self._answers.close()
+        # what is settled after the last frame of a segment is left to the next one
+        return self._answers.close(self._run.crossed(self._info, self._number) if self._run.holder is self else [])
 
 
 class RefinedAnswersSink:

@@ -27,8 +27,8 @@ from ..sinks.mot_text import MotTextSink
 from ..sinks.records.run_file import RunSink
 from ..sinks.records.times import TimesSink
 from ..sinks.trails import Trails
+from .answering.event_sink import EventSink
 from .answering.overlay import SceneOverlay
-from .answering.past import Past
 from .answering.scene_answers import Asked
 from .answers import AnswersSink, RefinedAnswersSink
 from .live.push_sink import PushSink
@@ -106,7 +106,7 @@ class OutputOptions:
         about: Mapping[str, Any] | None = None,
         at_end: Callable[[], Mapping[str, Any]] = dict,
         model: Path | None = None,
-        past: Past | None = None,
+        run: EventSink | None = None,
         tell: Tell | None = None,
     ) -> list[Sink]:
         """Return the sinks that write a sequence's tracks as soon as they are known.
@@ -116,7 +116,7 @@ class OutputOptions:
             about: what ``mot_results/NAME_run.json`` tells of the run; None for no such file.
             at_end: called at the end of the run; returns what is known then only.
             model: folder of the model; None for none.
-            past: what the answers to one segment hand on to those to the next; None for a run that is one whole.
+            run: what happens in the whole run, of which these are a segment; None for a run that is one whole.
             tell: called with every event that the scene makes; None for nobody who listens.
         """
         if self.private:
@@ -129,7 +129,7 @@ class OutputOptions:
             sinks.append(RefinedTextSink(self.folder, settings))
         if self.scene:
             asked = Asked(self.scene, self.language, options=self.answers)
-            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private, past, tell))
+            sinks.append(AnswersSink(self.folder, asked, self.interval, self.start, self.private, run, tell))
             if self.refine:
                 video = self.video
                 if video and about and about.get("anonymise"):
@@ -147,7 +147,7 @@ class OutputOptions:
         """
         if not self.is_rendered:
             return []
-        least, overlays = self._drawing(high_conf_thres)
+        least, overlays = self.drawing(high_conf_thres)
         return [VideoSink(self.folder, least, times.stage, overlays)]
 
     def push_sink(self, url: str, high_conf_thres: float = 1.0) -> PushSink:
@@ -157,10 +157,10 @@ class OutputOptions:
             url: of the server.
             high_conf_thres: as for `renderers`.
         """
-        return PushSink(Pusher(url), *self._drawing(high_conf_thres))
+        return PushSink(Pusher(url), *self.drawing(high_conf_thres))
 
-    def _drawing(self, high_conf_thres: float) -> tuple[float, list[Overlay]]:
-        """Return the least score of the tracks drawn, and what else is drawn."""
+    def drawing(self, high_conf_thres: float) -> tuple[float, list[Overlay]]:
+        """Return the least score of the tracks drawn, and what else is drawn; the argument is that of `renderers`."""
         least = self.draw_threshold
         if least == DRAW_THRESHOLD:  # as whoever asked for nothing: not to lose people whom a model gives low scores
             least = min(least, high_conf_thres)

@@ -236,6 +236,11 @@ class TrackingResult:
         return self.answers.heat()
 
     @property
+    def when_stopped(self) -> str:
+        """What is there if the run was stopped before its end, as a clause of a message."""
+        return what_is_whole(bool(self.frames and self.files))
+
+    @property
     def fps(self) -> float:
         """Frames per second of the whole run."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
@@ -279,6 +284,11 @@ class TrackingResult:
             lost = f", {number['lost']} lost" if number["lost"] else ""
             lines.append(f"  {receiver}: {number['sent']} sent{lost}")
         return "\n".join(map(printable, lines))
+
+
+def what_is_whole(has_files: bool) -> str:
+    """Return what there is of a run that was stopped, which may have made files."""
+    return "the files hold all finished frames" if has_files else "no frame was finished"
 
 
 def _answers(name: str, folder: Path | None) -> Answers:

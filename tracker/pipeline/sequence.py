@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..analysis.analysis import SceneAnalysis
+from ..analysis.recording import Recording
 from ..analysis.regions import Regions
 from ..analysis.scene import Scene
 from ..association.base import SequenceTracker
@@ -48,6 +50,7 @@ class SequenceRun:
         least_people: smaller numbers of people are told as 0.
         events: told what happens; open, and closed with the run. None for nobody who listens.
         keeping_up: how the run keeps up with its source; None for one whose frames wait.
+        on_scene: lets the sinks of the run go on with another scene, in the tracking thread; None where they cannot.
         own_size: whether sinks get the frames of a live source in the size that they come in, also when that changes.
             If not they get all in the size of the first. Tracks and scene keep their fractions of the picture anyway.
 
@@ -71,6 +74,7 @@ class SequenceRun:
         least_people: int = 0,
         events: EventHub | None = None,
         keeping_up: KeepingUp | None = None,
+        on_scene: Callable[[Scene], None] | None = None,
         own_size: bool = False,
     ) -> None:
         self.info = info
@@ -86,6 +90,8 @@ class SequenceRun:
         self._events = events or EventHub()
         self.keeping_up = keeping_up or KeepingUp()
         self._own_size = own_size
+        self._on_scene = on_scene
+        self._coming = scene  # of the next frame; never taken back, so that none is lost between two threads
         self._recorders = SinkGroup(recorders, self.times.stage)
         self._renderers = SinkGroup(renderers, self.times.stage)
         self._files: dict[str, Path] = {}
@@ -144,6 +150,8 @@ class SequenceRun:
         """
         if not self._started:
             self._started = time.perf_counter()
+        if self._coming is not self._scene:
+            self._begin_scene()
         with self.times.stage("decode"):
             decoded = self.detector.decode(raw_outputs, preprocessed)
         with self.times.stage("embed"):
@@ -175,6 +183,30 @@ class SequenceRun:
             ready = self._cover.add(frame, tracks, everybody)
         return tracks, self._record(ready)
 
+    def change_scene(self, scene: Scene) -> bool:
+        """Let the run go on with another scene from the next frame on, from any thread.
+
+        The tracks go on. Its counts begin then, in a new segment of the files, whose record has the scene.
+
+        Returns:
+            Whether it does; the files of a run in one piece cannot.
+
+        Raises:
+            OptionError: the plane of the scene tells no floor in pictures of this size.
+        """
+        if self._on_scene is None:
+            return False
+        SceneAnalysis(scene, Recording(self.info.name, self.info.size, self.info.frame_rate))  # else it is refused here
+        self._coming = scene
+        return True
+
+    def _begin_scene(self) -> None:
+        self._scene, self._regions = self._coming, None
+        assert self._on_scene and self._scene
+        self._on_scene(self._scene)
+        if self._frames:
+            self._begin_events()
+
     def _regions_of(self, size: tuple[int, int], scene: Scene) -> Regions:
         """Return the regions of a scene in pictures of a size, which may change."""
         if self._regions is None or self._regions[0] != size:
@@ -198,10 +230,13 @@ class SequenceRun:
         height, width = first.image.shape[:2]
         name = self._claim.claim(self.info.name, (width, height)) if self._claim else self.info.name
         self.info = replace(self.info, size=(width, height), name=name)
+        self._begin_events()
+
+    def _begin_events(self) -> None:
         lines = (
             {line: (drawn.in_name, drawn.out_name) for line, drawn in self._scene.lines.items()} if self._scene else {}
         )
-        self._events.begin(name, lines, list(self._scene.zones) if self._scene else [])
+        self._events.begin(self.info.name, lines, list(self._scene.zones) if self._scene else [])
 
     @property
     def frames(self) -> int:

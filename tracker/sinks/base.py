@@ -18,9 +18,10 @@ class Sink(Protocol):
     """An output that gets every tracked frame of one sequence, in order.
 
     It is opened with the first frame, so that a source without frames leaves older results alone. Once open it is
-    always closed, also after an error. Two attributes are optional: ``name`` is what messages and ``stage_fps`` call
+    always closed, also after an error. Three attributes are optional: ``name`` is what messages and ``stage_fps`` call
     the sink, by default the name of its class; ``readable_files``, a dictionary as `close` returns it, holds those of
-    its files that can be read while it is open.
+    its files that can be read while it is open; ``on_event``, a method that is called with every event of the run, a
+    mapping as in docs/events.md, in whatever thread it happens: it must be quick, and must not raise.
     """
 
     def open(self, info: SequenceInfo) -> None:

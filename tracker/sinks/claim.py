@@ -25,7 +25,8 @@ from .files import (
     times_path,
     video_path,
 )
-from .video import MAX_SIDE, holds_pictures
+from .fragments import make_whole
+from .video import MAX_SIDE
 
 try:
     import fcntl
@@ -192,7 +193,7 @@ class RunFiles:
         kept = []
         try:
             final_path(video).unlink(missing_ok=True)
-            if holds_pictures(part):
+            if make_whole(part):
                 part.rename(kept_video)
                 kept.append(kept_video)
             else:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
@@ -20,7 +21,7 @@ from ..errors import OutputError
 from ..settings.checks import check_positive
 from .audio import AudioCopier
 from .files import final_path, is_at, part_path
-from .fit import fit
+from .fragments import count_pictures, make_whole, remux
 
 _log = logging.getLogger(__name__)
 
@@ -174,6 +175,7 @@ class VideoWriter:
                 container.close()
         except (OSError, av.FFmpegError) as error:
             self._error = late = self._failure(error)
+            late.__cause__ = error  # which tells a full disk from other failures
         finally:
             # After a failed write FFmpeg adds nothing more to the file: this only frees it.
             with contextlib.suppress(OSError, av.FFmpegError):
@@ -206,7 +208,7 @@ class VideoWriter:
     def _to_frame(self, image: np.ndarray, time: float) -> av.VideoFrame:
         """Convert a picture to the video's size, colours and time base."""
         frame = self._reformatter.reformat(
-            av.VideoFrame.from_numpy_buffer(fit(image, self._size), format="bgr24"),  # read at once, not copied
+            av.VideoFrame.from_numpy_buffer(_fit(image, self._size), format="bgr24"),  # read at once, not copied
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
@@ -279,7 +281,7 @@ class VideoWriter:
             raise self._failure(OSError("it was moved or removed while it grew"))
         final = final_path(self._path)
         try:
-            pictures = _remux(self._part, final)
+            pictures = remux(self._part, final) if make_whole(self._part) else 0
             if pictures:
                 final.replace(self._path)
             self._part.unlink()
@@ -295,7 +297,7 @@ class VideoWriter:
 
     def _keep_part(self) -> int:
         """Make the part file the final one unless it is empty; return the number of its pictures."""
-        pictures = sum(_pictures(self._part))
+        pictures = count_pictures(self._part)
         try:
             if pictures:
                 self._part.replace(self._path)
@@ -316,34 +318,24 @@ class VideoWriter:
         self._warned = True
 
 
-def _remux(part: Path, final: Path) -> int:
-    """Copy a fragmented, perhaps cut off, MP4 to a plain one with its index in front; return the number of pictures."""
-    pictures = 0
-    with (
-        av.open(str(part)) as source,
-        av.open(str(final), "w", format="mp4", container_options={"movflags": "faststart"}) as target,
-    ):
-        outputs = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
-        for packet in source.demux():
-            if _is_whole(packet):
-                pictures += packet.stream.type == "video"
-                packet.stream = outputs[packet.stream.index]
-                target.mux(packet)
-    return pictures
+def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Letterbox a picture into a size, then make its sides even, as yuv420p demands (2x2 is x264's least).
 
+    Args:
+        image: [H, W, 3] uint8.
+        size: height and width in pixels.
 
-def holds_pictures(part: Path) -> bool:
-    """Return whether a fragmented, perhaps cut off, MP4 has a picture that can be read."""
-    return any(_pictures(part))
-
-
-def _pictures(part: Path) -> Iterator[bool]:
-    """Yield for each packet of the video whether it is a picture, as far as the file can be read."""
-    with contextlib.suppress(av.FFmpegError, IndexError), av.open(str(part)) as source:  # IndexError: no video stream
-        for packet in source.demux(video=0):
-            yield _is_whole(packet)
-
-
-def _is_whole(packet: av.Packet) -> bool:
-    """Return whether a packet is one, and not the end of a stream or of a file cut off."""
-    return packet.dts is not None and not packet.is_corrupt
+    Returns:
+        [H', W', 3] uint8, contiguous; H' and W' are those of the size, or one more where they are odd.
+    """
+    height, width = size
+    if image.shape[:2] != size:
+        scale = min(height / image.shape[0], width / image.shape[1])
+        inner = [max(1, round(side * scale)) for side in image.shape[:2]]
+        image = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        bottom, right = height - inner[0] - top, width - inner[1] - left
+        image = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT)
+    if height % 2 or width % 2:  # repeated, not black: a dark line at the edge would show
+        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(image)

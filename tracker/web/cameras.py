@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..analysis.scene import load_scene
+from ..analysis.scene import Scene, load_scene
 from ..cameras.config import Camera
 from ..cameras.run import CameraGroup
-from ..cameras.status import LOST, CameraStatus
+from ..cameras.status import CameraStatus
 from ..errors import TrackingError
 from ..predictor import Predictor
 from ..sinks.base import Sink
@@ -24,8 +23,6 @@ from .limits import without_paths
 from .live.sink import LiveSink
 from .scenes.easels import CameraEasel
 from .site import Site
-
-LOOK = 0.5  # seconds between two looks whether a camera was lost or is back
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +50,11 @@ class CameraRuns:
         # without a video: a camera never ends
         usual = {"visualization": False, **options}
         self._group = CameraGroup(predictor, tracked, usual, self._sinks) if tracked else None
-        self._threads = [
-            threading.Thread(target=work, name=f"cameras {work.__name__}", daemon=True)
-            for work in (self._run, self._watch)
-            if tracked
-        ]
+        for camera in tracked:
+            sink = site.live[camera.name]
+            if sink.private and self._group:  # no sink of its run, but the page tells when it is lost
+                self._group.listen(camera.name, sink.on_event)
+        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
 
     def _show(self, camera: Camera, file: Path) -> Camera:
         """Give a camera its places on the page, and return it with the scene that it counts."""
@@ -70,19 +67,24 @@ class CameraRuns:
         sink.watch = partial(self._status, camera.name)
         self._site.live[camera.name] = sink
         if not sink.private:
-            self._site.easels[f"camera:{camera.name}"] = CameraEasel(sink, camera.scene_file or file)
+            self._site.easels[f"camera:{camera.name}"] = CameraEasel(
+                sink, camera.scene_file or file, partial(self._change_scene, camera.name)
+            )
         return replace(camera, options={**camera.options, "scene": scene})
 
     def _sinks(self, name: str) -> list[Sink]:
         sink = self._site.live[name]
         return [] if sink.private else [sink]
 
+    def _change_scene(self, name: str, scene: Scene) -> bool:
+        return self._group is not None and self._group.change_scene(name, scene)
+
     def _status(self, name: str) -> CameraStatus | None:
         return next((one for one in self._group.status() if one.name == name), None) if self._group else None
 
     def __enter__(self) -> CameraRuns:
-        for thread in self._threads:
-            thread.start()
+        if self._group:
+            self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -91,8 +93,8 @@ class CameraRuns:
 
     def wait(self) -> None:
         """Wait until all cameras have ended."""
-        for thread in self._threads:
-            thread.join()
+        if self._group:
+            self._thread.join()
 
     def _run(self) -> None:
         assert self._group
@@ -103,17 +105,3 @@ class CameraRuns:
             for sink in self._site.live.values():
                 sink.failed(without_paths(error))
         self._stop.set()
-
-    def _watch(self) -> None:
-        """Tell when a camera is lost, and when it is back."""
-        assert self._group
-        lost: dict[str, float] = {}
-        while not self._stop.wait(LOOK):
-            for one in self._group.status():
-                now, sink = time.monotonic(), self._site.live[one.name]
-                if one.state == LOST and one.name not in lost:
-                    lost[one.name] = now
-                    sink.tell({"event": "stream_lost", "time": sink.clock_time(), "seconds": None})
-                elif one.state != LOST and one.name in lost:
-                    gap = round(now - lost.pop(one.name), 1)
-                    sink.tell({"event": "stream_back", "time": sink.clock_time(), "seconds": None, "gap": gap})

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,6 +65,18 @@ def test_without_a_scene_people_appear_and_end(clip, tmp_path):
     for event in events:
         check_event(event)
     assert not (tmp_path / "answers").exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"scene": SCENE}, {"scene": SCENE, "split": "1s"}])
+def test_a_sink_that_listens_is_told_them_too(options, clip, tmp_path):
+    path, told = tmp_path / "all.jsonl", []
+    sink = SimpleNamespace(open=lambda _: None, write=lambda *_: None, close=dict, on_event=told.append)
+    run = Predictor(detector=Walker()).mot_predict
+    run(clip, tmp_path, visualization=False, sinks=[sink], events=str(path), **options)
+    assert told == [json.loads(line) for line in lines_of(path)] and told
+    alone, told[:] = [event for event in told if event["event"] != "segment"], []
+    run(clip, tmp_path / "alone", visualization=False, sinks=[sink], **options)
+    assert [event for event in told if event["event"] != "segment"] == alone
 
 
 def test_a_stream_of_images_tells_events_too(tmp_path):

@@ -89,6 +89,29 @@ def test_counts_are_retained_and_home_assistant_finds_them(broker, subscriber): 
     assert by_name["people in till"]["state_class"] == "measurement"
 
 
+def test_counts_of_a_scene_before_are_taken_from_the_broker(broker, subscriber):  # noqa: F811
+    with EventHub([outlet(broker.address(), discovery=True)]) as hub:
+        hub.begin("street", {"door": ("in", "out"), "gate": ("in", "out")}, ["till"])
+        hub.tell(crossed())
+        subscriber.wait(lambda messages: any(topic.endswith("/events") for topic, *_ in messages))
+        hub.begin("street", {"gate": ("in", "out")}, ["yard"])
+        hub.tell(crossed(line="gate"))
+        hub.tell(crossed())  # of a line that there is no longer
+        subscriber.wait(lambda messages: sum(topic.endswith("/events") for topic, *_ in messages) == 3)
+    late = Subscriber(broker, "late")
+    late.wait(lambda messages: sum(retained for *_, retained in messages) >= 7)
+    newest = late.newest()
+    late.close()
+    assert {topic: text for topic, text in newest.items() if topic.startswith(PREFIX)} == {
+        f"{PREFIX}/available": "offline",
+        f"{PREFIX}/line/gate/in": "1",
+        f"{PREFIX}/line/gate/out": "0",
+        f"{PREFIX}/zone/yard/people": "0",
+    }
+    sensors = [json.loads(text)["name"] for topic, text in newest.items() if topic.startswith("homeassistant/")]
+    assert sorted(sensors) == ["gate in", "gate out", "people in yard"]
+
+
 def test_cameras_that_share_a_broker_count_for_themselves(broker, subscriber):  # noqa: F811
     with EventHub([outlet(broker.address(), several=True)]) as hub:
         for camera in ("yard", "hall"):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -20,9 +21,11 @@ from tests.tracker.delivery.receivers import SCENE
 from tracker.delivery import push
 from tracker.delivery.push import Pusher
 from tracker.errors import OptionError
+from tracker.pipeline.live.push_sink import PushSink
 from tracker.predictor import Predictor
 from tracker.privacy.hide import COLOR
 from tracker.settings.groups.delivery import DeliveryOptions
+from tracker.structures import Frame, SequenceInfo, Tracks
 
 SIZE = (320, 240)
 PICTURES = numbered_frames(45, SIZE)
@@ -239,3 +242,20 @@ def test_addresses_that_are_refused(address):
     with pytest.raises(OptionError, match=r"push must be an address such as rtmp\|") as caught:
         DeliveryOptions(push=address)
     assert "hidden" not in str(caught.value)
+
+
+def test_other_overlays_are_drawn_from_the_next_picture_on():
+    pictures = []
+    pusher = SimpleNamespace(open=lambda *_: None, take=lambda picture: pictures.append(int(picture[0, 0, 0])))
+
+    def overlay(grey):
+        opened = []
+        return SimpleNamespace(open=opened.append, draw=lambda canvas, *_: canvas.fill(grey if opened else 1))
+
+    sink, nobody = PushSink(pusher, overlays=[overlay(50)]), Tracks(np.zeros(0, int), np.zeros((0, 4)), np.zeros(0))
+    sink.open(SequenceInfo("street", 10, (64, 48)))
+    for number in range(4):
+        if number == 2:
+            sink.change([overlay(90)])
+        sink.write(Frame(number, number / 10, np.zeros((48, 64, 3), np.uint8)), nobody)
+    assert pictures == [50, 50, 90, 90]

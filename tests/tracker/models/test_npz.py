@@ -9,8 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from tracker.errors import ModelError
-from tracker.models.npz import load_npz
+from tracker.errors import ModelError, SourceError
+from tracker.models.npz import load_npz, load_source_npz
 
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (10,), }\n"
 
@@ -118,3 +118,14 @@ def test_mutants_never_end_in_a_traceback(tmp_path):
             load_npz(path)
         except ModelError as error:
             assert "\n" not in str(error), seed
+
+
+def test_a_source_is_refused_as_one(tmp_path):
+    path = tmp_path / "people.npz"
+    with pytest.raises(SourceError, match=r"people.npz: there is no such file; make one$"):
+        load_source_npz(path, "people", "make one")
+    path.write_bytes(b"no archive")
+    with pytest.raises(SourceError, match=r"people.npz is no whole \.npz file of people: [^\n]+$"):
+        load_source_npz(path, "people", "make one")
+    np.savez(path, ids=np.arange(3))
+    assert load_source_npz(path, "people", "make one")["ids"].tolist() == [0, 1, 2]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tracker.cameras.status import CameraOutcome, CamerasResult
 from tracker.errors import OutputError
 from tracker.pipeline.result import TrackingResult
 from tracker.sinks.mot_text import MotWriter
@@ -155,3 +156,12 @@ def test_the_summary_names_everything(tmp_path):
     plain = str(dataclasses.replace(result, files={}, skipped=0, seconds=0.0))
     assert "video" not in plain and "tracks" not in plain and "skipped" not in plain and "(0.0 frames/s)" in plain
     assert os.linesep * 2 not in plain
+
+
+def test_what_is_whole_when_a_run_was_stopped(tmp_path):
+    result = result_of(tmp_path / "a.txt", 40)
+    assert result.when_stopped == "the files hold all finished frames"
+    for nothing in (result_of(tmp_path / "a.txt", 0), dataclasses.replace(result, files={})):
+        assert nothing.when_stopped == "no frame was finished"
+    for of, whole in ((result, "the files hold all finished frames"), (None, "no frame was finished")):
+        assert CamerasResult([CameraOutcome("gate", of)], 2.0).when_stopped == whole

@@ -16,14 +16,13 @@ import av
 import numpy as np
 import pytest
 
-from tests.helpers.fake_pipeline import SIZE, FakeDetector, Live, number_of, numbered
+from tests.helpers.fake_pipeline import SIZE, FakeDetector, Live, Slowly, number_of, numbered
 from tests.helpers.paths import ROOT
 from tracker import Predictor
 from tracker.errors import OptionError, OutputError
 from tracker.pipeline.analyse import analyse
 from tracker.sinks.mot_text import MotWriter
 from tracker.sinks.video import VideoWriter
-from tracker.structures import Frame
 
 TEN = "2026-11-27T10:00:00+01:00"
 SCENE = {
@@ -47,35 +46,6 @@ def live(folder, monkeypatch, source, **options):
     """A run of a camera."""
     monkeypatch.setattr("tracker.predictor.open_source", lambda *_, **__: source)
     return Predictor(detector=FakeDetector()).mot_predict("camera", folder, camera_motion=False, **options)
-
-
-class Slowly(Live):
-    """A camera that waits until each frame was taken, so that none is dropped."""
-
-    taken = -1
-
-    def __init__(self, count, sizes=lambda number: SIZE):
-        super().__init__(count)
-        self.sizes = sizes
-        self._taken = threading.Condition()
-
-    def _read(self):
-        for frame in super()._read():
-            height, width = self.sizes(frame.index)
-            yield Frame(frame.index, frame.time, np.full((height, width, 3), frame.image[0, 0, 0], np.uint8))
-            with self._taken:
-                assert self._taken.wait_for(lambda number=frame.index: self.taken >= number, 10)
-
-    def open(self, info):
-        pass
-
-    def write(self, frame, tracks):
-        with self._taken:
-            self.taken = frame.index
-            self._taken.notify_all()
-
-    def close(self):
-        return {}
 
 
 def pictures(video):
@@ -287,6 +257,21 @@ def test_a_full_disk_ends_the_video_and_not_the_text(tmp_path, monkeypatch, capl
     assert warnings == [f"the disk of {tmp_path} is full: video and answers end, the text goes on"]
     assert [frame.frame for frame in result if len(frame)] == [n for n in range(1, 25) if n not in text]
     assert [pictures(s.files["video"]) for s in result.segments if "video" in s.files] == [[*range(10)], [10, 11, 12]]
+
+
+def test_a_disk_that_is_full_when_a_video_ends_fails_no_run(tmp_path, monkeypatch, caplog):
+    mux = VideoWriter._mux
+
+    def full_at_the_end(writer, container, last=False):
+        if last:
+            raise OSError(28, "No space left on device")
+        mux(writer, container)
+
+    monkeypatch.setattr(VideoWriter, "_mux", full_at_the_end)
+    result = stream(tmp_path, split="1s")
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == [f"the disk of {tmp_path} is full: video and answers end, the text goes on"]
+    assert [frame.frame for frame in result if len(frame)] == [*range(1, 25)]
 
 
 def test_on_a_full_disk_the_oldest_segments_go_first(tmp_path, monkeypatch, caplog):

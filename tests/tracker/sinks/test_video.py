@@ -1,11 +1,6 @@
-"""The annotated video: what a player sees in it, and what is left of it when something goes wrong."""
+"""The annotated video: what a player sees in it, and what is left of it after an error of the caller."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import textwrap
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,10 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.paths import ROOT
 from tests.helpers.videos import decode_video, mp4_boxes, plain_image
 from tracker.errors import OptionError, OutputError
-from tracker.sinks import video as video_module
 from tracker.sinks.video import VideoWriter
 
 
@@ -142,118 +135,6 @@ def test_wrong_images_are_named(tmp_path, image):
 # ---- when something goes wrong
 
 
-def run(code, *arguments):
-    """Run Python code on `arguments` in a process of its own."""
-    prelude = "import sys, os, signal, resource, numpy as np\nfrom pathlib import Path\n"
-    prelude += f"sys.path.insert(0, {str(ROOT)!r})\n"
-    prelude += "from tracker.sinks.video import VideoWriter\nfrom tracker.errors import OutputError\n"
-    prelude += "noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)\n"
-    return subprocess.run(
-        [sys.executable, "-c", prelude + textwrap.dedent(code), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def test_killed_process_leaves_a_video(tmp_path):
-    code = """
-    video = VideoWriter(Path(sys.argv[1]), 10)
-    for index in range(150):
-        video.write(np.roll(noise, index, 1), index / 10)
-    os.kill(os.getpid(), signal.SIGKILL)
-    """
-    (tmp_path / "a.mp4").write_bytes(b"older")
-    assert run(code, tmp_path / "a.mp4").returncode == -signal.SIGKILL
-    assert (tmp_path / "a.mp4").read_bytes() == b"older"
-    times = decode_video(tmp_path / ".a.part.mp4")[1]
-    assert 146 <= len(times) <= 150
-    assert times == pytest.approx([i / 10 for i in range(len(times))], abs=0.001)
-
-
-@pytest.mark.parametrize("limit", [150_000, 220_000, 3_000])
-def test_full_disk(tmp_path, limit):
-    code = """
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-    try:
-        with VideoWriter(Path(sys.argv[1]), 10) as video:
-            for index in range(400):
-                video.write(np.roll(noise, index * 7, index % 2), index / 10)
-    except OutputError as error:
-        print(error, end="")
-        sys.exit(3)
-    """
-    path = tmp_path / "a.mp4"
-    result = run(code, path, limit)
-    assert result.returncode == 3, result.stderr
-    assert str(path) in result.stdout and "File too large" in result.stdout
-    if limit < 10_000:  # not even one fragment
-        assert list(tmp_path.iterdir()) == []
-        return
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
-    times = decode_video(path)[1]
-    assert len(times) >= 20
-    assert times == pytest.approx([i / 10 for i in range(len(times))], abs=0.001)
-
-
-def test_no_room_for_the_final_file(tmp_path):
-    code = """
-    import tracker.sinks.video
-    remux = tracker.sinks.video._remux
-    def without_room(part, final):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.path.getsize(part) * 0.5),) * 2)
-        return remux(part, final)
-    tracker.sinks.video._remux = without_room
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with VideoWriter(Path(sys.argv[1]), 10) as video:
-        for index in range(60):
-            video.write(np.roll(noise, index * 7, index % 2), index / 10)
-    """
-    result = run(code, tmp_path / "a.mp4")
-    assert result.returncode == 0, result.stderr
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
-    assert "moof" in mp4_boxes(tmp_path / "a.mp4")
-    assert decode_video(tmp_path / "a.mp4")[1] == pytest.approx([i / 10 for i in range(60)], abs=0.001)
-
-
-def test_failure_at_the_last_moment_is_reported(tmp_path):
-    code = """
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    video = VideoWriter(Path(sys.argv[1]), 10)
-    for index in range(70):
-        video.write(np.roll(noise, index * 7, index % 2), index / 10)
-    size = os.path.getsize(Path(sys.argv[1]).with_name(".a.part.mp4"))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 2000,) * 2)
-    try:
-        video.close()
-    except OutputError as error:
-        print(error, end="")
-    video.close()
-    """
-    path = tmp_path / "a.mp4"
-    result = run(code, path)
-    assert str(path) in result.stdout and "File too large" in result.stdout, result.stderr
-    assert 20 <= len(decode_video(path)[0]) < 70
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
-
-
-def test_pictures_that_did_not_reach_the_disk_are_reported(tmp_path, monkeypatch):
-    remux = video_module._remux
-
-    def cut_off(part, final):
-        os.truncate(part, int(part.stat().st_size * 0.6))
-        return remux(part, final)
-
-    monkeypatch.setattr(video_module, "_remux", cut_off)
-    random = np.random.default_rng(0)
-    with pytest.raises(OutputError, match="of 60 pictures"), VideoWriter(tmp_path / "a.mp4", 10) as video:
-        for index in range(60):
-            video.write(random.integers(0, 255, (64, 96, 3), dtype=np.uint8), index / 10)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
-    assert 20 <= len(decode_video(tmp_path / "a.mp4")[0]) < 60
-
-
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_exception_of_the_caller_still_gives_a_video(tmp_path, error):
     with pytest.raises(error), VideoWriter(tmp_path / "a.mp4", 10) as video:
@@ -265,7 +146,7 @@ def test_exception_of_the_caller_still_gives_a_video(tmp_path, error):
 
 
 def test_exception_of_the_caller_is_not_hidden(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("tracker.sinks.video._remux", lambda part, final: 0)
+    monkeypatch.setattr("tracker.sinks.video.remux", lambda part, final: 0)
     with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "a.mp4", 10) as video:
         video.write(plain_image(), 0.0)
         raise KeyboardInterrupt

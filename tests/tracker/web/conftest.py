@@ -12,6 +12,7 @@ import requests
 from tests.helpers.fake_pipeline import FakeDetector, numbered
 from tests.helpers.videos import write_video
 from tracker import Predictor
+from tracker.pipeline.answering.event_sink import EventSink
 from tracker.structures import Frame, SequenceInfo, Tracks
 from tracker.web.guard import Access
 from tracker.web.limits import Limits
@@ -113,11 +114,19 @@ def frame(index, image=None, rate=10):
     return Frame(index, index / rate, np.full((96, 160, 3), 90, np.uint8) if image is None else image)
 
 
+def run_of(sink, seen):
+    """A run of frames in which these are seen, with the events of its scene."""
+    events, info = EventSink(sink.on_event, scene=sink.scene), SequenceInfo("street", 10, (160, 96))
+    events.open(info)
+    sink.open(info)
+    for index, people in enumerate(seen):
+        for one in (events, sink):
+            one.write(frame(index), tracks(people))
+
+
 def walk_through(sink, count=20, step=8):
     """Somebody walks to the right, through the whole picture."""
-    sink.open(SequenceInfo("street", 10, (160, 96)))
-    for index in range(count):
-        sink.write(frame(index), tracks((1, index * step - 10, 20)))
+    run_of(sink, [(1, index * step - 10, 20) for index in range(count)])
 
 
 SCENE = SimpleNamespace(

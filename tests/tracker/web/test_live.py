@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.tracker.web.conftest import SCENE, SECONDS, frame, serving, tracks, walk_through
+from tests.tracker.web.conftest import SCENE, SECONDS, frame, run_of, serving, tracks, walk_through
 from tracker.analysis.scene import load_scene
 from tracker.structures import SequenceInfo
 from tracker.web.limits import Limits
@@ -165,9 +165,7 @@ def test_there_are_no_more_viewers_than_may_be(sink, running):
 
 
 def test_events_are_sent_as_they_happen_and_once_more_to_who_missed_them(sink, page):
-    sink.open(SequenceInfo("street", 10, (160, 96)))
-    for index in range(5):
-        sink.write(frame(index), tracks((7, 40, 20)))
+    run_of(sink, [(7, 40, 20)] * 5)
     assert sink._events.last == 1
 
     def first(query="", **headers):
@@ -177,7 +175,7 @@ def test_events_are_sent_as_they_happen_and_once_more_to_who_missed_them(sink, p
                     return json.loads(line[6:])
 
     assert first(**{"Last-Event-ID": "0"})["id"] == first("?recent=9")["id"] == 7
-    threading.Timer(0.3, lambda: sink.tell({"event": "stream_lost", "seconds": 3.0})).start()
+    threading.Timer(0.3, lambda: sink.on_event({"event": "stream_lost", "seconds": 3.0})).start()
     assert first()["event"] == "stream_lost"
 
 

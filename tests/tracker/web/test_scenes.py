@@ -101,7 +101,7 @@ def test_what_is_no_json(page, body):
     assert answer.status_code in (400, 422) and set(answer.json()) == {"error"}
 
 
-def test_a_camera_is_drawn_on_without_marks_and_counts_from_its_next_start(tmp_path):
+def test_a_camera_is_drawn_on_without_marks_and_may_count_from_its_next_start_only(tmp_path):
     sink = LiveSink("gate", load_scene(SCENE.line))
     path = tmp_path / "gate.yml"
     with serving(Site(live={"gate": sink}, easels={"camera:gate": CameraEasel(sink, path)})) as page:
@@ -114,6 +114,24 @@ def test_a_camera_is_drawn_on_without_marks_and_counts_from_its_next_start(tmp_p
         assert page.json("/api/easels/camera:gate")["scene"] == yaml.safe_load(path.read_text())
         assert list(sink.scene.lines) == ["door"]
         assert page.ask("/api/done", "POST").status_code == 404
+
+
+def test_a_camera_counts_what_is_saved_from_then_on(tmp_path):
+    sink, path, changed = LiveSink("gate", load_scene(SCENE.both)), tmp_path / "gate.yml", []
+    path.write_text("memory: 3\nlines: {}\n")
+    easel = CameraEasel(sink, path, lambda scene: changed.append(scene) or True)
+    with serving(Site(live={"gate": sink}, easels={"camera:gate": easel})) as page:
+        walk_through(sink, 15)
+        before = sink.status()
+        assert before["lines"][0]["directions"][0]["count"] == 1 and before["zones"]
+        assert page.json("/api/easels/camera:gate", "PUT", json=SCENE.line)["note"] == "saved_now"
+        status = page.json("/api/cameras/gate")
+        assert [way["count"] for way in status["lines"][0]["directions"]] == [0, 0] and status["zones"] == []
+        assert changed == [sink.scene] and sink.scene.memory == 3, "the whole file, and not what is drawn alone"
+        flat = {"points": [[0.1, 0.1], [0.2, 0.2], [0.3, 0.3], [0.4, 0.4]], "metres": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+        kept = path.read_text()
+        page.json("/api/easels/camera:gate", "PUT", 400, json={"plane": flat})
+        assert path.read_text() == kept and len(changed) == 1
 
 
 def test_regions_stay_and_usual_values_are_not_said():

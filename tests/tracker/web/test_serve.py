@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import cv2
@@ -14,10 +15,10 @@ import numpy as np
 import pytest
 import requests
 
-from tests.helpers.fake_pipeline import FakeDetector, numbered
+from tests.helpers.fake_pipeline import FakeDetector, Live, numbered
 from tests.helpers.paths import ROOT
 from tests.helpers.videos import write_video
-from tests.tracker.web.conftest import SECONDS
+from tests.tracker.web.conftest import SCENE, SECONDS
 from tracker import Predictor
 from tracker.cameras.config import Camera, read_cameras
 from tracker.cameras.status import CameraStatus
@@ -134,20 +135,66 @@ def test_a_camera_counts_what_was_drawn_for_it(tmp_path, short_clip):
     assert again.live["gate"].status()["lines"][0]["line"] == "door"
 
 
-def test_a_lost_camera_is_told_and_its_return():
+@pytest.mark.parametrize("private", [False, True])
+def test_a_lost_camera_is_told_and_its_return(private, tmp_path, monkeypatch):
+    """The page hears what the source of a run tells, also where the run gives it no picture."""
+
+    class Lossy(Live):
+        def _read(self):
+            for number, frame in enumerate(super()._read()):
+                if number == 5:
+                    self.tell({"event": "stream_lost", "seconds": 0.5, "reason": "/home/me/x is gone"})
+                    self.tell({"event": "stream_back", "seconds": 2.5, "gap": 2.0})
+                yield frame
+
+    def opened(*_, tell=None, **__):
+        source = Lossy(10)
+        source.tell = tell
+        return source
+
+    monkeypatch.setattr("tracker.predictor.open_source", opened)
     site = Site()
-    sink = site.live["gate"] = LiveSink("gate", events=site.events)
-    states = iter(["live", "lost", "lost", "live"])
-    runs = CameraRuns.__new__(CameraRuns)
-    runs._site, runs._stop = site, SimpleNamespace(wait=lambda _: next(states, None) is None)
-    seen = iter(["live", "lost", "lost", "live"])
-    runs._group = SimpleNamespace(status=lambda: [CameraStatus("gate", next(seen))])
-    runs._watch()
+    camera = Camera("gate", "rtsp://host/", {"private": private, "scene": SCENE.line})
+    with CameraRuns(Predictor(detector=FakeDetector()), [camera], site, {"output_dir": tmp_path}) as runs:
+        runs.wait()
     told = [event for _, event in site.events.after(0)]
-    assert [event["event"] for event in told] == ["stream_lost", "stream_back"] and told[1]["gap"] >= 0
+    assert [(e["event"], e.get("gap")) for e in told if e["event"].startswith("stream")] == [
+        ("stream_lost", None),
+        ("stream_back", 2.0),
+    ]
+    assert {event["camera"] for event in told} == {"gate"} and "/home/me" not in str(told)
+    assert any(event["event"] == "appeared" for event in told) != private
+    assert not private or all("id" not in event for event in told)
+    sink = site.live["gate"]
     sink.watch = lambda: CameraStatus("gate", "lost", reconnects=2, dropped=5, lag_p50=0.1)
     status = sink.status()
     assert (status["state"], status["reconnects"], status["dropped"], status["lag_p50"]) == ("lost", 2, 5, 0.1)
+
+
+def test_a_scene_that_is_saved_while_a_camera_runs(tmp_path, monkeypatch):
+    """Its counts follow on the page, and in a new segment of the camera's files."""
+    site, notes = Site(), []
+
+    def ready(number):
+        sink, until = site.live["gate"], time.monotonic() + SECONDS
+        while number and (sink.newest is None or sink.newest.number < number) and time.monotonic() < until:
+            time.sleep(0.002)  # so that no frame is dropped
+        if number == 10:
+            site.easels["camera:gate"].save({"zones": {"hall": {"points": [[0, 0], [1, 0], [1, 1], [0, 1]]}}})
+            notes.append(site.easels["camera:gate"].note)
+
+    monkeypatch.setattr("tracker.predictor.open_source", lambda *_, **__: Live(30, ready))
+    camera = Camera("gate", "rtsp://host/", {"scene": SCENE.line})
+    with CameraRuns(Predictor(detector=FakeDetector()), [camera], site, {"output_dir": tmp_path}) as runs:
+        runs.wait()
+    status = site.live["gate"].status()
+    assert notes == ["saved_now"] and status["lines"] == [] and status["zones"] == [{"zone": "hall", "inside": 1}]
+    assert len(list((tmp_path / "answers").iterdir())) == 2
+    told = [event for _, event in site.events.after(0)]
+    assert [event["event"] for event in told].count("appeared") == 1
+    assert "segment" in {event["event"] for event in told} and str(tmp_path) not in str(told), "no paths for viewers"
+    site.easels["camera:gate"].save(SCENE.line)
+    assert site.easels["camera:gate"].note == "saved_later", "the camera has ended"
 
 
 def track_arguments(*words):

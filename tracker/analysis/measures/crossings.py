@@ -15,7 +15,24 @@ import numpy as np
 
 from ..geometry import Segments
 from ..scene import ANCHORS, Line
-from ..trajectories import CENTRE, FOOT, HEAD, HEIGHT, ID, KEY, KIND, LATE, MS, SCORE, SETTLED, STEP, TRACK, Movement, X
+from ..trajectories import (
+    CENTRE,
+    FOOT,
+    HEAD,
+    HEIGHT,
+    ID,
+    KEY,
+    KIND,
+    LATE,
+    MS,
+    SCORE,
+    SETTLED,
+    STEP,
+    TRACK,
+    Movement,
+    X,
+    runs,
+)
 
 BAND, LEAST_BAND = 0.1, 3.0  # of the box's height; pixels
 SEEN = 250.0  # milliseconds out of sight that leave a crossing as certain as none
@@ -119,25 +136,22 @@ class CrossingCounter:
         entries = np.concatenate([self._kept, fresh])
         order = np.argsort(codes, kind="stable")
         codes, entries = codes[order], entries[order]
-        begins = np.empty(len(codes), bool)
-        begins[0] = True
-        same = codes[1:] == codes[:-1]
-        begins[1:] = ~same | (entries[1:, _SIDE] != entries[:-1, _SIDE])
-        first = begins.nonzero()[0]
-        last = np.append(first[1:], len(codes)) - 1
+        others = codes[1:] != codes[:-1]
+        first, last = runs(others | (entries[1:, _SIDE] != entries[:-1, _SIDE]))
+        begins, ends = np.ones(len(first), bool), np.ones(len(first), bool)  # the runs of a line and track
+        begins[1:] = ends[:-1] = others[last[:-1]]
         reach = np.maximum.reduceat(entries[:, _REACH], first)
-        changes = np.append(False, same)[first].nonzero()[0]  # runs on a side that follow one on the other
+        changes = (~begins).nonzero()[0]  # runs on a side that follow one on the other
         crossings = []
         if len(changes):
             made = (entries[last[changes - 1]], entries[first[changes]], reach[changes - 1], codes[first[changes]])
             crossings = self._cross(points, *made)
-        new = np.append(True, ~same)[first] & (order[first] >= len(self._codes))
+        new = begins & (order[first] >= len(self._codes))
         halves = [
             self._half(entries[at], int(codes[at] % count), BEGINS, tuple(points[int(entries[at, _ROW]), [KEY, KIND]]))
             for at in first[new]
             if entries[at, _MS] > 0 and _is_near(entries[at])  # in the very first frame everybody is new
         ]
-        ends = np.append(codes[1:] != codes[:-1], True)[last]
         self._codes, self._kept = codes[last[ends]], entries[last[ends]]
         self._kept[:, _REACH] = reach[ends]
         return halves, crossings

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..trajectories import FOOT, HEIGHT, LEFT, MS, STEP, TOP, TRACK, WIDTH, Movement, X
+from ..trajectories import FOOT, HEIGHT, LEFT, MS, STEP, TOP, TRACK, WIDTH, Movement, X, runs
 
 SMALL = 60  # pixels: who is lower is mostly found by luck
 EDGE = 0.25  # of the box's height: who begins or ends farther from every border does so amid the picture
@@ -59,7 +59,7 @@ class HealthLog:
             x, foot = points[:, X], points[:, FOOT]
             amid = (x > edge) & (x < width - edge) & (foot < height - edge) & (top > 0)
             self._begun += int((amid & (points[:, STEP] < 0) & (points[:, MS] >= BEGINNING)).sum())
-            last = np.append(points[1:, TRACK] != points[:-1, TRACK], True)
+            _, last = runs(points[1:, TRACK] != points[:-1, TRACK])
             self._amid |= zip(points[last, TRACK].astype(int).tolist(), amid[last].tolist())
         for track, key in movement.ended[:, [0, 2]].tolist():
             self._ended += self._amid.pop(int(track), False) and key < np.inf

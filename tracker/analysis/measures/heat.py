@@ -14,6 +14,8 @@ COARSE = 16  # cells a side of the squares in which the mean direction is taken
 PLACE = 8  # cells a side of the squares in which people are counted
 _LEVELS = 8  # classes of heights, each twice the one before
 _LOWEST = 16.0  # pixels, of the first of them
+# columns of what is kept of a point
+_TRACK, _X, _FOOT, _STEP, _MS, _COLUMN, _ROW, _LEVEL = range(8)
 
 
 class _Sums:
@@ -61,7 +63,8 @@ class HeatMap:
         self._flow_shape = tuple(-(-side // COARSE) for side in self.shape)
         self._flow = np.zeros((3, self._flow_shape[0] * self._flow_shape[1]), np.int64)  # x, y, in hundredths; points
         # Of each track the last point, whose time inside is not known yet; and the places where it was counted.
-        self._last = np.zeros((0, 6))
+        self._last = np.zeros((0, _LEVEL + 1))
+        self._most = np.array([self.shape[1], self.shape[0], _LEVELS]) - 1  # column, row and class of height
         self._visited: dict[int, set[int]] = {}
         self._neighbours: dict[int, frozenset[int]] = {}
         self._square: dict[int, int] = {}  # where each track was last
@@ -73,20 +76,20 @@ class HeatMap:
         """Take a portion of points."""
         points = movement.points
         if len(points):
-            fresh = np.empty((len(points), 6))
-            fresh[:, :4] = points[:, [TRACK, X, FOOT, HEIGHT]]
-            fresh[:, 4] = points[:, STEP]
-            fresh[:, 5] = points[:, MS]
+            fresh = np.empty((len(points), _LEVEL + 1))
+            fresh[:, : _MS + 1] = points[:, [TRACK, X, FOOT, STEP, MS]]
+            fresh[:, _COLUMN:] = self._place(points)
             rows = np.concatenate([self._last, fresh])
-            rows = rows[np.argsort(rows[:, 0], kind="stable")]
-            follows = np.append(rows[1:, 0] == rows[:-1, 0], False)
+            rows = rows[np.argsort(rows[:, _TRACK], kind="stable")]
+            follows = np.zeros(len(rows), bool)
+            follows[:-1] = rows[1:, _TRACK] == rows[:-1, _TRACK]
             at = follows.nonzero()[0]
             self._add(rows[at], rows[at + 1])
             self._visit(fresh)
             self._last = rows[~follows]
         if len(movement.ended):
             ended = movement.ended[:, 0]
-            self._last = self._last[~np.isin(self._last[:, 0], ended)]
+            self._last = self._last[~np.isin(self._last[:, _TRACK], ended)]
             for track in ended.astype(int).tolist():
                 self._visited.pop(track, None)
                 self._square.pop(track, None)
@@ -129,34 +132,35 @@ class HeatMap:
         x, y, count = self._flow.reshape(3, *self._flow_shape)
         return (np.stack([x, y], axis=-1) / 100 / np.maximum(count, 1)[..., None]).astype(np.float32), count
 
-    def _place(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return column, row, and class of height of points; those outside of the picture are at its border."""
-        column = np.clip(rows[:, 1] // self.cell, 0, self.shape[1] - 1).astype(int)
-        row = np.clip(rows[:, 2] // self.cell, 0, self.shape[0] - 1).astype(int)
-        level = np.clip(np.rint(np.log2(np.maximum(rows[:, 3], 1) / _LOWEST)), 0, _LEVELS - 1).astype(int)
-        return column, row, level
+    def _place(self, points: np.ndarray) -> np.ndarray:
+        """Return column, row, and class of height of points, [N, 3]; those outside of the picture are at its border."""
+        place = np.empty((len(points), 3))
+        place[:, :2] = points[:, [X, FOOT]] // self.cell
+        place[:, 2] = np.rint(np.log2(np.maximum(points[:, HEIGHT], 1) / _LOWEST))
+        return np.minimum(np.maximum(place, 0), self._most)  # for a few points np.clip takes several times as long
 
     def _add(self, rows: np.ndarray, following: np.ndarray) -> None:
-        column, row, level = self._place(rows)
-        cell, spent = row * self.shape[1] + column, following[:, 4].astype(np.int64)
+        column, row, level = rows[:, _COLUMN:].astype(int).T
+        cell, spent = row * self.shape[1] + column, following[:, _STEP].astype(np.int64)
         np.add.at(self._time, (level, cell), spent)
         if self._interval:
-            number = (rows[:, 5] // self._interval).astype(int)
+            number = (rows[:, _MS] // self._interval).astype(int)
             for part in np.unique(number).tolist():
                 here = number == part
                 self._parts.setdefault(part, _Sums()).add((level * self._cells + cell)[here], spent[here])
         square = row // COARSE * self._flow_shape[1] + column // COARSE
-        for sums, values in zip(self._flow, (*np.rint(100 * (following - rows)[:, [1, 2]]).T, np.ones(len(rows)))):
+        for sums, values in zip(self._flow, (*np.rint(100 * (following - rows)[:, [_X, _FOOT]]).T, np.ones(len(rows)))):
             np.add.at(sums, square, values.astype(np.int64))
 
     def _visit(self, fresh: np.ndarray) -> None:
         """Count each person once in each square where their foot was, and in those around it."""
-        column, row, _ = self._place(fresh)
+        column, row = fresh[:, [_COLUMN, _ROW]].astype(int).T
         squares: list[int] = []
         columns = self._places[1]
         place = row // PLACE * columns + column // PLACE
-        changed = np.append(True, (place[1:] != place[:-1]) | (fresh[1:, 0] != fresh[:-1, 0]))
-        for track, where in zip(fresh[changed, 0].astype(int).tolist(), place[changed].tolist()):
+        changed = np.ones(len(fresh), bool)
+        changed[1:] = (place[1:] != place[:-1]) | (fresh[1:, _TRACK] != fresh[:-1, _TRACK])
+        for track, where in zip(fresh[changed, _TRACK].astype(int).tolist(), place[changed].tolist()):
             if self._square.get(track) == where:
                 continue
             self._square[track] = where

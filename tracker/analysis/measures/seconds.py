@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..floor.plane import Floor
-from ..trajectories import FOOT, FRAME, HEIGHT, ID, KEY, KIND, LATE, MS, SCORE, STEP, TRACK, Movement, X
+from ..trajectories import FOOT, FRAME, HEIGHT, ID, KEY, KIND, LATE, MS, SCORE, STEP, TRACK, Movement, X, runs
 
 SECOND = 1000  # milliseconds
 CUT = 2.0  # pixels from the lower border of the picture: a box that ends there does not show the foot
@@ -66,10 +66,11 @@ class SecondSums:
             into = same.nonzero()[0]
             rows[into, SUMS] += rows[into + 1, SUMS]
             rows[into, LAST_X:] = rows[into + 1, LAST_X:]
-            kept = np.append(True, ~same)
+            kept = np.ones(len(rows), bool)
+            kept[1:] = ~same
             rows, keys = rows[kept], keys[kept]
-        followed = rows[1:, TRACK_] == rows[:-1, TRACK_]
-        over = np.append(followed, False)[: len(rows)]
+        over = np.zeros(len(rows), bool)
+        over[:-1] = rows[1:, TRACK_] == rows[:-1, TRACK_]
         known = np.full((len(rows), 2), np.nan)
         known[:-1] = keys[1:]
         if len(movement.ended):
@@ -86,11 +87,7 @@ class SecondSums:
         if not count:
             return np.zeros((0, _WIDTH)), np.zeros((0, 2))
         second = points[:, MS] // SECOND
-        new = np.empty(count, bool)
-        new[0] = True
-        new[1:] = (points[1:, TRACK] != points[:-1, TRACK]) | (second[1:] != second[:-1])
-        first = new.nonzero()[0]
-        last = np.append(first[1:], count) - 1
+        first, last = runs((points[1:, TRACK] != points[:-1, TRACK]) | (second[1:] != second[:-1]))
         values = np.zeros((count, F_YT + 1 - COUNT))
         time = points[:, MS] - second * SECOND
         values[:, COUNT - COUNT] = 1
@@ -122,8 +119,11 @@ class SecondSums:
         rows[:, SECOND_] = second[first]
         rows[:, ID_] = points[first, ID]
         rows[:, SUMS] = np.add.reduceat(values, first)
-        rows[:, FIRST_X:LAST_X] = np.column_stack([points[first][:, [X, FOOT]], place[first], points[first, MS]])
-        rows[:, LAST_X:] = np.column_stack([points[last][:, [X, FOOT]], place[last], points[last][:, [MS, FRAME]]])
+        for at, column in ((first, FIRST_X), (last, LAST_X)):
+            rows[:, column : column + 2] = points[at][:, [X, FOOT]]
+            rows[:, column + 2 : column + 4] = place[at]
+            rows[:, column + 4] = points[at, MS]
+        rows[:, LAST_FRAME] = points[last, FRAME]
         return rows, points[first][:, [KEY, KIND]]
 
 

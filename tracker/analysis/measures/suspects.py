@@ -24,6 +24,7 @@ from ..trajectories import (
     WIDTH,
     Movement,
     X,
+    runs,
 )
 
 FOUND, JUMPED, SHORT = "found", "jumped", "short"
@@ -89,13 +90,11 @@ class SuspectLog:
         edge = EDGE * points[:, HEIGHT]
         amid = (points[:, X] > edge) & (points[:, X] < width - edge) & (points[:, FOOT] < height - edge)
         amid &= (points[:, TOP] > 0) & (points[:, LEFT] > 0) & (points[:, LEFT] + points[:, WIDTH] < width)
-        new = np.append(True, points[1:, TRACK] != points[:-1, TRACK])
-        at = new.nonzero()[0]
-        ends = np.append(at[1:], len(points)) - 1
+        at, ends = runs(points[1:, TRACK] != points[:-1, TRACK])
         tracks = points[at, TRACK].astype(int).tolist()
         known = [self._last.get(track) for track in tracks]
         way = np.empty(len(points))  # from the point before
-        way[1:] = np.hypot(*np.diff(points[:, [X, FOOT]], axis=0).T)
+        way[1:] = np.hypot(points[1:, X] - points[:-1, X], points[1:, FOOT] - points[:-1, FOOT])
         before = np.array([(seen.x, seen.foot) if seen else (np.nan, np.nan) for seen in known])
         way[at] = np.hypot(*(points[at][:, [X, FOOT]] - before).T)
         seconds = points[:, STEP] / 1000

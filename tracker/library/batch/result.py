@@ -39,6 +39,11 @@ class BatchResult:
         """The videos that the batch was ended before."""
         return [row for row in self.rows if row.state == "left"]
 
+    @property
+    def when_stopped(self) -> str:
+        """What is there if the batch was stopped before its end, as a clause of a message."""
+        return f"{len(self.left)} of {len(self.rows)} videos are left; --resume goes on with them"
+
     def __str__(self) -> str:
         head = ("video", "frames", "frames/s", "people", "")
         cells = [head, *(_cells(row) for row in self.rows)]

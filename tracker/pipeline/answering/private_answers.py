@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...analysis.analysis import SceneAnalysis
+from ...analysis.measures.crossings import Crossed
 from ...analysis.recording import Recording
 from ...analysis.scene import Scene
 from ...privacy.counts import PrivateFiles
@@ -34,15 +35,20 @@ class PrivateAnswers:
         self._files = PrivateFiles(folder, self.analysis)
 
     def write(
-        self, observations: np.ndarray, now: float, frame: Frame | None = None, tracks: Tracks | None = None
+        self,
+        observations: np.ndarray,
+        now: float,
+        frame: Frame | None = None,
+        tracks: Tracks | None = None,
+        crossed: list[Crossed] | None = None,
     ) -> None:
         """Take the next frames, see `SceneAnswers.write`; nothing is made of the frame itself."""
-        self._files.write(self.analysis.update(observations, now))
+        self._files.write(self.analysis.update(observations, now, crossed))
 
-    def close(self, is_followed: bool = False) -> dict[str, Path]:
+    def close(self, crossed: list[Crossed] | None = None) -> dict[str, Path]:
         """Write what is left, see `SceneAnswers.close`, and return the folder, as ``answers``."""
         try:
-            self._files.write(self.analysis.close(is_followed))
+            self._files.write(self.analysis.close(crossed))
         finally:
             made = self._files.close()
         return made

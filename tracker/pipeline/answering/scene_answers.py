@@ -13,6 +13,7 @@ import numpy as np
 from ...analysis.analysis import SceneAnalysis, Step
 from ...analysis.edits import Edits
 from ...analysis.files import TABLES, AnswerFiles
+from ...analysis.measures.crossings import Crossed
 from ...analysis.recording import Recording
 from ...analysis.report.page import write_report
 from ...analysis.rows import Crossing
@@ -112,7 +113,12 @@ class SceneAnswers:
         self._files = AnswerFiles(folder, self.analysis, edits.names)
 
     def write(
-        self, observations: np.ndarray, now: float, frame: Frame | None = None, tracks: Tracks | None = None
+        self,
+        observations: np.ndarray,
+        now: float,
+        frame: Frame | None = None,
+        tracks: Tracks | None = None,
+        crossed: list[Crossed] | None = None,
     ) -> None:
         """Take the next frames, see `SceneAnalysis.update`.
 
@@ -121,22 +127,23 @@ class SceneAnswers:
             now: time of the last of them, milliseconds.
             frame: the frame, for pictures.
             tracks: all people in sight in it.
+            crossed: of a segment of a run, see `SceneAnalysis.update`.
         """
         if self._pictures and frame and tracks:
-            self._pictures.update(frame, tracks, now, self.analysis.keep(observations)[:, ID:])
-        self._take(self.analysis.update(observations, now))
+            self._pictures.update(frame, tracks, now, self.analysis.regions.of(observations)[:, ID:])
+        self._take(self.analysis.update(observations, now, crossed))
 
-    def close(self, is_followed: bool = False) -> dict[str, Path]:
+    def close(self, crossed: list[Crossed] | None = None) -> dict[str, Path]:
         """Write what is left, and the report.
 
         Args:
-            is_followed: whether another segment goes on from this one.
+            crossed: of a segment of a run, see `SceneAnalysis.update`.
 
         Returns:
             The folder, as ``answers``, and the report, as ``report``.
         """
         try:
-            self._take(self.analysis.close(is_followed))
+            self._take(self.analysis.close(crossed))
             if self._pictures:
                 self._pictures.close()
             else:

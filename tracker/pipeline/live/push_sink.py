@@ -31,23 +31,35 @@ class PushSink:
         self._pusher = pusher
         self._draw_threshold = draw_threshold
         self._overlays = tuple(overlays)
+        self._coming = self._overlays  # of the next picture; never taken back, as other threads write it
+        self._info: SequenceInfo
         self._size = (0, 0)
+
+    def change(self, overlays: Sequence[Overlay]) -> None:
+        """Draw other overlays from the next picture on; from any thread."""
+        self._coming = tuple(overlays)
 
     def open(self, info: SequenceInfo) -> None:
         """Begin to connect."""
-        self._size = info.size
+        self._info, self._size = info, info.size
         self._pusher.open(info.size, info.frame_rate / info.skip_frames, info.pixel_aspect)
-        for overlay in self._overlays:
-            overlay.open(info)
+        self._open_overlays()
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Draw a frame, and hand it on."""
+        if self._coming is not self._overlays:
+            self._overlays = self._coming
+            self._open_overlays()
         tracks = scaled_tracks(tracks, size_of(frame), self._size)
         frame = resized(frame, self._size)
         picture = draw_tracks(frame.image, tracks.ids, tracks.boxes, tracks.scores, self._draw_threshold)
         for overlay in self._overlays:
             overlay.draw(picture, frame, tracks)
         self._pusher.take(picture)
+
+    def _open_overlays(self) -> None:
+        for overlay in self._overlays:
+            overlay.open(self._info)
 
     def totals(self) -> dict[str, int]:
         """Return how many pictures were ``sent``, and how many dropped, as ``lost``."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...boxes import ltwh_to_ltrb
 from ...errors import OutputError
 from ...structures import Frame, Tracks
 from .background import Background
@@ -129,10 +130,9 @@ class ScenePictures:
 
     def _look(self, image: np.ndarray, boxes: np.ndarray) -> None:
         height, width = image.shape[:2]
-        for left, top, right, bottom in np.rint(np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])).tolist():
-            rows = slice(int(np.clip(top, 0, height)), int(np.clip(bottom, 0, height)), _EVERY)
-            columns = slice(int(np.clip(left, 0, width)), int(np.clip(right, 0, width)), _EVERY)
-            seen = image[rows, columns]
+        corners = np.clip(np.rint(ltwh_to_ltrb(boxes)), 0, [width, height, width, height]).astype(int)
+        for left, top, right, bottom in corners.tolist():
+            seen = image[top:bottom:_EVERY, left:right:_EVERY]
             if seen.size:
                 self._boxes += 1
                 self._dark += bool(seen.mean() < DARK)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...settings.groups.segments import Keep
 from ..files import final_path, part_path, run_path, text_path, video_path
-from ..video import holds_pictures
+from ..fragments import make_whole
 from .names import SegmentFiles, find_segments, is_segment
 
 try:
@@ -119,7 +119,7 @@ def finish_killed(folder: Path, name: str) -> list[Path]:
             continue
         try:
             final_path(video).unlink(missing_ok=True)
-            if not holds_pictures(part):
+            if not make_whole(part):
                 part.unlink()
             elif not video.exists():
                 part.rename(video)

@@ -119,6 +119,10 @@ class Segments:
             self._outputs[1].claim.release()
             self._outputs = None
 
+    def renew(self) -> None:
+        """Let the next frame begin a segment."""
+        self._renew = True
+
     # As a recorder.
 
     @property

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from ...analysis.scene import Scene
 from ...cameras.status import LIVE, CameraStatus
-from ...pipeline.answering.overlay import SceneOverlay
+from ...pipeline.answering.overlay import paint_scene, tally_of
 from ...sinks.draw import draw_tracks
 from ...structures import Frame, SequenceInfo, Tracks
 from ..limits import without_paths
@@ -70,11 +69,11 @@ class Moment:
 
 
 class LiveSink:
-    """Keeps the newest frame of a run, and what was counted so far. Writing a frame draws and encodes nothing.
+    """Keeps the newest frame of a run, and what it told so far. Writing a frame draws, encodes and counts nothing.
 
     Args:
         key: what addresses and events call the run.
-        scene: lines and zones to count at and to draw; None for none.
+        scene: of the run, to draw with the counts of its events; None for none.
         events: gets what happens; None for nobody.
         live: whether the source is a camera, which can fall behind the clock; a file cannot.
         title: what the page calls it; None for the name of the sequence.
@@ -105,34 +104,35 @@ class LiveSink:
         self._live = live
         self._state = "waiting"
         self._error: str | None = None
-        self._overlay: SceneOverlay | None = None
+        self._counted = self.scene, tally_of(self.scene)
         self._times: deque[float] = deque(maxlen=256)
         self._counting = threading.Lock()
         self._people_seen = self._frames = self._first = 0
         self._skip = 1
         self._lag: float | None = None
 
-    def tell(self, event: dict[str, Any]) -> None:
-        """Add an event to the log, under the name that the page knows."""
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Count an event of the run, and add it to the log under the name that the page knows, without paths."""
+        with self._counting:
+            self._counted[1].take(event)
         if self._events:
-            self._events.add({**event, "camera": self.key})
+            told = {**event, "camera": self.key}
+            told.pop("files", None)
+            if "reason" in told:
+                told["reason"] = without_paths(told["reason"])
+            self._events.add(told)
 
     def open(self, info: SequenceInfo) -> None:
         """Begin a run; what is known of people goes on from an earlier one of the same sink."""
         self.title = self.title or info.name
         with self._counting:
-            start = datetime.now().astimezone() if self._live else None
-            self._overlay = SceneOverlay(self.scene, tell=self.tell, start=start)
-            self._overlay.open(info)
             self._skip, self._first, self._frames = info.skip_frames, 0, 0
             self._state, self._error = "running", None
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
-        """Count what a frame tells, and keep it as the newest."""
+        """Keep a frame as the newest."""
         now = time.monotonic()
         with self._counting:
-            assert self._overlay is not None
-            self._overlay.count(frame, tracks)
             self._first = self._first or frame.index + 1
             self._frames += 1
             self._people_seen = max(self._people_seen, int(tracks.ids.max(initial=0)))
@@ -147,13 +147,13 @@ class LiveSink:
         self._state = "ended"
         return {}
 
+    def change_scene(self, scene: Scene) -> None:
+        """Draw another scene, whose counts begin now."""
+        self.scene, self._counted = scene, (scene, tally_of(scene))
+
     def failed(self, reason: str) -> None:
         """Note why the run ended."""
         self._state, self._error = "failed", reason
-
-    def clock_time(self) -> str:
-        """Return the time of day as events have it."""
-        return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
     def status(self) -> dict[str, Any]:
         """Return what is known now, as plain values."""
@@ -171,14 +171,14 @@ class LiveSink:
         return made
 
     def _own_status(self) -> dict[str, Any]:
-        now, moment = time.monotonic(), self.newest
+        now, moment, (_, tally) = time.monotonic(), self.newest, self._counted
         with self._counting:
             recent = [at for at in self._times if now - at <= RATE_SECONDS]
             rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
             lines: dict[str, list[dict[str, Any]]] = {}
-            for line, direction, count in self._overlay.counts() if self._overlay else ():
+            for (line, direction), count in tally.crossings.items():
                 lines.setdefault(line, []).append({"direction": direction, "count": count})
-            zones = self._overlay.inside() if self._overlay else []
+            zones = [{"zone": zone, "inside": len(people)} for zone, people in tally.inside.items()]
             index = moment.frame.index + 1 - self._first if moment and self._frames else 0
             return {
                 "name": self.key,
@@ -200,7 +200,7 @@ class LiveSink:
                 "seconds": round(moment.frame.time, 3) if moment else 0.0,
                 "size": list(moment.frame.image.shape[1::-1]) if moment else None,
                 "lines": [{"line": line, "directions": counts} for line, counts in lines.items()],
-                "zones": [{"zone": zone, "inside": inside} for zone, inside in zones],
+                "zones": zones,
             }
 
     def picture(self, moment: Moment, marked: bool = True) -> bytes:
@@ -225,8 +225,7 @@ class LiveSink:
             x, y = size[0] / width, size[1] / height
             tracks = moment.tracks
             image = draw_tracks(image, tracks.ids, tracks.boxes * np.array([x, y, x, y]), tracks.scores)
-            if self._overlay:
-                self._overlay.paint(image)
+            paint_scene(image, *self._counted)
         return image
 
 

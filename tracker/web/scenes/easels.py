@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
 
+from ...analysis.analysis import SceneAnalysis
+from ...analysis.recording import Recording
 from ...analysis.scene import Scene, load_scene
 from ...errors import OptionError, OutputError
 from ...settings.files import read_mapping
@@ -32,7 +34,7 @@ class Easel(Protocol):
     Attributes:
         title: what the page calls it.
         span: seconds from the beginning in which a frame may be chosen; 0 for the newest only.
-        note: what is to be told after saving: ``saved`` or ``saved_later``.
+        note: what is to be told after saving: ``saved``, ``saved_now`` or ``saved_later``, where it counts so.
     """
 
     title: str
@@ -178,13 +180,14 @@ class CameraEasel:
     Args:
         sink: has the picture, with people hidden as the run hides them.
         path: file of its scene, which the camera reads when it starts.
+        change: lets the camera go on with a scene that was saved, and returns whether it does.
     """
 
     span, note = 0.0, "saved_later"
 
-    def __init__(self, sink: LiveSink, path: Path) -> None:
+    def __init__(self, sink: LiveSink, path: Path, change: Callable[[Scene], bool] = lambda _: False) -> None:
         self.title = sink.title or sink.key
-        self._sink, self._path = sink, path
+        self._sink, self._path, self._change = sink, path, change
 
     def picture(self, seconds: float) -> bytes:
         """Return the newest frame."""
@@ -197,11 +200,21 @@ class CameraEasel:
         return load_scene(self._path) if self._path.exists() else self._sink.scene
 
     def save(self, drawn: dict[str, Any]) -> None:
-        """Write the file."""
+        """Write the file, and let the camera count it from now on, if it can."""
+        if self._sink.newest is not None:
+            height, width = self._sink.newest.frame.image.shape[:2]
+            SceneAnalysis(
+                load_scene(drawn), Recording(self.title, (width, height), 1.0)
+            )  # what it refuses is not saved
         save_scene(self._path, drawn)
+        scene = load_scene(self._path)
+        changed = self._change(scene)
+        if changed:
+            self._sink.change_scene(scene)
+        self.note = "saved_now" if changed else "saved_later"
 
     def text(self) -> Path | None:
-        """Return None: the camera counts with the scene that it was started with."""
+        """Return None: the files of a camera are not counted anew."""
         return None
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker.sinks.pictures.proof import KEPT, SIDE, Crossed, ProofStrips
+from tracker.sinks.pictures.proof import KEPT, SIDE, Crossed, ProofStrips, _sample
 from tracker.sinks.pictures.view import numbered_pictures
 
 LINE = np.array([[150.0, 20.0], [150.0, 220.0]])
@@ -75,3 +75,19 @@ def test_who_is_far_from_every_line_is_not_looked_at(tmp_path):
     strips.update(picture(0), 0, np.array([1]), np.array([[280.0, 100, 4, 10]]))
     assert not strips._samples
     ProofStrips(tmp_path, {}, 2.0).update(picture(0), 0, np.array([1]), np.array([[280.0, 100, 4, 10]]))
+
+
+@pytest.mark.parametrize("tall", [30.0, 99.0, 155.0, 161.0, 233.0, 320.0, 341.0, 500.0, 900.0])
+def test_small_pictures_show_things_where_they_are(tall):
+    """Whatever the size of somebody: a blot on their foot, and the picture as an exact average shows it."""
+    x, y = 611.0, 470.0
+    image = np.zeros((1080, 1220, 3), np.uint8)
+    cv2.circle(image, (round(x * 16), round(y * 16)), round(tall / 4 * 16), (200, 200, 200), cv2.FILLED, cv2.LINE_AA, 4)
+    sample = _sample(image, 0.0, np.array([x - tall / 4, y - tall, tall / 2, tall]))
+    assert sample.picture.shape == (SIDE, SIDE, 3)
+    rows, columns = (sample.picture[..., 0] > 100).nonzero()
+    middle = (sample.foot + 0.5 - sample.corner) * sample.scale - 0.5  # of pixels
+    assert [columns.mean(), rows.mean()] == pytest.approx(middle, abs=0.6)
+    (left, top), side = sample.corner, round(SIDE / sample.scale)
+    exact = cv2.resize(image[top : top + side, left : left + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    assert np.abs(sample.picture.astype(float) - exact).mean() < 1.5

@@ -95,6 +95,7 @@ export const WORDS = {
   redo: ["Redo", "重做"],
   save: ["Save", "保存"],
   saved: ["Saved.", "已保存。"],
+  saved_now: ["Saved. It counts from now on.", "已保存，从现在起生效。"],
   saved_later: ["Saved. It counts from the next start of the camera.", "已保存。摄像头下次启动时生效。"],
   finish: ["Save and finish", "保存并结束"],
   finished: ["Saved. You can close this page.", "已保存，可以关闭此页面。"],

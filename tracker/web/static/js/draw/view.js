@@ -197,7 +197,7 @@ function editor(main, head, easel, site) {
 /** The slider for another frame of a video, or the button for a newer one of a camera. */
 function timeField(easel, image, path) {
   const show = (seconds) => (image.src = `${path}/frame.jpg?at=${seconds}&v=${Date.now()}`);
-  if (!easel.span) return easel.note === "saved_later" ? h("div", { class: "time" }, h("button", { type: "button", onclick: () => show(0) }, t("newer_picture"))) : "";
+  if (!easel.span) return easel.note !== "saved" ? h("div", { class: "time" }, h("button", { type: "button", onclick: () => show(0) }, t("newer_picture"))) : "";
   const words = h("output", { class: "num" }, clock(0));
   const slider = h("input", { type: "range", id: "at", min: 0, max: easel.span, step: 0.1, value: 0, oninput: () => (words.textContent = clock(slider.value)), onchange: () => show(slider.value) });
   return h("div", { class: "time" }, h("label", { for: "at", class: "soft" }, t("frame_at")), slider, words);

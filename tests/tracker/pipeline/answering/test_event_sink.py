@@ -3,13 +3,15 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker.analysis.analysis import SceneAnalysis
 from tracker.analysis.recording import Recording
 from tracker.analysis.scene import load_scene
-from tracker.pipeline.answering.past import Past
+from tracker.pipeline.answering.event_sink import EventSink
+from tracker.structures import Frame, SequenceInfo, Tracks
 
 SIZE = (320, 240)
 SCENE = load_scene({"lines": {"door": {"points": [[0.5, 0], [0.5, 1]]}, "bar": {"points": [[0, 0.6], [1, 0.5]]}}})
@@ -34,22 +36,24 @@ def walks(seed, people=4):
 
 def in_segments(frames, cuts, size_of=lambda number: SIZE):
     """The crossings that each segment tells; the picture may have another size in each."""
-    past, made = Past(), []
+    run, made = EventSink(None, scene=SCENE), []
+    run.open(SequenceInfo("a", 1000 / PERIOD, SIZE, start=5.0))
     bounds = [0, *sorted(cuts), len(frames)]
     for number, (begin, end) in enumerate(pairwise(bounds)):
-        width, height = size_of(number)
-        analysis = SceneAnalysis(SCENE, Recording("a", (width, height), 1000 / PERIOD))
-        if begin:
-            analysis.go_on_from(past.before(begin * PERIOD, (width, height)))
-        told = []
+        width, height = size = size_of(number)
+        info = SequenceInfo("a", 1000 / PERIOD, size, start=5.0 + begin * PERIOD / 1000)
+        analysis, told = SceneAnalysis(SCENE, Recording("a", size, 1000 / PERIOD)), []
         for at in range(begin, end):
             rows = frames[at].copy()
+            rows[:, 3:7] *= [width / SIZE[0], height / SIZE[1]] * 2
+            tracks = Tracks(rows[:, 2].astype(int), rows[:, 3:7], rows[:, 7])
+            run.write(Frame(at, at * PERIOD / 1000, np.zeros((height, width, 3), np.uint8)), tracks)
             rows[:, 0] -= begin * PERIOD
             rows[:, 1] -= begin
-            rows[:, 3:7] *= [width / SIZE[0], height / SIZE[1]] * 2
-            past.add(rows, begin * PERIOD, (width, height))
-            told += analysis.update(rows, (at - begin) * PERIOD).crossings
-        told += analysis.close(is_followed=end < len(frames)).crossings
+            told += analysis.update(rows, (at - begin) * PERIOD, run.crossed(info, at - begin + 1)).crossings
+        if end == len(frames):
+            run.close()
+        told += analysis.close(run.crossed(info, end - begin) if end == len(frames) else []).crossings
         totals = {(line, direction): count for line, direction, count, *_ in analysis.totals}
         assert sum(totals.values()) == len(told)
         assert all(0 <= row.seconds <= (end - begin) * PERIOD / 1000 and row.frame >= 1 for row in told)
@@ -83,11 +87,14 @@ def test_a_camera_that_comes_back_with_another_size(seed, cut):
     assert who(row for part in parts for row in part) == who(whole)
 
 
-def test_only_a_minute_is_remembered():
-    past = Past()
-    for number in range(1000):
-        rows = np.ones((1, 8))
-        rows[0, 0] = 1000 * number
-        past.add(rows, 0.0, SIZE)
-    before = past.before(1_000_000.0, SIZE)
-    assert len(before) == 61 and before[:, 0].min() == -61_000 and (before[:, 1] == 1).all()
+def test_rows_of_a_segment_are_in_its_own_times_frames_and_pixels():
+    frames, cut = walks(5), 30
+    (whole,) = in_segments(frames, ())
+    second = in_segments(frames, [cut], lambda number: (320 * (number + 1), 240 * (number + 1)))[1]
+    rows = {(row.line, row.direction, row.id, round(row.seconds + cut * PERIOD / 1000, 3)): row for row in second}
+    assert len(rows) > 5
+    for row in whole:
+        own = rows.get((row.line, row.direction, row.id, round(row.seconds, 3)))
+        if own is not None:
+            assert own.frame + cut == row.frame and own.certainty == pytest.approx(row.certainty, abs=0.02)
+            assert (own.x, own.y) == pytest.approx((2 * row.x, 2 * row.y), abs=0.1)
