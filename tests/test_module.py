@@ -1,6 +1,7 @@
 """The Python API on the installed module: what it writes, returns, refuses, and leaves when it is interrupted."""
 
 import concurrent.futures
+import itertools
 import signal
 import threading
 from pathlib import Path
@@ -280,9 +281,14 @@ def test_predictor_is_built_once(module, short_clip, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 1), (2, 3), (17, 31, 3), (40, 1000, 3), (1000, 10, 3), (64, 64, 4), (4320, 7680, 3)]
+    ("shape", "dtype"),
+    [
+        *itertools.product(
+            [(1, 1), (2, 3), (17, 31, 3), (40, 1000, 3), (1000, 10, 3), (64, 64, 4)], [np.uint8, np.uint16]
+        ),
+        ((4320, 7680, 3), np.uint8),
+    ],
 )
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_images_of_every_size_and_kind(module, tmp_path, shape, dtype):
     random = np.random.default_rng(0)
     image = random.integers(0, np.iinfo(dtype).max, shape, dtype)

@@ -107,7 +107,7 @@ def gappy(clip_frames, tmp_path_factory):
     return folder, [number for number in range(1, len(clip_frames) + 1) if number not in missing]
 
 
-@pytest.mark.parametrize("association", ["fused", "byte", "jde"])
+@pytest.mark.parametrize("association", ["fused", pytest.param("byte", marks=pytest.mark.slow), "jde"])
 def test_a_missing_frame_means_the_same_by_all_paths(association, gappy, clip_frames, tmp_path, monkeypatch):
     """Video, stream, validation of a model, and stored detections."""
     folder, numbers = gappy
