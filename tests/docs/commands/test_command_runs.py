@@ -67,7 +67,7 @@ def marked(words):
     return pytest.param(words, id=" ".join(words), marks=[pytest.mark.slow] if slow else [])
 
 
-@pytest.mark.parametrize("words", map(marked, SHOWN))
+@pytest.mark.parametrize("words", [marked(words) for words in SHOWN])
 def test_it_runs(words, place, predictor, monkeypatch, capsys):
     monkeypatch.chdir(place)
     given = list(words)
