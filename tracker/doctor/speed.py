@@ -33,7 +33,8 @@ def check_speed(clip: Path, seconds: float, predictor_of: PredictorOf) -> Iterat
     """
     # before, for afterwards it is the measurement's own
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    speed = measure(predictor_of(OWN_SIZE), clip, _OF_FILE * seconds)
+    usual = predictor_of(OWN_SIZE)
+    speed = measure(usual, clip, _OF_FILE * seconds)
     yield speed
     text = (
         f"{speed.rate:.1f} frames/s from video to tracks and annotated video: compact model at {OWN_SIZE}, pictures of "
@@ -44,12 +45,12 @@ def check_speed(clip: Path, seconds: float, predictor_of: PredictorOf) -> Iterat
     if load > cores:
         text += f". Other programs are busy (load {load:.1f} on {cores} cores): end them, and measure again"
     yield Finding("speed", NOTE if load > cores else OK, text)
-    yield _for_camera(clip, _OF_CAMERA * seconds, predictor_of, speed.rate)
+    yield _for_camera(clip, _OF_CAMERA * seconds, usual, predictor_of, speed.rate)
 
 
-def _for_camera(clip: Path, seconds: float, predictor_of: PredictorOf, rate: float) -> Finding:
+def _for_camera(clip: Path, seconds: float, usual: Predictor, predictor_of: PredictorOf, rate: float) -> Finding:
     """Find what a camera needs so that no frame is lost, where a file has so many frames a second."""
-    camera, usual = f"a camera of {RATE:g} frames/s", predictor_of(OWN_SIZE)
+    camera = f"a camera of {RATE:g} frames/s"
     kept = measure(usual, clip, seconds, live=True).kept
     if kept >= ENOUGH:
         return Finding("real time", OK, f"{camera} is tracked in real time, as it is")

@@ -57,6 +57,15 @@ def test_a_run_tells_events_and_counts(broker, subscriber, tmp_path, caplog):  #
     assert "hidden" not in caplog.text
 
 
+def retained(server, least):
+    """What the broker tells who comes late, by topic: the newest messages, once there are so many that it has kept."""
+    late = Subscriber(server, "late")
+    late.wait(lambda messages: sum(kept for *_, kept in messages) >= least)
+    newest = late.newest()
+    late.close()
+    return newest
+
+
 def test_counts_are_retained_and_home_assistant_finds_them(broker, subscriber):  # noqa: F811
     with EventHub([outlet(broker.address(), discovery=True)]) as hub:
         hub.begin("Straße", {"door": ("in", "out"), "a/b+#": ("hin", "her")}, ["till"])
@@ -66,10 +75,7 @@ def test_counts_are_retained_and_home_assistant_finds_them(broker, subscriber): 
         hub.tell(zone("entered", 3))
         hub.tell(crossed("her", "a/b+#"))
         subscriber.wait(lambda messages: sum(topic.endswith("/events") for topic, *_ in messages) == 9)
-    late = Subscriber(broker, "late")
-    late.wait(lambda messages: sum(retained for *_, retained in messages) >= 11)
-    newest = late.newest()
-    late.close()
+    newest = retained(broker, 11)
     assert {topic: text for topic, text in newest.items() if topic.startswith(PREFIX)} == {
         f"{PREFIX}/available": "offline",
         f"{PREFIX}/line/door/in": "2",
@@ -98,10 +104,7 @@ def test_counts_of_a_scene_before_are_taken_from_the_broker(broker, subscriber):
         hub.tell(crossed(line="gate"))
         hub.tell(crossed())  # of a line that there is no longer
         subscriber.wait(lambda messages: sum(topic.endswith("/events") for topic, *_ in messages) == 3)
-    late = Subscriber(broker, "late")
-    late.wait(lambda messages: sum(retained for *_, retained in messages) >= 7)
-    newest = late.newest()
-    late.close()
+    newest = retained(broker, 7)
     assert {topic: text for topic, text in newest.items() if topic.startswith(PREFIX)} == {
         f"{PREFIX}/available": "offline",
         f"{PREFIX}/line/gate/in": "1",

@@ -96,7 +96,6 @@ class LiveSink:
     ) -> None:
         self.key = key
         self.title = title
-        self.scene = scene or Scene()
         self.private = False
         self.watch: Callable[[], CameraStatus | None] | None = None
         self.newest: Moment | None = None
@@ -104,12 +103,17 @@ class LiveSink:
         self._live = live
         self._state = "waiting"
         self._error: str | None = None
-        self._counted = self.scene, tally_of(self.scene)
+        self.change_scene(scene or Scene())
         self._times: deque[float] = deque(maxlen=256)
         self._counting = threading.Lock()
         self._people_seen = self._frames = self._first = 0
         self._skip = 1
         self._lag: float | None = None
+
+    @property
+    def scene(self) -> Scene:
+        """What is drawn and counted at."""
+        return self._counted[0]
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Count an event of the run, and add it to the log under the name that the page knows, without paths."""
@@ -149,7 +153,7 @@ class LiveSink:
 
     def change_scene(self, scene: Scene) -> None:
         """Draw another scene, whose counts begin now."""
-        self.scene, self._counted = scene, (scene, tally_of(scene))
+        self._counted = scene, tally_of(scene)  # in one step, for threads that draw
 
     def failed(self, reason: str) -> None:
         """Note why the run ended."""
