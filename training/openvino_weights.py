@@ -1,7 +1,7 @@
 """Weights of a backbone that somebody else trained, read from an OpenVINO model.
 
-The bundled detector begins with the MobileNetV2 of Intel's person-vehicle-bike-detection-2003 (Open Model Zoo,
-Apache-2.0), which has seen more of the world than any set of pictures at hand.
+The bundled detector's backbone comes from the MobileNetV2 of Intel's person-vehicle-bike-detection-2003 (Open Model Zoo,
+Apache-2.0), which has seen more of the world than any set of pictures at hand; its blocks were narrowed afterwards.
 """
 
 from __future__ import annotations

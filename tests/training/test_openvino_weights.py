@@ -6,6 +6,9 @@ import pytest
 from tests.helpers.paths import ROOT
 from tracker.errors import ModelError
 
+# by stride, what narrowing may have left of the variance of a map; the last one has six cells on so small a picture
+LEFT_BY_NARROWING = {8: 0.2, 16: 0.3, 32: 0.8}
+
 
 class Graph:
     """An OpenVINO model of a MobileNetV2 with random weights in 16 bits, and other convolutions beside it."""
@@ -36,7 +39,7 @@ class Graph:
         return ops.clamp(x, 0.0, 6.0) if clamp else x
 
     def _backbone(self, x, width):
-        from tracker.models.networks.mobilenet import OUTPUTS, STAGES, STEM, scaled
+        from tracker.models.mobilenet_sizes import OUTPUTS, STAGES, STEM, scaled
 
         x = self._convolution(x, scaled(STEM, width), 3, 2, 1)
         maps = []
@@ -108,16 +111,16 @@ def test_another_network_is_refused_in_one_line(file, tmp_path, dynamic_mode):
         assert part in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_the_bundled_backbone_is_that_of_the_detector_it_came_from(dynamic_mode):
+def test_the_bundled_backbone_says_what_the_detector_says_that_it_was_narrowed_from(dynamic_mode):
     """Maps of a part of a picture, computed by OpenVINO from person-vehicle-bike-detection-2003."""
     import paddle
 
-    from tracker.models.networks.mobilenet import MobileNetV2
+    from tracker.models.networks.compact import build
     from tracker.models.pdparams import load_pdparams
 
     prefix = "det.backbone."
     arrays = load_pdparams(ROOT / "weights" / "jde_compact.pdparams")
-    backbone = MobileNetV2()
+    backbone = build(ROOT / "config" / "jde_compact.yml")[0].det.backbone
     backbone.set_state_dict(
         {name.removeprefix(prefix): paddle.to_tensor(v) for name, v in arrays.items() if name.startswith(prefix)}
     )
@@ -126,4 +129,5 @@ def test_the_bundled_backbone_is_that_of_the_detector_it_came_from(dynamic_mode)
     with paddle.no_grad():
         found = backbone(paddle.to_tensor(stored["image"].transpose(2, 0, 1)[None].astype(np.float32)))
     for stride, ours in zip((8, 16, 32), found):
-        np.testing.assert_allclose(ours[0].numpy(), stored[f"stride_{stride}"], atol=1e-4)
+        theirs = stored[f"stride_{stride}"]
+        assert np.square(ours[0].numpy() - theirs).mean() < LEFT_BY_NARROWING[stride] * theirs.var()

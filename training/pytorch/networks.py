@@ -5,7 +5,7 @@ Where this runs PaddlePaddle need not be installed: the layers are stated here o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from tracker.errors import ModelError, OptionError
-from tracker.models.mobilenet_sizes import EPSILON, OUTPUTS, STAGES, STEM, scaled
+from tracker.models.mobilenet_sizes import EPSILON, OUTPUTS, STEM, BlockSizes, scaled, stage_sizes
 from tracker.settings.files import read_mapping
 from training.pytorch.conversion import from_torch, to_torch
 
@@ -62,13 +62,12 @@ class SeparableConvolution(nn.Module):
 class InvertedResidual(nn.Module):
     """Block of MobileNetV2: widen, a depthwise 3x3 convolution, narrow without activation."""
 
-    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
+    def __init__(self, sizes: BlockSizes) -> None:
         super().__init__()
-        inner = inputs * expansion
-        self.a = Convolution(inputs, inner, 1)
-        self.d = Convolution(inner, inner, 3, stride, groups=inner)
-        self.p = Convolution(inner, outputs, 1, activation="linear")
-        self.shortcut = inputs == outputs and stride == 1
+        self.a = Convolution(sizes.inputs, sizes.inner, 1)
+        self.d = Convolution(sizes.inner, sizes.inner, 3, sizes.stride, groups=sizes.inner)
+        self.p = Convolution(sizes.inner, sizes.outputs, 1, activation="linear")
+        self.shortcut = sizes.inputs == sizes.outputs and sizes.stride == 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map [N, inputs, H, W] to [N, outputs, H / stride, W / stride], rounded up."""
@@ -79,18 +78,12 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     """MobileNetV2 (arXiv 1801.04381) without its last convolution and classifier."""
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, inner: Sequence[int] | None = None) -> None:
         super().__init__()
-        inputs = scaled(STEM, width)
-        self.stem = Convolution(3, inputs, 3, 2)
-        self.stages = nn.ModuleList()
-        for expansion, channels, blocks, stride in STAGES:
-            outputs = scaled(channels, width)
-            first = InvertedResidual(inputs, outputs, expansion, stride)
-            rest = [InvertedResidual(outputs, outputs, expansion, 1) for _ in range(blocks - 1)]
-            self.stages.append(nn.Sequential(first, *rest))
-            inputs = outputs
-        self.channels = tuple(scaled(STAGES[stage][1], width) for stage in OUTPUTS)
+        sizes = stage_sizes(width, inner)
+        self.stem = Convolution(3, scaled(STEM, width), 3, 2)
+        self.stages = nn.ModuleList([nn.Sequential(*map(InvertedResidual, blocks)) for blocks in sizes])
+        self.channels = tuple(sizes[stage][-1].outputs for stage in OUTPUTS)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Map images [N, 3, H, W] to maps at strides 8, 16 and 32."""
@@ -106,9 +99,9 @@ class MobileNetV2(nn.Module):
 class CompactDetector(nn.Module):
     """Detector with output maps at strides 32, 16 and 8."""
 
-    def __init__(self, width: float = 1.0, neck: int = 64, depth: int = 2) -> None:
+    def __init__(self, width: float = 1.0, neck: int = 64, depth: int = 2, inner: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.backbone = MobileNetV2(width)
+        self.backbone = MobileNetV2(width, inner)
         self.lat3, self.lat4, self.lat5 = (Convolution(channels, neck, 1) for channels in self.backbone.channels)
         self.p4 = SeparableConvolution(neck, neck, KERNEL)
         self.p3 = SeparableConvolution(neck, neck, KERNEL)
@@ -172,9 +165,10 @@ class CompactJDE(nn.Module):
         refinements: tuple[str, ...] = ("full", "full", "full"),
         dimension: int = 128,
         common: float = 1.25,  # has no weights
+        inner: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        self.det = CompactDetector(width, neck)
+        self.det = CompactDetector(width, neck, inner=inner)
         self.head = EmbeddingHead((grid[0], grid[1]), tuple(head), tuple(refinements), dimension)
 
 

@@ -11,7 +11,7 @@ from tests.helpers.paths import ROOT
 from tracker.errors import ModelError
 from training.pytorch.conversion import from_torch, to_torch
 
-SMALL = {"width": 0.25, "neck": 12, "grid": [20, 10], "head": [6, 8, 10], "dimension": 9}
+SMALL = {"width": 0.25, "inner": list(range(8, 25)), "neck": 12, "grid": [20, 10], "head": [6, 8, 10], "dimension": 9}
 NAMES = st.sampled_from(["det.stem.n._mean", "det.stem.n._variance", "det.stem.c.weight", "head.out.weight", "bias"])
 
 

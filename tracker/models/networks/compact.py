@@ -7,7 +7,7 @@ cost grows with the number of people.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,14 @@ class CompactDetector(nn.Layer):
         width: Channels of the backbone, as a multiple of those of the paper.
         neck: Channels of the neck and the heads.
         depth: Separable convolutions of a head.
+        inner: Channels within each block of the backbone; None for the multiples of the paper.
     """
 
     KERNEL = 5  # of the neck's and the heads' first depthwise convolutions
 
-    def __init__(self, width: float = 1.0, neck: int = 64, depth: int = 2) -> None:
+    def __init__(self, width: float = 1.0, neck: int = 64, depth: int = 2, inner: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.backbone = MobileNetV2(width)
+        self.backbone = MobileNetV2(width, inner)
         self.lat3, self.lat4, self.lat5 = (Convolution(channels, neck, 1) for channels in self.backbone.channels)
         self.p4 = SeparableConvolution(neck, neck, self.KERNEL)
         self.p3 = SeparableConvolution(neck, neck, self.KERNEL)
@@ -161,6 +162,7 @@ class CompactJDE(nn.Layer):
         refinements: What each step of it adds to its map, of `REFINEMENTS`.
         dimension: Length of an embedding.
         common: Square of the entry that all embeddings have in common, where the squares of the others sum to 1.
+        inner: Channels within each block of the backbone; None for the multiples of MobileNetV2's paper.
     """
 
     def __init__(
@@ -172,9 +174,10 @@ class CompactJDE(nn.Layer):
         refinements: tuple[str, ...] = ("full", "full", "full"),
         dimension: int = 128,
         common: float = 1.25,
+        inner: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        self.det = CompactDetector(width, neck)
+        self.det = CompactDetector(width, neck, inner=inner)
         self.head = EmbeddingHead((grid[0], grid[1]), tuple(head), tuple(refinements), dimension, common)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:

@@ -7,13 +7,13 @@ activation behind it, into one oneDNN call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ..mobilenet_sizes import EPSILON, OUTPUTS, STAGES, STEM, scaled
+from ..mobilenet_sizes import EPSILON, OUTPUTS, STEM, BlockSizes, scaled, stage_sizes
 
 ACTIVATIONS: dict[str, Callable[[paddle.Tensor], paddle.Tensor]] = {
     "relu6": F.relu6,
@@ -72,19 +72,15 @@ class InvertedResidual(nn.Layer):
     """Block of MobileNetV2: widen, a depthwise 3x3 convolution, narrow without activation.
 
     Args:
-        inputs: Input channels.
-        outputs: Output channels.
-        expansion: Channels within, as a multiple of the inputs.
-        stride: Of the depthwise convolution.
+        sizes: Channels before, within and after it, and the stride.
     """
 
-    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
+    def __init__(self, sizes: BlockSizes) -> None:
         super().__init__()
-        inner = inputs * expansion
-        self.a = Convolution(inputs, inner, 1)
-        self.d = Convolution(inner, inner, 3, stride, groups=inner)
-        self.p = Convolution(inner, outputs, 1, activation="linear")
-        self.shortcut = inputs == outputs and stride == 1
+        self.a = Convolution(sizes.inputs, sizes.inner, 1)
+        self.d = Convolution(sizes.inner, sizes.inner, 3, sizes.stride, groups=sizes.inner)
+        self.p = Convolution(sizes.inner, sizes.outputs, 1, activation="linear")
+        self.shortcut = sizes.inputs == sizes.outputs and sizes.stride == 1
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map [N, inputs, H, W] to [N, outputs, H / stride, W / stride], rounded up."""
@@ -96,24 +92,19 @@ class MobileNetV2(nn.Layer):
     """MobileNetV2 without its last convolution and classifier.
 
     Args:
-        width: Channels as a multiple of those of the paper.
+        width: Channels between the blocks, as a multiple of those of the paper.
+        inner: Channels within each block, from the first to the last; None for the multiples of the paper.
 
     Attributes:
         channels: Channels of the maps that it gives.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, inner: Sequence[int] | None = None) -> None:
         super().__init__()
-        inputs = scaled(STEM, width)
-        self.stem = Convolution(3, inputs, 3, 2)
-        self.stages = nn.LayerList()
-        for expansion, channels, blocks, stride in STAGES:
-            outputs = scaled(channels, width)
-            first = InvertedResidual(inputs, outputs, expansion, stride)
-            rest = [InvertedResidual(outputs, outputs, expansion, 1) for _ in range(blocks - 1)]
-            self.stages.append(nn.Sequential(first, *rest))
-            inputs = outputs
-        self.channels = tuple(scaled(STAGES[stage][1], width) for stage in OUTPUTS)
+        sizes = stage_sizes(width, inner)
+        self.stem = Convolution(3, scaled(STEM, width), 3, 2)
+        self.stages = nn.LayerList([nn.Sequential(*map(InvertedResidual, blocks)) for blocks in sizes])
+        self.channels = tuple(sizes[stage][-1].outputs for stage in OUTPUTS)
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
         """Compute the maps of an image.

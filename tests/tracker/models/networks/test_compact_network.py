@@ -184,7 +184,7 @@ def test_number_of_parameters(dynamic_mode):
     for name, parameter in network.named_parameters():
         if not parameter.stop_gradient:
             parts[name.partition(".")[0]] += parameter.size
-    assert parts == {"det": 1_909_330, "head": 1_075_871}
+    assert parts == {"det": 1_104_906, "head": 1_075_871}
 
 
 def test_steps_of_the_head_are_refined_as_configured(dynamic_mode):
@@ -208,6 +208,8 @@ def test_steps_of_the_head_are_refined_as_configured(dynamic_mode):
     [
         ({"width": None}, "NoneType"),
         ({"head": []}, "out of range"),
+        ({"inner": [24, 64]}, "inner must be 17 positive numbers, one for each block, not [24, 64]"),
+        ({"inner": [0] * 17}, "inner must be 17 positive numbers"),
         ({"head": 48}, "int"),
         ({"head": [24, 48]}, "2 widths need one refinement less, not 3"),
         ({"refinements": []}, "one refinement less, not 0"),
