@@ -1,6 +1,6 @@
 """Weights of a backbone that somebody else trained, read from an OpenVINO model.
 
-The bundled detector's backbone comes from the MobileNetV2 of Intel's person-vehicle-bike-detection-2003 (Open Model Zoo,
+The bundled detector's backbone comes from Intel's person-vehicle-bike-detection-2003 (a MobileNetV2; Open Model Zoo,
 Apache-2.0), which has seen more of the world than any set of pictures at hand; its blocks were narrowed afterwards.
 """
 

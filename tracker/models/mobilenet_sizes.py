@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 EPSILON = 1e-5  # of every BatchNorm
@@ -46,7 +45,7 @@ def stage_sizes(width: float = 1.0, inner: Sequence[int] | None = None) -> list[
         inputs = outputs
     if inner is None:
         return stages
-    count = len(list(chain(*stages)))
+    count = sum(map(len, stages))
     if len(inner) != count or min(inner) < 1:
         raise ValueError(f"inner must be {count} positive numbers, one for each block, not {list(inner)}")
     numbers = iter(inner)
