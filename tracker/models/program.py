@@ -166,7 +166,7 @@ def read_graph(program: Path, parameters: Path, with_numbers: bool = True) -> Gr
     Raises:
         ModelError: As `check_graph`; or a parameter has a type of numbers that NumPy lacks.
     """
-    variables, operators = _read_program(program)
+    variables, operators, shapes = _read_program(program)
     kept: dict[str, np.ndarray] = {}
     try:
         _check_parameters(parameters, variables, kept if with_numbers else None)
@@ -176,9 +176,7 @@ def read_graph(program: Path, parameters: Path, with_numbers: bool = True) -> Gr
         raise ModelError(
             f"{parameters} is damaged or not that of {program.name}: {_reason(error)}; export the model again"
         ) from error
-    tensors = {one["name"]: one["type"]["dense_tensor"]["tensor"] for one in variables if "dense_tensor" in one["type"]}
-    shapes = {name: [_signed(side) for side in tensor.get("dims", [])] for name, tensor in tensors.items()}
-    return Graph([_operator(one) for one in operators], shapes, kept)
+    return Graph(operators, shapes, kept)
 
 
 def _operator(description: dict[str, Any]) -> Operator:
@@ -191,6 +189,8 @@ def _operator(description: dict[str, Any]) -> Operator:
         values = [value for key, value in one.items() if key not in ("name", "type")]
         value = values[0] if values else []
         if one["type"] in _WHOLE_NUMBERS:
+            if not all(isinstance(part, int) for part in (value if isinstance(value, list) else [value])):
+                raise ValueError(f"its attribute {shown(one['name'])} holds no whole numbers")
             value = [_signed(part) for part in value] if isinstance(value, list) else _signed(value)
         attributes[one["name"]] = value
     return Operator(description["type"], inputs, outputs, attributes)
@@ -201,8 +201,8 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _read_program(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Check a program; return its variables and its operators."""
+def _read_program(path: Path) -> tuple[list[dict[str, Any]], list[Operator], dict[str, list[int]]]:
+    """Check a program; return its variables, its operators and the shapes of its tensors."""
     try:
         blocks = parse(read_limited(path, _LARGEST_FILE), _PROGRAM).get("blocks", [])
         operators = [operator for block in blocks for operator in block.get("ops", [])]
@@ -213,7 +213,11 @@ def _read_program(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]
             raise ValueError(f"it has {len(blocks)} blocks where one is needed")
         variables = blocks[0].get("vars", [])
         _check_arguments(variables, operators)
-        return variables, operators
+        tensors = {
+            one["name"]: one["type"]["dense_tensor"]["tensor"] for one in variables if "dense_tensor" in one["type"]
+        }
+        shapes = {name: [_signed(side) for side in tensor.get("dims", [])] for name, tensor in tensors.items()}
+        return variables, [_operator(one) for one in operators], shapes
     except (ValueError, KeyError) as error:
         raise ModelError(f"{path} is damaged or no Paddle program: {_reason(error)}; export the model again") from error
 
