@@ -198,7 +198,7 @@ class Run:
                 batch = self._canvases.batch(self.step, settings.batch)
                 maps = self._maps(batch.images.contiguous(memory_format=torch.channels_last))
             if self._people is not None:
-                crops, vectors = self._people.batch(self.step, settings.groups.people)
+                crops, vectors = self._people.batch(self.step, settings.people)
                 embeddings = self.network.head(crops)
         if self._canvases is not None:
             losses |= detection_losses(maps, batch.boxes, batch.kinds)
