@@ -11,6 +11,7 @@ from ..boxes import box_iou
 
 LEAST_OVERLAP = 0.6  # IoU of somebody's boxes in two successive frames
 RIVAL_OVERLAP = 0.2  # IoU with a second box from which one or the other may be the person
+RIVAL_SCORE = 0.8  # least score of such a box, as a share of that of an embedding; what is lower is mostly nobody
 MOST_FRAMES = 5  # that an embedding counts for; measured in weights/README.md
 
 
@@ -31,8 +32,8 @@ class EmbeddingMemory:
     def recall(self, boxes: np.ndarray, scores: np.ndarray, min_score: float, embeddings: np.ndarray) -> np.ndarray:
         """Fill in the embeddings of those who are without doubt somebody of the frame before.
 
-        That is whoever overlaps one box of the frame before, by much, and no other box of either frame. Boxes of half
-        the score count as others.
+        That is whoever overlaps one box of the frame before, by much, and no other box of either frame, those included
+        whose score is a little too low for an embedding.
 
         Args:
             boxes: [N, 4] left, top, right, bottom in pixels, the people of this frame.
@@ -43,7 +44,7 @@ class EmbeddingMemory:
         Returns:
             [N] bool, who has got one.
         """
-        near = np.flatnonzero(scores > min_score / 2)
+        near = np.flatnonzero(scores > RIVAL_SCORE * min_score)
         boxes, high, known = boxes[near], scores[near] > min_score, np.zeros(len(boxes), bool)
         ages = np.where(high, 1, self._most)  # nobody's embedding is none to go on with
         if len(self._boxes):

@@ -9,7 +9,7 @@ from tests.helpers.fake_models import WHOLE, model_config
 from tracker.boxes import box_iou
 from tracker.detection.decode import Decoder
 from tracker.detection.detector import JDEDetector, Model
-from tracker.detection.embedding_memory import EmbeddingMemory
+from tracker.detection.embedding_memory import RIVAL_SCORE, EmbeddingMemory
 from tracker.models.locate import COMPACT
 from tracker.settings.runtime import RuntimeOptions
 
@@ -42,7 +42,7 @@ def test_one_frame_is_no_memory():
     assert known == [[False]] * 4
 
 
-@pytest.mark.parametrize("score", [0.35, 0.9])
+@pytest.mark.parametrize("score", [0.5, 0.9])
 def test_who_has_others_near_gets_an_embedding(score):
     """Also while the other is hardly seen, and in the frame after they have parted."""
     alone, beside = [(person(100), 0.9)], [(person(100), 0.9), (person(118), score)]
@@ -56,7 +56,7 @@ def test_who_has_others_near_gets_an_embedding(score):
 
 
 def test_faint_boxes_are_nobody():
-    frames = [[(person(100), 0.9), (person(118), 0.2)]] * 2
+    frames = [[(person(100), 0.9), (person(118), 0.45)]] * 2
     assert walk(EmbeddingMemory(), frames)[0] == [[False, False], [True, False]]
 
 
@@ -91,7 +91,7 @@ def test_whoever_is_known_has_the_embedding_of_the_one_person_near(seed, people)
             assert len(set(nearest)) == known.sum()
         embeddings[~known] = random.normal(size=(people, 2))[~known]
         memory.keep(embeddings)
-        seen = scores > 0.3  # who is fainter is nobody
+        seen = scores > RIVAL_SCORE * 0.6  # who is fainter is nobody
         last = boxes[seen], embeddings[seen], scores[seen]
 
 

@@ -30,8 +30,9 @@ def test_the_compact_model_describes_itself():
     assert (box.height, box.width, box.color, box.scale) == (608, 1088, "BGR", 1.0)
     assert (box.place, box.pad_value, box.interpolation) == ("top_left", 114, "linear")
     assert config.levels == tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8))
-    expected = Thresholds(score=0.15, nms=0.55, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.62, vote=0.6, hide=0.2)
-    assert config.thresholds == expected
+    assert config.thresholds == Thresholds(
+        score=0.15, nms=0.55, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.62, vote=0.6, hide=0.2
+    )
     assert config.embedding == EmbeddingConfig(128, "crop", grid=(80, 32))
 
 
