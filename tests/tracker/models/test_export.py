@@ -8,8 +8,12 @@ import textwrap
 import pytest
 
 from tests.helpers.paths import ROOT
+from tracker.boxes import box_iou
+from tracker.detection.detector import Model
 from tracker.errors import ModelError
 from tracker.models.export import export_in_child
+from tracker.models.locate import COMPACT
+from tracker.sources import open_source
 
 CONFIG = ROOT / "config" / "jde_compact.yml"
 
@@ -45,6 +49,16 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ModelError, match=r"file/out cannot be written \(.*\)"):
         export_in_child(CONFIG, ROOT / "weights" / "jde_compact.pdparams", tmp_path / "file" / "out")
+
+
+def test_the_free_weights_find_whom_the_bundled_ones_find(tmp_path):
+    export_in_child(CONFIG, ROOT / "weights" / "jde_compact_free.pdparams", tmp_path / "free")
+    with open_source(ROOT / "demo" / "pedestrians.mp4") as source:
+        image = next(iter(source)).image
+    bundled, free = (Model(folder).detector({"score": 0.62})(image).boxes for folder in (COMPACT, tmp_path / "free"))
+    overlap = box_iou(bundled, free)
+    assert len(bundled) >= 5 and (overlap.max(axis=1) > 0.7).all()
+    assert (overlap.max(axis=0) > 0.7).sum() >= len(free) - 1
 
 
 def test_an_installed_package_of_another_name_exports_with_its_own_code(tmp_path, unknown_network):
