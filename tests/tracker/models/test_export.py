@@ -57,7 +57,7 @@ def test_the_free_weights_find_whom_the_bundled_ones_find(tmp_path):
         image = next(iter(source)).image
     bundled, free = (Model(folder).detector({"score": 0.62})(image).boxes for folder in (COMPACT, tmp_path / "free"))
     overlap = box_iou(bundled, free)
-    assert len(bundled) >= 5 and (overlap.max(axis=1) > 0.7).all()
+    assert len(bundled) >= 3 and (overlap.max(axis=1) > 0.7).all()
     assert (overlap.max(axis=0) > 0.7).sum() >= len(free) - 1
 
 
