@@ -182,14 +182,14 @@ def _run(
                 if bar.disable and row.state != "left":
                     logger.info("%s", _told(row, bar.n, len(rows)))
 
-            todo = []
+            remaining = []
             for clip, task in zip(clips, tasks):
                 done = _known(clip, task, place, resume)
                 if done:
                     note(done)
                 else:
-                    todo.append(task)
-            for row in run(todo, model=model, stopping=lambda: stop.received is not None) if todo else ():
+                    remaining.append(task)
+            for row in run(remaining, model=model, stopping=lambda: stop.received is not None) if remaining else ():
                 note(row)
         result = BatchResult([rows[task.row.name] for task in tasks], time.monotonic() - started, file.path)
         file.finish(result.rows)
