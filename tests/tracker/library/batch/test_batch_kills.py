@@ -92,6 +92,6 @@ def test_kills_of_parts(tmp_path, seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_kills_at_any_moment(tmp_path, seed):
     chance = random.Random(seed)
-    words = words_of(tmp_path, clips=6, frames=40)
+    words = words_of(tmp_path, clips=6, frames=120)
     killed, _ = check_kills(tmp_path, words, [chance.uniform(1.5, 5) for _ in range(6)])
     assert killed >= 1
