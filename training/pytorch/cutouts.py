@@ -33,15 +33,16 @@ def eligible(image: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.nd
     return np.flatnonzero(good & (covered.max(axis=1, initial=0) <= ALONE))
 
 
-def cut_out(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def cut_out(image: np.ndarray, box: np.ndarray, height: int = HEIGHT) -> tuple[np.ndarray, np.ndarray] | None:
     """Cut a person out by GrabCut (Rother et al., 2004), which is told where a standing person's trunk must be.
 
     Args:
         image: [H, W, 3] uint8 BGR.
         box: [4] left, top, right, bottom in pixels.
+        height: Pixels that the crop of a higher person is scaled down to.
 
     Returns:
-        [h, w, 3] uint8 BGR, at most `HEIGHT` high, and [h, w] float32, 1 where the person is and soft at the outline;
+        [h, w, 3] uint8 BGR, at most ``height`` high, and [h, w] float32, 1 where the person is and soft at the outline;
         None where the outline cannot be a person's.
     """
     size = box[2:] - box[:2]
@@ -49,7 +50,7 @@ def cut_out(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     left, top = np.maximum(box[:2] - size * MARGIN, 0).astype(int)
     right, bottom = np.minimum(box[2:] + size * MARGIN, limits).astype(int)
     crop = image[top:bottom, left:right]
-    scale = min(1, HEIGHT / len(crop))
+    scale = min(1, height / len(crop))
     crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     inner = ((box - [left, top, left, top]) * scale).astype(int)
     marks = _marks(crop.shape[:2], inner)
