@@ -47,6 +47,9 @@ TOOLS = {
     "identities/eval_remember.py": ("tests/tools/identities/test_measures.py::test_who_is_known_again_counts_as_right"),
     "prepare_data.py": "tests/tools/test_prepare_data.py::test_command_line",
     "quantize.py": "tests/tools/quantization/test_quantize.py::test_a_run",
+    "torch_training/compose_pictures.py": (
+        "tests/tools/torch_training/test_compose_pictures.py::test_made_up_pictures_can_be_packed"
+    ),
     "torch_training/pack_training.py": "tests/tools/torch_training/test_pack_training.py::test_a_list_of_the_project",
     "torch_training/train_torch.py": (
         "tests/tools/torch_training/test_train_torch.py::test_a_run_ends_in_an_inference_folder"
