@@ -27,7 +27,7 @@ def test_pytorch_is_missing(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "output").exists()
 
 
-@pytest.mark.parametrize("name", ["pack_training", "train_torch"])
+@pytest.mark.parametrize("name", ["compose_pictures", "pack_training", "train_torch"])
 def test_the_scripts_run_from_any_folder(tmp_path, name):
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--help"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
