@@ -13,7 +13,7 @@ nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
 TOUR = ROOT / "demo" / "tour.ipynb"
-DOUBTS = set("found jumped short merge split drop to NaN".split())  # words in rows of doubtful numbers
+DOUBTS = {"found", "jumped", "short", "merge", "split", "drop", "to", "NaN"}  # words in rows of doubtful numbers
 CHINESE, ENGLISH = re.compile(r"[\u4e00-\u9fff]"), re.compile(r"\b[A-Za-z]{2,}\b")
 
 

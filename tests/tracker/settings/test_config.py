@@ -31,7 +31,7 @@ def test_the_compact_model_describes_itself():
     assert (box.place, box.pad_value, box.interpolation) == ("top_left", 114, "linear")
     assert config.levels == tuple(LevelConfig(stride, ((stride, stride),)) for stride in (32, 16, 8))
     assert config.thresholds == Thresholds(
-        score=0.15, nms=0.55, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.62, vote=0.6, hide=0.2
+        score=0.2, nms=0.55, nms_top_k=2000, keep_top_k=500, high_conf_thres=0.66, vote=0.6, hide=0.2
     )
     assert config.embedding == EmbeddingConfig(128, "crop", grid=(80, 32))
 
@@ -148,7 +148,7 @@ def test_a_model_file_of_something_else_is_refused(tmp_path, content):
 
 
 def test_a_model_states_the_settings_that_go_by_its_scores(tmp_path):
-    assert ModelConfig.load(COMPACT).thresholds.tracker_settings == {"conf_thres": 0.62}
+    assert ModelConfig.load(COMPACT).thresholds.tracker_settings == {"conf_thres": 0.66}
     values = yaml.safe_load((COMPACT / "infer_cfg.yml").read_text())
     values["thresholds"] |= {"confident": 0.35, "low_thres": 0.1, "confirm_evidence": 0.1}
     (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(values))

@@ -213,6 +213,9 @@ def _picture_views(
         outputs = detector.start(preprocessed)()
         found = detector.embed(detector.decode(outputs, preprocessed), outputs, preprocessed, 0.0)
         sure = found.scores > detector.high_conf_thres
+        if not sure.any():  # whoever asks knows of somebody there, and a small picture of one person alone scores low
+            best = found.scores.max(initial=0)
+            sure = (found.scores == best) & (best > detector.high_conf_thres / 2)
         if not sure.any():
             raise OptionError(f"nobody was found in {path}: give --box left,top,right,bottom")
         largest = np.where(sure, (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1), -1).argmax()

@@ -48,6 +48,21 @@ def runs(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize(("scores", "expected"), [((0.45, 0.4, 0.1), ("door", 1)), ((0.2, 0.25, 0.2), None)])
+def test_where_nobody_is_sure_the_likeliest_person_is_taken(runs, scores, expected):
+    class Unsure(Looker):
+        def embed(self, *arguments):
+            found = super().embed(*arguments)
+            return Detections(found.boxes, np.array(scores), found.embeddings)
+
+    if expected is None:
+        with pytest.raises(OptionError, match="nobody was found"):
+            find(runs / "who.png", [runs], Unsure)
+    else:
+        best = find(runs / "who.png", [runs], Unsure, top=3).hits[0]
+        assert (best.camera, best.id) == expected
+
+
 def test_the_largest_person_of_a_picture_is_found(runs):
     result = find(runs / "who.png", [runs], Looker, top=3)
     assert {(hit.camera, hit.id) for hit in result.hits[:2]} == {("door", 2), ("hall", 1)}
