@@ -8,7 +8,7 @@ import numpy as np
 
 # Of the greatest cosine of two people's views by the bundled network, on five sequences: what counts until enough pairs
 # of the video at hand were seen
-PRIOR_MEAN, PRIOR_STD, PRIOR_PAIRS = 0.68, 0.085, 200
+PRIOR_MEAN, PRIOR_STD, PRIOR_PAIRS = 0.72, 0.07, 200
 LEAST_STD = 0.02
 MOST_PAIRS = 2000  # beyond that the oldest count less and less
 
