@@ -18,5 +18,5 @@ def test_pets09_s2l1_reaches_what_is_promised(module, tmp_path):
     ground_truth = tmp_path / "gt.txt"
     shutil.copy(PETS / "gt.txt", ground_truth)
     found = evaluate(ground_truth, result.text_path)
-    # measured .883 and .926 in int8, .885 and .927 in fp32; .884 and .926 in int8 on a processor without VNNI
+    # measured .876 and .909 in int8, .880 and .913 in fp32; .879 and .924 in int8 on a processor without VNNI
     assert found["MOTA"] >= 0.86 and found["IDF1"] >= 0.89, found

@@ -9,8 +9,7 @@ truth.
 
 rank-1 and mAP are of finding a sighting in the other cameras; IDF1, precision and recall are of one number over all.
 The threshold follows from people of one camera, as `join` learns it from people seen at once. The bundled network
-learnt from Market-1501 and from what re-identification networks say of it: those figures flatter it. What the public
-networks learnt from is not published.
+learnt from none of these people. What the public networks learnt from is not published.
 """
 
 from __future__ import annotations
