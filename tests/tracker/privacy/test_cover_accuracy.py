@@ -41,4 +41,4 @@ def test_heads_of_pets09_s2l1_are_hidden(monkeypatch, tmp_path):
                 bare.append((frame, int(row[1]), round(float(mask[where].mean()), 2)))
     share = 1 - len(bare) / len(truth)
     print(f"{share:.4f} of {len(truth)} heads are hidden; frame, person and hidden part of the others: {bare}")
-    assert share >= 0.995  # measured .9993, in int8
+    assert share >= 0.995  # measured .9998, in int8
