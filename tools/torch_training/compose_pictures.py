@@ -25,7 +25,6 @@ import cv2
 import numpy as np
 
 from tools.cli import announce, progress, run_tool
-from tracker.boxes import intersection
 from tracker.detection.backends.network import thread_count
 from tracker.errors import DataError, OptionError, OutputError, SourceError
 from tracker.library.batch.clips import VIDEO_SUFFIXES
@@ -35,7 +34,7 @@ from tracker.sources.images import is_image, natural_order
 from training.checkpoint import save_arrays
 from training.data.composed import MOVING, Composed, Cutout, Material, compose
 from training.data.samples import read_image
-from training.pytorch.cutouts import cut_out
+from training.pytorch.cutouts import covered_by_others, cut_out
 from training.pytorch.packed import IGNORED, PERSON
 from training.settings import TeacherSettings
 from training.teachers.detectors import Detector, TiledDetector
@@ -130,9 +129,7 @@ class Gatherer:
 def _free(boxes: np.ndarray) -> np.ndarray:
     """Tell which people [N, 4] are large enough, of a standing person's shape, and not much covered: [N] bool."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    covered = intersection(boxes[:, None], boxes) / np.maximum(width * height, 1e-6)[:, None]
-    np.fill_diagonal(covered, 0)
-    good = (width >= LEAST[0]) & (height >= LEAST[1]) & (covered.max(axis=1, initial=0) <= COVERED)
+    good = (width >= LEAST[0]) & (height >= LEAST[1]) & (covered_by_others(boxes) <= COVERED)
     return good & (height >= SLENDER[0] * width) & (height <= SLENDER[1] * width)
 
 

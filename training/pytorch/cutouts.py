@@ -26,11 +26,17 @@ def eligible(image: np.ndarray, boxes: np.ndarray, ignored: np.ndarray) -> np.nd
     """
     height, width = image.shape[:2]
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
-    covered = intersection(boxes[:, None], boxes) / sides.prod(axis=1)[:, None]
-    np.fill_diagonal(covered, 0)
     good = ~ignored & (sides[:, 1] >= LEAST_HEIGHT) & (sides[:, 1] <= height * 0.98)
     good &= (sides[:, 0] / sides[:, 1] <= WIDEST) & (boxes[:, 0] >= 2) & (boxes[:, 2] <= width - 2)
-    return np.flatnonzero(good & (covered.max(axis=1, initial=0) <= ALONE))
+    return np.flatnonzero(good & (covered_by_others(boxes) <= ALONE))
+
+
+def covered_by_others(boxes: np.ndarray) -> np.ndarray:
+    """Return the largest share of each box [N, 4] that any one other box covers: [N]."""
+    area = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6).prod(axis=1)
+    covered = intersection(boxes[:, None], boxes) / area[:, None]
+    np.fill_diagonal(covered, 0)
+    return covered.max(axis=1, initial=0)
 
 
 def cut_out(image: np.ndarray, box: np.ndarray, height: int = HEIGHT) -> tuple[np.ndarray, np.ndarray] | None:
